@@ -1,0 +1,9 @@
+//! Words that every other part may use. Imports nothing of ours.
+
+pub mod clock;
+pub mod conditional;
+pub mod digest;
+pub mod fs;
+pub mod http;
+pub mod negotiate;
+pub mod secret;

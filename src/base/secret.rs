@@ -1,0 +1,108 @@
+//! Values that must not be seen: both types print as `****`.
+
+use std::fmt;
+
+use serde::{Deserialize, Deserializer};
+use url::Url;
+
+const MASK: &str = "****";
+
+/// A password, token or header value. Prints as `****`; only [`Secret::reveal`] shows it.
+#[derive(Clone, PartialEq, Eq, Deserialize)]
+#[serde(transparent)]
+pub struct Secret(String);
+
+/// A URL whose user information prints as `****`.
+#[derive(Clone, PartialEq, Eq)]
+pub struct SafeUrl(Url);
+
+impl Secret {
+    pub fn new(value: impl Into<String>) -> Self {
+        Self(value.into())
+    }
+
+    pub fn reveal(&self) -> &str {
+        &self.0
+    }
+}
+
+impl fmt::Debug for Secret {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.write_str(MASK)
+    }
+}
+
+impl fmt::Display for Secret {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.write_str(MASK)
+    }
+}
+
+impl SafeUrl {
+    /// Parses an absolute URL.
+    ///
+    /// # Errors
+    /// The parser's, which does not quote the text.
+    pub fn parse(text: &str) -> Result<Self, url::ParseError> {
+        Url::parse(text).map(Self)
+    }
+
+    pub fn as_url(&self) -> &Url {
+        &self.0
+    }
+}
+
+impl From<Url> for SafeUrl {
+    fn from(url: Url) -> Self {
+        Self(url)
+    }
+}
+
+impl fmt::Display for SafeUrl {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        if self.0.username().is_empty() && self.0.password().is_none() {
+            return self.0.fmt(formatter);
+        }
+        let mut masked = self.0.clone();
+        // Both fail only for URLs that cannot have user information, and this one has some.
+        let _ = masked.set_username(MASK);
+        let _ = masked.set_password(None);
+        masked.fmt(formatter)
+    }
+}
+
+impl fmt::Debug for SafeUrl {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        fmt::Display::fmt(self, formatter)
+    }
+}
+
+impl<'de> Deserialize<'de> for SafeUrl {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let text = String::deserialize(deserializer)?;
+        Self::parse(&text).map_err(serde::de::Error::custom)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn secrets_print_as_stars() {
+        let secret = Secret::new("hunter2");
+        assert_eq!(format!("{secret} {secret:?}"), "**** ****");
+    }
+
+    #[test]
+    fn a_url_hides_its_user_and_password() {
+        let url = SafeUrl::parse("https://joe:pw@registry.example/npm").unwrap();
+        assert_eq!(url.to_string(), "https://****@registry.example/npm");
+        assert_eq!(format!("{url:?}"), "https://****@registry.example/npm");
+    }
+
+    #[test]
+    fn a_plain_url_prints_as_it_is() {
+        assert_eq!(SafeUrl::parse("https://registry.example/").unwrap().to_string(), "https://registry.example/");
+    }
+}

@@ -1,0 +1,3 @@
+//! Heliostat: a caching mirror that proves what it keeps.
+
+pub mod base;
