@@ -1,3 +1,4 @@
 //! Heliostat: a caching mirror that proves what it keeps.
 
 pub mod base;
+pub mod config;
