@@ -1,0 +1,57 @@
+//! Alive and ready: two different questions. A process that answers at all is alive; it is ready while it listens, its
+//! store is open, and it is not on its way out.
+
+use std::sync::atomic::{AtomicBool, Ordering};
+
+/// The facts that readiness is made of.
+#[derive(Debug, Default)]
+pub struct Health {
+    store_open: AtomicBool,
+    listening: AtomicBool,
+    stopping: AtomicBool,
+}
+
+impl Health {
+    /// Says whether the store can be read and written.
+    pub fn set_store_open(&self, open: bool) {
+        self.store_open.store(open, Ordering::Relaxed);
+    }
+
+    /// Says that connections are accepted.
+    pub fn set_listening(&self) {
+        self.listening.store(true, Ordering::Relaxed);
+    }
+
+    /// Says that no further connections will be accepted. There is no way back.
+    pub fn set_stopping(&self) {
+        self.stopping.store(true, Ordering::Relaxed);
+    }
+
+    /// Returns why no requests should be sent here; empty when they should.
+    pub fn obstacles(&self) -> Vec<&'static str> {
+        [
+            (!self.store_open.load(Ordering::Relaxed), "the store is not open"),
+            (!self.listening.load(Ordering::Relaxed), "not listening yet"),
+            (self.stopping.load(Ordering::Relaxed), "stopping"),
+        ]
+        .into_iter()
+        .filter_map(|(applies, reason)| applies.then_some(reason))
+        .collect()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_server_is_ready_between_its_start_and_its_stop() {
+        let health = Health::default();
+        assert_eq!(health.obstacles(), ["the store is not open", "not listening yet"]);
+        health.set_store_open(true);
+        health.set_listening();
+        assert!(health.obstacles().is_empty());
+        health.set_stopping();
+        assert_eq!(health.obstacles(), ["stopping"]);
+    }
+}
