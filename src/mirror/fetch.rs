@@ -1,0 +1,449 @@
+//! Asks upstreams, and is the only one who does: one request at a time through the egress rules, the host's breaker
+//! and its connection cap, with time limits on silence and none on length.
+
+#![expect(clippy::disallowed_methods, reason = "this is the door that the ban sends everybody to")]
+
+use std::collections::HashMap;
+use std::error::Error as StdError;
+use std::io;
+use std::net::SocketAddr;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::{Duration, Instant, SystemTime};
+
+use bytes::Bytes;
+use http::header::{ACCEPT, ACCEPT_ENCODING, AUTHORIZATION, LOCATION, RETRY_AFTER, USER_AGENT, VIA};
+use http::{HeaderMap, HeaderValue, StatusCode};
+use reqwest::dns::{Addrs, Name, Resolve, Resolving};
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+use tokio::time::timeout;
+use url::Url;
+
+use super::breaker::{self, Breaker, Leave};
+use super::egress::{self, Kept, Reach};
+use super::error::Error;
+use super::resource::Upstream;
+use crate::base::clock::Clock;
+use crate::config;
+use crate::telemetry::metrics::Metrics;
+
+const MAX_REDIRECTS: usize = 5;
+
+/// Beyond this many hosts, those that nobody is busy with are forgotten.
+const MAX_HOSTS: usize = 256;
+
+/// An upstream that asks to be left alone for longer is tried again after this all the same.
+const MAX_RETRY_AFTER: Duration = Duration::from_secs(300);
+
+/// A body that comes slower than this, in bytes a second, once the idle time-out has passed, is given up.
+const SLOWEST: u64 = 64;
+
+const AGENT: &str = concat!("heliostat/", env!("CARGO_PKG_VERSION"));
+
+/// The client of all upstreams.
+pub struct Fetch {
+    /// Connects to the public Internet only.
+    public: reqwest::Client,
+    /// For upstreams that the operator has said to be neighbours.
+    private: reqwest::Client,
+    settings: config::Fetch,
+    /// Held for a few lines only.
+    hosts: Mutex<HashMap<String, Arc<Host>>>,
+    offline: AtomicBool,
+    via: HeaderValue,
+    clock: Clock,
+    metrics: Arc<Metrics>,
+}
+
+/// One GET.
+#[derive(Clone, Copy)]
+pub struct Ask<'a> {
+    pub upstream: &'a Upstream,
+    pub url: &'a Url,
+    pub accept: Option<&'static str>,
+    /// Whether a gzip answer is welcome.
+    pub gzip: bool,
+    /// Validators and ranges.
+    pub conditions: &'a HeaderMap,
+}
+
+/// An upstream's answer, its body still to come.
+pub struct Response {
+    pub status: StatusCode,
+    pub headers: HeaderMap,
+    /// Who answered, for messages.
+    pub host: String,
+    /// Who answered, for metrics.
+    label: String,
+    inner: reqwest::Response,
+    idle: Duration,
+    started: Instant,
+    /// Bytes of the body so far.
+    received: u64,
+    metrics: Arc<Metrics>,
+    _permit: OwnedSemaphorePermit,
+}
+
+/// What is known of one scheme, host and port.
+struct Host {
+    name: String,
+    /// Its name in metrics.
+    label: String,
+    permits: Arc<Semaphore>,
+    breaker: Mutex<Breaker>,
+}
+
+// === impl Fetch ===
+
+impl Fetch {
+    /// Builds the client. `via` names us in `Via`.
+    ///
+    /// # Errors
+    /// [`reqwest::Error`] when a configured proxy or root certificate cannot be used.
+    pub fn new(
+        settings: config::Fetch,
+        via: HeaderValue,
+        clock: Clock,
+        metrics: Arc<Metrics>,
+    ) -> Result<Self, reqwest::Error> {
+        // With a proxy, the only name that is resolved here is the proxy's own.
+        let guarded = if settings.proxy.is_some() { Reach::Private } else { Reach::Public };
+        Ok(Self {
+            public: client(&settings, guarded)?,
+            private: client(&settings, Reach::Private)?,
+            settings,
+            hosts: Mutex::default(),
+            offline: AtomicBool::new(false),
+            via,
+            clock,
+            metrics,
+        })
+    }
+
+    pub fn settings(&self) -> &config::Fetch {
+        &self.settings
+    }
+
+    /// Refuses every request from now on, or no longer.
+    pub fn set_offline(&self, offline: bool) {
+        self.offline.store(offline, Ordering::Relaxed);
+    }
+
+    pub fn is_offline(&self) -> bool {
+        self.offline.load(Ordering::Relaxed)
+    }
+
+    /// Returns the addresses of a host that the egress rules allow, for a request that somebody else sends.
+    ///
+    /// # Errors
+    /// [`Error::Offline`], [`Error::Forbidden`], [`Error::Unreachable`], [`Error::TimedOut`].
+    pub async fn resolve(&self, host: &str, port: u16, reach: Reach) -> Result<Vec<SocketAddr>, Error> {
+        if self.is_offline() {
+            return Err(Error::Offline);
+        }
+        let resolved = timeout(self.settings.first_byte_timeout, egress::resolve(host, port, reach)).await;
+        let resolved = resolved.map_err(|_| Error::TimedOut { host: host.to_owned() })?;
+        resolved.map_err(|error| match kept(&error) {
+            Some(Kept(reason)) => Error::Forbidden { host: host.to_owned(), reason },
+            None => Error::Unreachable { host: host.to_owned(), retry_after: None, cause: Some(Arc::new(error)) },
+        })
+    }
+
+    /// Sends one GET, following redirects, and returns when the head of the answer is there. Any status is an answer,
+    /// except those that say that upstream itself failed.
+    ///
+    /// # Errors
+    /// [`Error::Offline`], [`Error::Forbidden`], [`Error::Unreachable`], [`Error::TimedOut`], [`Error::Senseless`].
+    pub async fn send(&self, ask: Ask<'_>, patience: Duration) -> Result<Response, Error> {
+        let (mut url, started) = (ask.url.clone(), Instant::now());
+        for _ in 0..=MAX_REDIRECTS {
+            let response = self.send_once(&ask, &url, patience.saturating_sub(started.elapsed())).await?;
+            let Some(next) = redirect(&url, &response)? else { return Ok(response) };
+            url = next;
+        }
+        Err(Error::Senseless { host: authority(&url), detail: "too many redirects" })
+    }
+
+    async fn send_once(&self, ask: &Ask<'_>, url: &Url, patience: Duration) -> Result<Response, Error> {
+        if self.is_offline() {
+            return Err(Error::Offline);
+        }
+        egress::check(url, ask.upstream.reach(url))?;
+        let host = self.host(url, ask.upstream);
+        // Waiting for our own turn is no fault of upstream's.
+        let permit = timeout(patience, Arc::clone(&host.permits).acquire_owned()).await;
+        let permit = permit.map_err(|_| Error::TimedOut { host: host.name.clone() })?.map_err(|_| Error::Died)?;
+        host.ask_leave(self.clock.now())?;
+        let started = Instant::now();
+        let sent = timeout(patience, self.exchange(ask, url, &host, permit)).await;
+        let result = sent.unwrap_or_else(|_| Err(Error::TimedOut { host: host.name.clone() }));
+        self.metrics.upstream_seconds.with_label_values(&[&host.label]).observe(started.elapsed().as_secs_f64());
+        let result = result.and_then(|response| host.judge(response, self.clock.now()));
+        self.settle(&host, &result);
+        result
+    }
+
+    async fn exchange(
+        &self,
+        ask: &Ask<'_>,
+        url: &Url,
+        host: &Host,
+        permit: OwnedSemaphorePermit,
+    ) -> Result<Response, Error> {
+        let client = match ask.upstream.reach(url) {
+            Reach::Public => &self.public,
+            Reach::Private => &self.private,
+        };
+        let request = client.get(url.clone()).headers(self.headers(ask, url));
+        let inner = request.send().await.map_err(|error| unreachable(&host.name, error))?;
+        Ok(Response {
+            status: inner.status(),
+            headers: inner.headers().clone(),
+            host: host.name.clone(),
+            label: host.label.clone(),
+            inner,
+            idle: self.settings.idle_timeout,
+            started: Instant::now(),
+            received: 0,
+            metrics: Arc::clone(&self.metrics),
+            _permit: permit,
+        })
+    }
+
+    fn headers(&self, ask: &Ask<'_>, url: &Url) -> HeaderMap {
+        let mut headers = ask.conditions.clone();
+        headers.insert(USER_AGENT, HeaderValue::from_static(AGENT));
+        headers.insert(VIA, self.via.clone());
+        headers.insert(ACCEPT, HeaderValue::from_static(ask.accept.unwrap_or("*/*")));
+        headers.insert(ACCEPT_ENCODING, HeaderValue::from_static(if ask.gzip { "gzip" } else { "identity" }));
+        let authorization = ask.upstream.authorization.as_ref().filter(|_| ask.upstream.is_origin_of(url));
+        if let Some(mut value) = authorization.and_then(|secret| HeaderValue::from_str(secret.reveal()).ok()) {
+            value.set_sensitive(true);
+            headers.insert(AUTHORIZATION, value);
+        }
+        headers
+    }
+
+    /// Tells the breaker and the metrics how a request went.
+    fn settle(&self, host: &Host, result: &Result<Response, Error>) {
+        let mut breaker = host.breaker.lock().unwrap_or_else(PoisonError::into_inner);
+        match result {
+            Ok(_) => breaker.succeeded(),
+            Err(Error::Unreachable { retry_after: Some(pause), .. }) => breaker.pause_for(*pause, self.clock.now()),
+            Err(Error::Unreachable { .. } | Error::TimedOut { .. }) => {
+                if breaker.failed(self.clock.now()) {
+                    tracing::warn!(host = host.name, "upstream keeps failing and is left alone for a while");
+                }
+            }
+            Err(_) => {}
+        }
+        self.metrics.breaker_open.with_label_values(&[&host.label]).set(i64::from(breaker.is_open()));
+        if let Err(error) = result {
+            self.metrics.upstream_errors.with_label_values(&[host.label.as_str(), error.kind()]).inc();
+        }
+    }
+
+    fn host(&self, url: &Url, upstream: &Upstream) -> Arc<Host> {
+        let key = url.origin().ascii_serialization();
+        let mut hosts = self.hosts.lock().unwrap_or_else(PoisonError::into_inner);
+        if hosts.len() >= MAX_HOSTS {
+            hosts.retain(|_, host| Arc::strong_count(host) > 1);
+        }
+        // Redirects may name any host; labels come from a closed set.
+        let label = if upstream.may_hold_artifact(url) { authority(url) } else { "other".to_owned() };
+        let host = hosts.entry(key).or_insert_with(|| Arc::new(Host::new(authority(url), label, &self.settings)));
+        Arc::clone(host)
+    }
+}
+
+// === impl Host ===
+
+impl Host {
+    fn new(name: String, label: String, settings: &config::Fetch) -> Self {
+        let breaker = Breaker::new(breaker::Settings {
+            failures: settings.breaker_failures,
+            pause: settings.breaker_pause,
+            pause_max: settings.breaker_pause_max,
+        });
+        let permits = Arc::new(Semaphore::new(settings.connections_per_host));
+        Self { name, label, permits, breaker: Mutex::new(breaker) }
+    }
+
+    fn ask_leave(&self, now: SystemTime) -> Result<(), Error> {
+        match self.breaker.lock().unwrap_or_else(PoisonError::into_inner).ask(now) {
+            Leave::Go => Ok(()),
+            Leave::Wait(left) => {
+                Err(Error::Unreachable { host: self.name.clone(), retry_after: Some(left), cause: None })
+            }
+        }
+    }
+
+    /// Turns the statuses that mean that upstream failed into errors.
+    fn judge(&self, response: Response, now: SystemTime) -> Result<Response, Error> {
+        let status = response.status;
+        if !status.is_server_error() && !matches!(status.as_u16(), 408 | 420 | 429) {
+            return Ok(response);
+        }
+        let retry_after = retry_after(&response.headers, now);
+        Err(Error::Unreachable { host: self.name.clone(), retry_after, cause: Some(Arc::new(Failed(status))) })
+    }
+}
+
+/// A status by which upstream says that it failed.
+#[derive(Debug, thiserror::Error)]
+#[error("status {0}")]
+struct Failed(StatusCode);
+
+// === impl Response ===
+
+impl Response {
+    /// Returns the next piece of the body, `None` at its end.
+    ///
+    /// # Errors
+    /// [`Error::Truncated`] when the body ends early, [`Error::TimedOut`] when nothing comes for the idle time-out.
+    pub async fn chunk(&mut self) -> Result<Option<Bytes>, Error> {
+        let chunk = match timeout(self.idle, self.inner.chunk()).await {
+            Err(_) => Err(Error::TimedOut { host: self.host.clone() }),
+            Ok(Err(error)) => Err(Error::Truncated { host: self.host.clone(), cause: Some(Arc::new(error)) }),
+            Ok(Ok(_)) if self.is_dripping() => Err(Error::TimedOut { host: self.host.clone() }),
+            Ok(Ok(chunk)) => Ok(chunk),
+        };
+        match &chunk {
+            Ok(Some(bytes)) => {
+                self.received += bytes.len() as u64;
+                self.metrics.bytes_in.inc_by(bytes.len() as u64);
+            }
+            Ok(None) => {}
+            Err(error) => {
+                self.metrics.upstream_errors.with_label_values(&[self.label.as_str(), error.kind()]).inc();
+            }
+        }
+        chunk
+    }
+
+    /// Tells whether the body comes so slowly that it is as good as not coming.
+    fn is_dripping(&self) -> bool {
+        let elapsed = self.started.elapsed();
+        elapsed > self.idle && self.received < elapsed.as_secs() * SLOWEST
+    }
+
+    /// Returns a header as text.
+    pub fn header(&self, name: http::HeaderName) -> Option<&str> {
+        self.headers.get(name)?.to_str().ok()
+    }
+
+    /// Returns the length of the body in bytes, where upstream tells it.
+    pub fn length(&self) -> Option<u64> {
+        self.header(http::header::CONTENT_LENGTH)?.parse().ok()
+    }
+}
+
+/// Returns where a redirect leads, `None` when the answer is none.
+fn redirect(from: &Url, response: &Response) -> Result<Option<Url>, Error> {
+    if !matches!(response.status.as_u16(), 301 | 302 | 303 | 307 | 308) {
+        return Ok(None);
+    }
+    let senseless = |detail| Error::Senseless { host: authority(from), detail };
+    let location = response.header(LOCATION).ok_or_else(|| senseless("a redirect to nowhere"))?;
+    let to = from.join(location).map_err(|_| senseless("a redirect to no URL"))?;
+    if from.scheme() == "https" && to.scheme() != "https" {
+        return Err(senseless("a redirect from https to something weaker"));
+    }
+    Ok(Some(to))
+}
+
+/// Reads `Retry-After`: seconds or a date. Source: RFC 9110 §10.2.3.
+fn retry_after(headers: &HeaderMap, now: SystemTime) -> Option<Duration> {
+    let value = headers.get(RETRY_AFTER)?.to_str().ok()?.trim();
+    let pause = match value.parse() {
+        Ok(seconds) => Duration::from_secs(seconds),
+        Err(_) => httpdate::parse_http_date(value).ok()?.duration_since(now).unwrap_or_default(),
+    };
+    Some(pause.min(MAX_RETRY_AFTER))
+}
+
+/// Sorts a failure to get an answer: ours to refuse, too slow, or not there.
+fn unreachable(host: &str, error: reqwest::Error) -> Error {
+    if let Some(Kept(reason)) = kept(&error) {
+        return Error::Forbidden { host: host.to_owned(), reason };
+    }
+    if error.is_timeout() {
+        return Error::TimedOut { host: host.to_owned() };
+    }
+    Error::Unreachable { host: host.to_owned(), retry_after: None, cause: Some(Arc::new(error.without_url())) }
+}
+
+/// Finds the egress rules' refusal among the causes of an error.
+fn kept(error: &(dyn StdError + 'static)) -> Option<Kept> {
+    let mut next = Some(error);
+    while let Some(error) = next {
+        let inner = error.downcast_ref::<io::Error>().and_then(io::Error::get_ref);
+        if let Some(kept) = inner.and_then(|inner| inner.downcast_ref::<Kept>()) {
+            return Some(*kept);
+        }
+        next = error.source();
+    }
+    None
+}
+
+fn authority(url: &Url) -> String {
+    let host = url.host_str().unwrap_or_default();
+    url.port().map_or_else(|| host.to_owned(), |port| format!("{host}:{port}"))
+}
+
+/// Builds a client whose connections reach so far.
+fn client(settings: &config::Fetch, reach: Reach) -> Result<reqwest::Client, reqwest::Error> {
+    let mut builder = reqwest::Client::builder()
+        .redirect(reqwest::redirect::Policy::none())
+        .no_proxy()
+        .dns_resolver(Arc::new(Resolver(reach)))
+        .connect_timeout(settings.connect_timeout)
+        .pool_max_idle_per_host(settings.connections_per_host)
+        .tcp_nodelay(true);
+    if let Some(proxy) = &settings.proxy {
+        builder = builder.proxy(reqwest::Proxy::all(proxy.as_url().as_str())?);
+    }
+    for certificate in reqwest::Certificate::from_pem_bundle(&settings.extra_roots)? {
+        builder = builder.tls_certs_merge([certificate]);
+    }
+    builder.build()
+}
+
+/// Lets an HTTP client resolve names by the egress rules only.
+struct Resolver(Reach);
+
+impl Resolve for Resolver {
+    fn resolve(&self, name: Name) -> Resolving {
+        let reach = self.0;
+        Box::pin(async move {
+            let addresses = egress::resolve(name.as_str(), 0, reach).await?;
+            Ok(Box::new(addresses.into_iter()) as Addrs)
+        })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn pause(value: &str) -> Option<Duration> {
+        let headers = [(RETRY_AFTER, value.parse().unwrap())].into_iter().collect();
+        retry_after(&headers, httpdate::parse_http_date("Sun, 06 Nov 1994 08:49:37 GMT").unwrap())
+    }
+
+    #[test]
+    fn retry_after_is_read_in_both_forms_and_bounded() {
+        assert_eq!(pause("7"), Some(Duration::from_secs(7)));
+        assert_eq!(pause("Sun, 06 Nov 1994 08:49:47 GMT"), Some(Duration::from_secs(10)));
+        assert_eq!(pause("Sun, 06 Nov 1994 08:49:30 GMT"), Some(Duration::ZERO));
+        assert_eq!(pause("999999"), Some(MAX_RETRY_AFTER));
+        assert_eq!(pause("soon"), None);
+    }
+
+    #[test]
+    fn a_refusal_of_the_egress_rules_is_found_among_the_causes() {
+        let refusal = io::Error::new(io::ErrorKind::PermissionDenied, Kept("it is a loopback address"));
+        assert_eq!(kept(&refusal), Some(Kept("it is a loopback address")));
+        assert_eq!(kept(&io::Error::other("something else")), None);
+    }
+}

@@ -1,0 +1,365 @@
+//! One fill: asks upstream once for one resource, proves what comes, keeps it, and tells every rider.
+//!
+//! ```text
+//! statements hold? → ask (conditional) ─ 304 → the entry holds on
+//!                                      ├ 404, 410 → an absence
+//!                                      └ 200 → temporary file → proofs → commit
+//! ```
+//! A fill belongs to nobody: clients come and go, it goes on.
+
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use super::crash::{self, Step};
+use super::document;
+use super::download::Download;
+use super::error::Error;
+use super::fetch::{Ask, Response};
+use super::flight::{Change, Landed, Pilot};
+use super::fresh::{self, Lifetimes};
+use super::resource::{Kind, Resource};
+use super::room::Room;
+use super::store::{self, Draft, Entry, Http};
+use super::{Engine, verify};
+use crate::base::digest::{Digest, Hashed};
+use crate::base::secret::SafeUrl;
+use bytes::Bytes;
+use http::header::{
+    CONTENT_ENCODING, CONTENT_RANGE, CONTENT_TYPE, ETAG, HeaderMap, IF_MODIFIED_SINCE, IF_NONE_MATCH, LAST_MODIFIED,
+};
+
+/// An artifact that only its whole content proves is held in memory for that, up to this many bytes.
+const WHOLE: u64 = 64 * 1024 * 1024;
+
+/// The first wait before another try; it doubles, and is drawn at random between half and all of it.
+const BACK_OFF: Duration = Duration::from_millis(100);
+
+/// One fill under way.
+pub struct Fill {
+    pub engine: Arc<Engine>,
+    pub want: Arc<Resource>,
+    /// What is kept so far, fresh no longer.
+    pub held: Option<Arc<Entry>>,
+    pub pilot: Pilot,
+}
+
+impl Fill {
+    /// Runs to the end and tells the riders how it went.
+    pub async fn run(self) {
+        let landed = match self.work().await {
+            Ok((entry, change)) => Landed::Held { entry, change },
+            Err(error) => {
+                self.report(&error).await;
+                Landed::Failed(error)
+            }
+        };
+        self.pilot.land(landed);
+    }
+
+    async fn work(&self) -> Result<(Arc<Entry>, Change), Error> {
+        if let Some(entry) = self.landed_before().await {
+            return Ok((entry, Change::Same));
+        }
+        let stated = verify::before(&self.want.proofs)?;
+        let mut conditions = self.validators();
+        let mut attempt = 1;
+        loop {
+            let response = self.ask(&conditions).await?;
+            let taken = match response.status.as_u16() {
+                200 => self.take(response, stated.clone()).await,
+                304 => self.confirm(&response).await,
+                404 | 410 => self.miss(&response).await,
+                status => Err(Error::Refused { status }),
+            };
+            match taken {
+                // What is held cannot be renewed: all of it is asked for. Source: RFC 9111 §4.3.3.
+                Err(Error::Senseless { .. } | Error::Died) if !conditions.is_empty() => conditions.clear(),
+                // An artifact has resumed by itself; a document starts again.
+                Err(Error::Truncated { .. }) if self.may_start_again(attempt) => {
+                    tokio::time::sleep(back_off(attempt)).await;
+                    attempt += 1;
+                }
+                taken => return taken,
+            }
+        }
+    }
+
+    fn may_start_again(&self, attempt: u32) -> bool {
+        self.want.kind == Kind::Document && attempt < self.engine.fetch.settings().attempts
+    }
+
+    /// Returns what another fill has brought since ours was found to be needed: whoever looked into the store just before
+    /// that one landed boards too late for it, and must not ask upstream again.
+    async fn landed_before(&self) -> Option<Arc<Entry>> {
+        let entry = self.engine.find(&self.want.key).await?;
+        self.held.as_ref().is_none_or(|held| entry.validated_at > held.validated_at).then_some(entry)
+    }
+
+    /// Asks upstream, again if need be, until the time for a first byte is over.
+    async fn ask(&self, conditions: &HeaderMap) -> Result<Response, Error> {
+        let (started, settings) = (Instant::now(), self.engine.fetch.settings());
+        let mut attempt = 1;
+        loop {
+            let left = settings.first_byte_timeout.saturating_sub(started.elapsed());
+            let error = match self.engine.fetch.send(self.question(conditions), left).await {
+                Ok(response) => return Ok(response),
+                Err(error) => error,
+            };
+            let pause = back_off(attempt).max(asked_to_wait(&error));
+            if !error.may_be_retried()
+                || attempt >= settings.attempts
+                || started.elapsed() + pause >= settings.first_byte_timeout
+            {
+                return Err(error);
+            }
+            tokio::time::sleep(pause).await;
+            attempt += 1;
+        }
+    }
+
+    /// Builds the GET for this resource under `conditions`.
+    pub fn question<'a>(&'a self, conditions: &'a HeaderMap) -> Ask<'a> {
+        Ask {
+            upstream: &self.want.upstream,
+            url: &self.want.url,
+            accept: self.want.accept,
+            gzip: self.want.kind == Kind::Document,
+            conditions,
+        }
+    }
+
+    /// Returns the validators of what is held. Source: RFC 9111 §4.3.1.
+    fn validators(&self) -> HeaderMap {
+        let Some(held) = self.held.as_ref().filter(|held| !held.is_absence()) else { return HeaderMap::new() };
+        [(IF_NONE_MATCH, &held.http.etag), (IF_MODIFIED_SINCE, &held.http.last_modified)]
+            .into_iter()
+            .filter_map(|(name, validator)| Some((name, validator.clone()?)))
+            .collect()
+    }
+
+    // === 304 ===
+
+    /// What is held still holds: its times are renewed, its bytes are not touched.
+    async fn confirm(&self, response: &Response) -> Result<(Arc<Entry>, Change), Error> {
+        let senseless = |detail| Error::Senseless { host: response.host.clone(), detail };
+        let held = self.held.as_ref().filter(|held| !held.is_absence());
+        let held = held.ok_or_else(|| senseless("a 304 that nobody asked for"))?;
+        let now = self.engine.clock.now();
+        let http = fresh::renewed(&held.http, &self.request(), &response.headers, now)
+            .ok_or_else(|| senseless("a 304 with a validator that is not ours"))?;
+        let entry = self.engine.store.refresh(&self.want.key, http, now).await?.ok_or(Error::Died)?;
+        Ok((entry, Change::Same))
+    }
+
+    // === 404, 410 ===
+
+    async fn miss(&self, response: &Response) -> Result<(Arc<Entry>, Change), Error> {
+        let draft = self.draft(self.http(response), response.status.as_u16(), Vec::new());
+        let entry = self.engine.store.commit(draft, None).await?;
+        Ok((entry, self.change()))
+    }
+
+    // === 200 ===
+
+    async fn take(&self, response: Response, stated: Vec<String>) -> Result<(Arc<Entry>, Change), Error> {
+        match self.want.kind {
+            Kind::Document => self.take_document(response, stated).await,
+            Kind::Artifact => self.take_artifact(response, stated).await,
+        }
+    }
+
+    /// Takes a document whole, proves it, and only then lets anybody see it.
+    async fn take_document(&self, response: Response, mut proved: Vec<String>) -> Result<(Arc<Entry>, Change), Error> {
+        let http = self.http(&response);
+        let gzip = document::is_gzip(response.header(CONTENT_ENCODING))
+            .ok_or_else(|| Error::Senseless { host: response.host.clone(), detail: "an encoding nobody asked for" })?;
+        let raw = self.download_document(response).await?;
+        let want = Arc::clone(&self.want);
+        let _turn = self.engine.heavy.acquire().await.map_err(|_| Error::Died)?;
+        let settled = tokio::task::spawn_blocking(move || document::settle(&want, raw, gzip));
+        let settled = settled.await.map_err(|_| Error::Died)??;
+        proved.extend(settled.proved);
+        crash::reach(Step::Proved);
+        let room = self.write(settled.body).await?;
+        self.keep(http, proved, room, settled.hashed).await
+    }
+
+    /// Makes room for a document and writes it there.
+    async fn write(&self, body: Bytes) -> Result<Room, Error> {
+        let mut room = Room::make(&self.engine.store, Some(body.len() as u64)).await?;
+        crash::reach(Step::Reserved);
+        let write = move || room.write(&body, 0).map(|_| room);
+        let room = tokio::task::spawn_blocking(write).await.map_err(|_| Error::Died)??;
+        crash::reach(Step::TempWritten);
+        Ok(room)
+    }
+
+    /// Streams an artifact to its riders while it is hashed, holding its end back until the proofs hold.
+    async fn take_artifact(&self, response: Response, mut proved: Vec<String>) -> Result<(Arc<Entry>, Change), Error> {
+        let http = self.http(&response);
+        let download = Download::start(self, response, &http).await?;
+        let (room, hashed) = download.run().await?;
+        proved.extend(verify::hashed(&self.want.proofs, &hashed)?);
+        proved.extend(self.prove_content(&room, &hashed).await?);
+        self.hold_to_first_seen(&hashed.digest).await?;
+        crash::reach(Step::Proved);
+        self.pilot.release(hashed.length);
+        self.keep(http, proved, room, hashed).await
+    }
+
+    /// Runs the proofs that need a whole artifact at once, which only few do.
+    async fn prove_content(&self, room: &Room, hashed: &Hashed) -> Result<Vec<String>, Error> {
+        if !verify::needs_body(&self.want.proofs) {
+            return Ok(Vec::new());
+        }
+        if hashed.length > WHOLE {
+            return Err(Error::TooLarge { limit: WHOLE });
+        }
+        let (body, want) = (room.temp.slice(hashed.length), Arc::clone(&self.want));
+        let run = move || Ok(verify::content(&want.proofs, &body.read_all().map_err(Error::disk)?)?);
+        tokio::task::spawn_blocking(run).await.map_err(|_| Error::Died)?
+    }
+
+    /// The first digest ever proved for a release is held to. Source: design "First seen, held to".
+    async fn hold_to_first_seen(&self, digest: &Digest) -> Result<(), Error> {
+        let Some(release) = &self.want.release else { return Ok(()) };
+        match self.engine.store.first_seen(release).await? {
+            Some(first) if first != *digest => {
+                let detail = format!("{release} was sha256 {first} when first seen, and is {digest} now");
+                Err(verify::Broken { kind: "first-seen", detail }.into())
+            }
+            _ => Ok(()),
+        }
+    }
+
+    async fn keep(
+        &self,
+        http: Http,
+        proved: Vec<String>,
+        room: Room,
+        hashed: Hashed,
+    ) -> Result<(Arc<Entry>, Change), Error> {
+        let held_same = self.held.as_ref().filter(|held| held.digest == Some(hashed.digest) && held.proofs == proved);
+        if let Some(held) = held_same {
+            let now = self.engine.clock.now();
+            if let Some(entry) = self.engine.store.refresh(&held.key, http.clone(), now).await? {
+                return Ok((entry, Change::Same));
+            }
+        }
+        let draft = self.draft(http, 200, proved);
+        let entry = room.keep(&self.engine.store, draft, &hashed).await?;
+        Ok((entry, self.change()))
+    }
+
+    // === Small things ===
+
+    fn change(&self) -> Change {
+        if self.held.is_some() { Change::Replaced } else { Change::New }
+    }
+
+    fn draft(&self, http: Http, status: u16, proofs: Vec<String>) -> Draft {
+        let now = self.engine.clock.now();
+        Draft {
+            key: self.want.key.as_str().into(),
+            mount: Arc::clone(&self.want.mount),
+            package: self.want.package.as_str().into(),
+            status,
+            http,
+            stored_at: now,
+            validated_at: now,
+            proofs,
+            pinned: self.held.as_ref().is_some_and(|held| held.pinned),
+            source: None,
+            segments: Vec::new(),
+            release: self.want.release.clone().filter(|_| status == 200),
+            keep_first_seen: true,
+        }
+    }
+
+    /// The request as caching sees it: without our own credentials, whose answers the mount's rights guard.
+    fn request(&self) -> http::Request<()> {
+        let mut request = http::Request::new(());
+        // A `url::Url` with a host is a valid URI but for characters that the URI type is stricter about; the caching
+        // rules only compare it with itself.
+        *request.uri_mut() = self.want.url.as_str().parse().unwrap_or_default();
+        request
+    }
+
+    fn http(&self, response: &Response) -> Http {
+        let header = |name| response.headers.get(name).cloned();
+        Http {
+            content_type: header(CONTENT_TYPE),
+            etag: self.want.etag.clone().or_else(|| header(ETAG)),
+            last_modified: header(LAST_MODIFIED),
+            lifetimes: Lifetimes::of(&self.request(), response.status, &response.headers, self.engine.clock.now()),
+        }
+    }
+
+    async fn download_document(&self, mut response: Response) -> Result<Bytes, Error> {
+        document::download(&self.engine.store, &mut response, self.want.max_bytes).await
+    }
+
+    /// Logs and counts what went wrong, and lists it when a proof failed.
+    async fn report(&self, error: &Error) {
+        let url = SafeUrl::from(self.want.url.clone());
+        match error {
+            Error::Unproven(broken) => {
+                tracing::error!(%url, key = self.want.key, kind = broken.kind, detail = broken.detail, "unproven, not kept");
+                self.engine.metrics.proofs_failed.with_label_values(&[broken.kind]).inc();
+                self.list(broken).await;
+            }
+            Error::Offline | Error::Absent { .. } | Error::NotHeld => {}
+            other => tracing::warn!(%url, error = %Chain(other), "fill failed"),
+        }
+    }
+
+    async fn list(&self, broken: &verify::Broken) {
+        let incident = store::Incident {
+            at: self.engine.clock.now(),
+            mount: self.want.mount.to_string(),
+            key: self.want.key.clone(),
+            package: self.want.package.clone(),
+            kind: broken.kind.to_owned(),
+            detail: broken.detail.clone(),
+        };
+        if let Err(error) = self.engine.store.report(incident).await {
+            tracing::error!(error = %Chain(&error), "incident not listed");
+        }
+    }
+}
+
+/// Returns the wait before try number `attempt` + 1.
+pub fn back_off(attempt: u32) -> Duration {
+    let whole = BACK_OFF * 2u32.saturating_pow(attempt.saturating_sub(1).min(6));
+    whole.mul_f64(0.5 + rand::random::<f64>() / 2.0)
+}
+
+/// Returns how long upstream wants to be left alone.
+pub fn asked_to_wait(error: &Error) -> Duration {
+    match error {
+        Error::Unreachable { retry_after: Some(pause), .. } => *pause,
+        _ => Duration::ZERO,
+    }
+}
+
+/// Returns where a partial answer starts, and how long the whole is: `bytes 100-199/200`. Source: RFC 9110 §14.4.
+pub fn content_range(response: &Response) -> Option<(u64, Option<u64>)> {
+    let (span, whole) = response.header(CONTENT_RANGE)?.strip_prefix("bytes ")?.split_once('/')?;
+    let (first, _) = span.split_once('-')?;
+    Some((first.parse().ok()?, whole.parse().ok()))
+}
+
+/// Prints an error with its causes.
+struct Chain<'a>(&'a (dyn std::error::Error + 'static));
+
+impl std::fmt::Display for Chain<'_> {
+    fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(formatter, "{}", self.0)?;
+        let mut next = self.0.source();
+        while let Some(cause) = next {
+            write!(formatter, ": {cause}")?;
+            next = cause.source();
+        }
+        Ok(())
+    }
+}

@@ -1,0 +1,319 @@
+//! The pull-through engine: fetch once, prove, keep, serve. Knows HTTP and disk, knows no registry.
+//!
+//! A dialect names what it wants ([`Resource`]: key, URL, proofs) and is given an entry, or a body that is still
+//! coming. [`Engine::get`] is the whole story:
+//!
+//! ```text
+//! store ─ fresh ──────────────────────────────────────────→ hit
+//!       ├ stale, may be served meanwhile → start a fill ──→ stale
+//!       └ stale or absent → board the fill ─ it lands ────→ miss, joined, revalidated, expired
+//!                                          ├ a body comes → ride along (artifacts)
+//!                                          └ it fails ────→ stale, where allowed; else the error
+//! ```
+
+mod breaker;
+pub mod crash;
+mod document;
+mod download;
+pub mod egress;
+mod error;
+mod fetch;
+mod fill;
+mod flight;
+pub mod fresh;
+pub mod prepare;
+pub mod resource;
+mod room;
+mod spool;
+pub mod store;
+mod turns;
+pub mod verify;
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use bytes::Bytes;
+use http::HeaderValue;
+use tokio::sync::Semaphore;
+use tokio::time::timeout;
+
+pub use self::error::Error;
+pub use self::fetch::Fetch;
+pub use self::resource::{Kind, Resource, Rules, Upstream};
+
+use self::fill::Fill;
+use self::flight::{Change, Flights, Landed, Rider, Sight};
+use self::fresh::{Demand, Times, Verdict};
+use self::prepare::{Keys, Shape};
+use self::store::{Entry, Http, Store};
+use self::turns::Turns;
+use crate::base::clock::Clock;
+use crate::base::http::{Body, CacheState};
+use crate::telemetry::metrics::Metrics;
+
+/// The engine. Cheap to clone.
+#[derive(Clone)]
+pub struct Mirror(Arc<Engine>);
+
+/// What the engine is made of.
+pub struct Engine {
+    store: Store,
+    fetch: Fetch,
+    flights: Arc<Flights>,
+    preparing: Turns,
+    /// Documents are held whole in memory while they are proved and prepared: as many at once as there are cores.
+    heavy: Semaphore,
+    clock: Clock,
+    metrics: Arc<Metrics>,
+}
+
+/// A resource that was found: in the store, or on its way.
+pub struct Found {
+    pub etag: Option<HeaderValue>,
+    pub last_modified: Option<HeaderValue>,
+    /// The entry it is kept as; none while it is still coming.
+    pub entry: Option<Arc<Entry>>,
+    pub body: Body,
+    pub cache: CacheState,
+    /// How long ago upstream vouched for it.
+    pub age: Duration,
+}
+
+/// A document and what was prepared of it; both of one generation.
+#[derive(Clone)]
+pub struct Prepared {
+    pub document: Arc<Entry>,
+    pub forms: Arc<Entry>,
+    pub cache: CacheState,
+    pub age: Duration,
+    /// How much longer it is fresh.
+    pub remaining: Duration,
+}
+
+/// What [`Engine::get`] comes to.
+enum Got {
+    Kept(Arc<Entry>, CacheState),
+    Coming(Rider, CacheState),
+}
+
+impl Mirror {
+    pub fn new(store: Store, fetch: Fetch, clock: Clock, metrics: Arc<Metrics>) -> Self {
+        let flights = Flights::new(metrics.fills_in_flight.clone(), metrics.waiters.clone());
+        let heavy = Semaphore::new(std::thread::available_parallelism().map_or(1, usize::from));
+        Self(Arc::new(Engine { store, fetch, flights, preparing: Turns::default(), heavy, clock, metrics }))
+    }
+
+    pub fn store(&self) -> &Store {
+        &self.0.store
+    }
+
+    pub fn fetch(&self) -> &Fetch {
+        &self.0.fetch
+    }
+
+    pub fn metrics(&self) -> &Metrics {
+        &self.0.metrics
+    }
+
+    /// Returns an artifact that is kept, without asking anybody.
+    ///
+    /// # Errors
+    /// [`Error::Broken`], [`Error::Store`].
+    pub async fn find_artifact(&self, key: &str) -> Result<Option<Found>, Error> {
+        let entry = self.0.find(key).await.filter(|entry| !entry.is_absence());
+        entry.map(|entry| self.0.found(&entry, Kind::Artifact, CacheState::Hit)).transpose()
+    }
+
+    /// Answers one artifact: from disk, or as it comes from upstream.
+    ///
+    /// The body streams; memory held is at most a block a client and a window a fill.
+    ///
+    /// # Errors
+    /// See [`Error`]; nothing unproven was kept.
+    pub async fn artifact(&self, want: &Arc<Resource>, demand: &Demand) -> Result<Found, Error> {
+        match self.0.get(want, demand).await? {
+            Got::Kept(entry, cache) => self.0.found(&entry, Kind::Artifact, cache),
+            Got::Coming(rider, cache) => {
+                let Http { etag, last_modified, .. } = rider.body().ok_or(Error::Died)?.http.clone();
+                Ok(Found {
+                    etag,
+                    last_modified,
+                    entry: None,
+                    body: Body::Stream(Box::new(rider.follow())),
+                    cache,
+                    age: Duration::ZERO,
+                })
+            }
+        }
+    }
+
+    /// Answers one document as upstream gave it.
+    ///
+    /// # Errors
+    /// See [`Error`]; a transport fault is never [`Error::Absent`].
+    pub async fn document(&self, want: &Arc<Resource>, demand: &Demand) -> Result<Found, Error> {
+        let (entry, cache) = self.0.entry(want, demand).await?;
+        self.0.found(&entry, Kind::Document, cache)
+    }
+
+    /// Returns a document in the forms that `shape` makes of it.
+    ///
+    /// # Errors
+    /// As [`Mirror::document`].
+    pub async fn prepared(
+        &self,
+        want: &Arc<Resource>,
+        shape: &Arc<dyn Shape>,
+        demand: &Demand,
+    ) -> Result<Prepared, Error> {
+        let (document, cache) = self.0.entry(want, demand).await?;
+        let forms = self.0.forms_of(&document, shape).await?;
+        Ok(self.0.prepared(document, forms, cache, &want.rules))
+    }
+
+    /// Drops an entry that an answer turned out to be damaged, so that the next try fetches it again. Tells whether
+    /// another try is of use.
+    pub async fn heal(&self, error: &Error) -> bool {
+        let Error::Broken { key } = error else { return false };
+        tracing::warn!(key = &**key, "damaged entry dropped");
+        self.0.store.remove(key).await.is_ok()
+    }
+
+    /// Returns a document's forms if both are in memory, fresh and of one generation: the hit path. Asks no disk, no
+    /// database and no upstream.
+    pub fn find_prepared(&self, keys: &Keys, rules: &Rules, demand: &Demand) -> Option<Prepared> {
+        let document = self.0.store.find_hot(keys.document()).filter(|entry| !entry.is_absence())?;
+        let times = times(&document, Kind::Document);
+        if fresh::judge(&times, rules, demand, self.0.clock.now()) != Verdict::Fresh {
+            return None;
+        }
+        let forms = self.0.store.find_hot(keys.forms())?;
+        (forms.source == document.digest).then(|| self.0.prepared(document, forms, CacheState::Hit, rules))
+    }
+}
+
+impl Engine {
+    /// Answers one resource: from disk while fresh, else from upstream, else stale from disk.
+    ///
+    /// Source: RFC 9111 §4 (reuse), RFC 5861 (stale).
+    async fn get(self: &Arc<Self>, want: &Arc<Resource>, demand: &Demand) -> Result<Got, Error> {
+        let held = self.find(&want.key).await;
+        let verdict =
+            held.as_ref().map(|held| fresh::judge(&times(held, want.kind), &want.rules, demand, self.clock.now()));
+        match (held, verdict) {
+            (Some(held), Some(Verdict::Fresh)) => Ok(Got::Kept(held, CacheState::Hit)),
+            (Some(held), Some(Verdict::FreshEnough)) => {
+                drop(self.board(want, Some(&held)));
+                Ok(Got::Kept(held, CacheState::Stale))
+            }
+            _ if demand.only_if_cached => Err(Error::NotHeld),
+            (held, _) => self.fill(want, held).await,
+        }
+    }
+
+    /// Finds what is kept. A store that fails holds nothing: then everything is fetched through.
+    async fn find(&self, key: &str) -> Option<Arc<Entry>> {
+        match self.store.find(key).await {
+            Ok(found) => found,
+            Err(error) => {
+                tracing::error!(key, error = &error as &dyn std::error::Error, "the store cannot be asked");
+                None
+            }
+        }
+    }
+
+    /// Waits for upstream, and falls back on what is held where that is allowed.
+    async fn fill(self: &Arc<Self>, want: &Arc<Resource>, held: Option<Arc<Entry>>) -> Result<Got, Error> {
+        let fallback = held.as_ref().filter(|held| self.may_serve_stale(held, want)).cloned();
+        if self.fetch.is_offline() {
+            return fallback.map(|held| Got::Kept(held, CacheState::Stale)).ok_or(Error::Offline);
+        }
+        let (mut rider, joined) = self.board(want, held.as_ref());
+        let sight = match &fallback {
+            None => rider.sight(want.kind).await,
+            Some(held) => match timeout(self.fetch.settings().first_byte_timeout, rider.sight(want.kind)).await {
+                Ok(sight) => sight,
+                Err(_) => return Ok(Got::Kept(Arc::clone(held), CacheState::Stale)),
+            },
+        };
+        match sight {
+            Sight::Body => Ok(Got::Coming(rider, if joined { CacheState::Joined } else { CacheState::Miss })),
+            Sight::Landed(Landed::Held { entry, change }) => Ok(Got::Kept(entry, state(change, joined))),
+            Sight::Landed(Landed::Failed(error)) => match fallback {
+                Some(held) if error.is_upstreams_failure() => Ok(Got::Kept(held, CacheState::Stale)),
+                _ => Err(error),
+            },
+        }
+    }
+
+    /// Boards the fill of a resource, starting it if nobody has. Tells whether somebody had.
+    fn board(self: &Arc<Self>, want: &Arc<Resource>, held: Option<&Arc<Entry>>) -> (Rider, bool) {
+        let (rider, pilot) = self.flights.board(&want.key);
+        let joined = pilot.is_none();
+        if let Some(pilot) = pilot {
+            let fill = Fill { engine: Arc::clone(self), want: Arc::clone(want), held: held.cloned(), pilot };
+            tokio::spawn(fill.run());
+        }
+        (rider, joined)
+    }
+
+    fn may_serve_stale(&self, held: &Entry, want: &Resource) -> bool {
+        let times = times(held, want.kind);
+        if self.fetch.is_offline() {
+            return !times.absence;
+        }
+        fresh::may_serve_stale(&times, &want.rules, self.clock.now())
+    }
+
+    async fn entry(self: &Arc<Self>, want: &Arc<Resource>, demand: &Demand) -> Result<(Arc<Entry>, CacheState), Error> {
+        debug_assert!(want.kind == Kind::Document, "only documents are answered whole");
+        match self.get(want, demand).await? {
+            Got::Kept(entry, cache) if !entry.is_absence() => Ok((entry, cache)),
+            Got::Kept(_, cache) => Err(Error::Absent { cache }),
+            Got::Coming(..) => Err(Error::Died),
+        }
+    }
+
+    fn found(&self, entry: &Arc<Entry>, kind: Kind, cache: CacheState) -> Result<Found, Error> {
+        if entry.is_absence() {
+            return Err(Error::Absent { cache });
+        }
+        let age = fresh::age(&times(entry, kind), self.clock.now());
+        let Http { etag, last_modified, .. } = &entry.http;
+        let (etag, last_modified) = (etag.clone(), last_modified.clone());
+        Ok(Found { etag, last_modified, body: entry.body()?, cache, age, entry: Some(Arc::clone(entry)) })
+    }
+
+    fn prepared(&self, document: Arc<Entry>, forms: Arc<Entry>, cache: CacheState, rules: &Rules) -> Prepared {
+        let (times, now) = (times(&document, Kind::Document), self.clock.now());
+        Prepared {
+            age: fresh::age(&times, now),
+            remaining: fresh::remaining(&times, rules, now),
+            document,
+            forms,
+            cache,
+        }
+    }
+}
+
+/// Returns what freshness needs to know of an entry.
+fn times(entry: &Entry, kind: Kind) -> Times {
+    Times { kind, absence: entry.is_absence(), validated_at: entry.validated_at, lifetimes: entry.http.lifetimes }
+}
+
+fn state(change: Change, joined: bool) -> CacheState {
+    match change {
+        _ if joined => CacheState::Joined,
+        Change::New => CacheState::Miss,
+        Change::Same => CacheState::Revalidated,
+        Change::Replaced => CacheState::Expired,
+    }
+}
+
+/// Returns the value of `Via` that names this mirror. Source: RFC 9110 §7.6.3.
+///
+/// # Errors
+/// None for a pseudonym of letters and digits.
+pub fn via(pseudonym: &str) -> Result<HeaderValue, http::header::InvalidHeaderValue> {
+    HeaderValue::from_maybe_shared(Bytes::from(format!("1.1 {pseudonym}")))
+}

@@ -1,0 +1,200 @@
+//! Keeping entries, changing them, removing them.
+
+use std::io;
+use std::sync::Arc;
+use std::time::SystemTime;
+
+use rusqlite::Connection;
+
+use super::content::Content;
+use super::entry::{Backing, Draft, Entry, Held, HeldLimits, Http};
+use super::error::Error;
+use super::{Inner, Store, blocking, firsts, rows};
+use crate::base::digest::Digest;
+use crate::base::fs::{Slice, Temp};
+use crate::mirror::crash::{self, Step};
+
+/// The share of the hot tier that one entry's segments may take.
+const ENTRY_SHARE: u64 = 16;
+
+/// What a commit has at hand when it comes to the index.
+struct Pending {
+    draft: Draft,
+    /// Synced, with its digest and its length in bytes.
+    file: Option<(Temp, Digest, u64)>,
+    held: Held,
+}
+
+impl Store {
+    /// Makes an empty temporary file for a fill.
+    ///
+    /// # Errors
+    /// The system's.
+    pub fn temp(&self) -> io::Result<Temp> {
+        self.0.run.temp()
+    }
+
+    /// Keeps an entry, in place of the one of the same key. `content` is a file that has been proved, its digest and
+    /// its length in bytes; none for an absence.
+    ///
+    /// When it cannot be kept, because the disk is full or the index fails, that is logged and the entry is returned
+    /// all the same ([`Entry::is_kept`] tells): it lasts as long as somebody holds it.
+    ///
+    /// # Errors
+    /// [`Error::FirstSeen`]: the release had other bytes, and is to keep them; nothing was kept. [`Error::Io`]: the
+    /// temporary file cannot be read back.
+    pub async fn commit(&self, draft: Draft, content: Option<(Temp, Digest, u64)>) -> Result<Arc<Entry>, Error> {
+        let draft = draft.ordered();
+        let loose = content.as_ref().map(|(temp, digest, size)| (temp.slice(*size), *digest));
+        match self.keep(draft.clone(), content).await {
+            Err(error) if !matches!(error, Error::FirstSeen { .. }) => {
+                tracing::warn!(key = &*draft.key, error = &error as &dyn std::error::Error, "served, not kept");
+                self.loose(draft, loose).await
+            }
+            other => other,
+        }
+    }
+
+    async fn keep(&self, draft: Draft, file: Option<(Temp, Digest, u64)>) -> Result<Arc<Entry>, Error> {
+        let limits = self.0.held_limits();
+        let pending = blocking(move || Pending::prepare(draft, file, limits)).await?;
+        let (content, now, shared) = (self.0.content.clone(), self.0.clock.now(), Arc::clone(&self.0.shared));
+        let after = move |entry: &Arc<Entry>| {
+            crash::reach(Step::Committed);
+            shared.hot.replace(entry);
+        };
+        self.0.writer.write(move |connection| pending.write(connection, content, now), after).await
+    }
+
+    /// Makes an entry of proved content that is not kept, because there is no room for it: it lasts as long as somebody
+    /// holds it.
+    ///
+    /// # Errors
+    /// [`Error::Io`]: the temporary file cannot be read back.
+    pub async fn hold(&self, draft: Draft, content: (Temp, Digest, u64)) -> Result<Arc<Entry>, Error> {
+        let (temp, digest, size) = content;
+        self.loose(draft.ordered(), Some((temp.slice(size), digest))).await
+    }
+
+    async fn loose(&self, draft: Draft, content: Option<(Slice, Digest)>) -> Result<Arc<Entry>, Error> {
+        let limits = self.0.held_limits();
+        blocking(move || {
+            let Some((slice, digest)) = content else {
+                return Ok(Arc::new(Entry::new(draft, None, Held::default(), Backing::Nothing)));
+            };
+            let held = Held::read(&slice, &draft.segments, limits)?;
+            let content = Some((digest, slice.length));
+            Ok(Arc::new(Entry::new(draft, content, held, Backing::Loose(slice))))
+        })
+        .await
+    }
+
+    /// Notes that upstream has confirmed an entry; its content is not touched. `None` when it is not there any more.
+    /// What cannot be written down, because the disk is full or the index fails, is logged and known in memory only.
+    ///
+    /// # Errors
+    /// SQLite's or the system's: the entry cannot be read.
+    pub async fn refresh(&self, key: &str, http: Http, validated_at: SystemTime) -> Result<Option<Arc<Entry>>, Error> {
+        let (name, newer) = (key.to_owned(), http.clone());
+        let write = move |connection: &Connection| rows::refresh(connection, &name, &newer, validated_at);
+        let newer = http.clone();
+        match self.change(key, write, move |held| held.refreshed(newer, validated_at)).await {
+            Ok(true) => self.find(key).await,
+            Ok(false) => Ok(None),
+            Err(error) => {
+                tracing::warn!(key, error = &error as &dyn std::error::Error, "confirmed, not written down");
+                let Some(held) = self.find(key).await? else { return Ok(None) };
+                let entry = Arc::new(held.refreshed(http, validated_at));
+                self.0.shared.hot.replace(&entry);
+                Ok(Some(entry))
+            }
+        }
+    }
+
+    /// Pins an entry so that it is never evicted, or lets it go. `false` when there is none.
+    ///
+    /// # Errors
+    /// SQLite's.
+    pub async fn pin(&self, key: &str, pinned: bool) -> Result<bool, Error> {
+        let name = key.to_owned();
+        let write = move |connection: &Connection| rows::pin(connection, &name, pinned);
+        self.change(key, write, move |held| held.with_pin(pinned)).await
+    }
+
+    /// Changes an entry in the index, where `write` tells whether there is one, and then in memory.
+    async fn change(
+        &self,
+        key: &str,
+        write: impl FnOnce(&Connection) -> Result<bool, Error> + Send + 'static,
+        change: impl FnOnce(&Entry) -> Entry + Send + 'static,
+    ) -> Result<bool, Error> {
+        let (shared, key) = (Arc::clone(&self.0.shared), key.to_owned());
+        let after = move |found: &bool| shared.hot.change(&key, |held| found.then(|| change(held)));
+        self.0.writer.write(write, after).await
+    }
+
+    /// Removes an entry. `false` when there was none.
+    ///
+    /// # Errors
+    /// SQLite's or the system's.
+    pub async fn remove(&self, key: &str) -> Result<bool, Error> {
+        let key = key.to_owned();
+        Ok(!self.remove_by(move |connection| rows::remove(connection, &key)).await?.is_empty())
+    }
+
+    /// Removes everything of a package, pinned or not, and returns how many entries that were.
+    ///
+    /// # Errors
+    /// SQLite's or the system's.
+    pub async fn purge_package(&self, mount: &str, package: &str) -> Result<u64, Error> {
+        let (mount, package) = (mount.to_owned(), package.to_owned());
+        let keys = self.remove_by(move |connection| rows::remove_package(connection, &mount, &package)).await?;
+        Ok(keys.len() as u64)
+    }
+}
+
+impl Inner {
+    pub(super) fn held_limits(&self) -> HeldLimits {
+        HeldLimits { object: self.settings.hot_object_bytes, entry: self.settings.hot_bytes / ENTRY_SHARE }
+    }
+}
+
+impl Draft {
+    /// Orders the segments as [`Entry::segment`] expects them.
+    fn ordered(mut self) -> Self {
+        self.segments.sort_unstable_by(|one, other| one.name.cmp(&other.name));
+        self
+    }
+}
+
+impl Pending {
+    /// Waits until the file is on the disk, and reads the parts that are to lie in memory. Blocks.
+    fn prepare(draft: Draft, file: Option<(Temp, Digest, u64)>, limits: HeldLimits) -> Result<Self, Error> {
+        let held = match &file {
+            None => Held::default(),
+            Some((temp, _, size)) => {
+                temp.sync()?;
+                crash::reach(Step::Synced);
+                Held::read(&temp.slice(*size), &draft.segments, limits)?
+            }
+        };
+        Ok(Self { draft, file, held })
+    }
+
+    /// Puts the file in its place, then writes the row: both while the index is locked, so that no other process
+    /// removes the one before it sees the other.
+    fn write(self, connection: &Connection, content: Content, now: SystemTime) -> Result<Arc<Entry>, Error> {
+        let Self { mut draft, file, held } = self;
+        if let (Some(release), Some((_, digest, _))) = (&draft.release, &file) {
+            firsts::hold(connection, release, *digest, draft.keep_first_seen, now)?;
+        }
+        let stored = file.as_ref().map(|(_, digest, size)| (*digest, *size));
+        if let Some((temp, digest, _)) = file {
+            content.put(temp, digest)?;
+            crash::reach(Step::ContentInPlace);
+        }
+        draft.pinned = rows::put(connection, &draft, stored, now)?;
+        crash::reach(Step::RowWritten);
+        Ok(Arc::new(Entry::new(draft, stored, held, Backing::Kept(content))))
+    }
+}

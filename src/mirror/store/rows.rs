@@ -1,0 +1,216 @@
+//! The statements that find, write and remove entries. All of them run inside somebody's transaction.
+
+use std::sync::Arc;
+use std::time::SystemTime;
+
+use rusqlite::{Connection, OptionalExtension, Row, named_params, params};
+
+use super::entry::{Draft, Http, Segment};
+use super::error::Error;
+use super::values::{Blob, Count, Millis};
+use crate::base::digest::Digest;
+
+const FIND: &str = "
+    SELECT key, mount, package, status, entries.digest, size, hashed_at, http, proofs, source, stored_at, validated_at,
+        pinned, list
+    FROM entries LEFT JOIN contents USING (digest) LEFT JOIN segments ON segments.entry = entries.id
+    WHERE key = ?1";
+
+/// An entry as the index has it.
+pub(super) struct Found {
+    pub(super) draft: Draft,
+    pub(super) content: Option<Stored>,
+}
+
+/// A content as the index has it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Stored {
+    pub(super) digest: Digest,
+    pub(super) size: u64,
+    pub(super) hashed_at: SystemTime,
+}
+
+// === Finding ===
+
+/// Finds the entry of a key.
+///
+/// # Errors
+/// SQLite's; [`Error::Row`] when the row makes no sense.
+pub(super) fn find(connection: &Connection, key: &str) -> Result<Option<Found>, Error> {
+    let mut statement = connection.prepare_cached(FIND)?;
+    statement.query_row([key], |row| Ok(read(row))).optional()?.transpose()
+}
+
+fn read(row: &Row<'_>) -> Result<Found, Error> {
+    let digest: Option<Blob> = row.get(4)?;
+    let content = match digest {
+        None => None,
+        Some(Blob(digest)) => {
+            Some(Stored { digest, size: row.get::<_, Count>(5)?.0, hashed_at: row.get::<_, Millis>(6)?.0 })
+        }
+    };
+    let segments: Option<String> = row.get(13)?;
+    let draft = Draft {
+        key: row.get(0)?,
+        mount: row.get(1)?,
+        package: row.get(2)?,
+        status: row.get(3)?,
+        http: serde_json::from_str(&row.get::<_, String>(7)?)?,
+        proofs: serde_json::from_str(&row.get::<_, String>(8)?)?,
+        source: row.get::<_, Option<Blob>>(9)?.map(|blob| blob.0),
+        stored_at: row.get::<_, Millis>(10)?.0,
+        validated_at: row.get::<_, Millis>(11)?.0,
+        pinned: row.get(12)?,
+        segments: segments.map_or(Ok(Vec::new()), |list| serde_json::from_str(&list))?,
+        release: None,
+        keep_first_seen: true,
+    };
+    Ok(Found { draft, content })
+}
+
+// === Writing ===
+
+/// Writes an entry over the one of the same key, as used and its content as hashed `now`, and returns whether it is
+/// pinned.
+///
+/// # Errors
+/// SQLite's.
+pub(super) fn put(
+    connection: &Connection,
+    draft: &Draft,
+    content: Option<(Digest, u64)>,
+    now: SystemTime,
+) -> Result<bool, Error> {
+    if let Some((digest, size)) = content {
+        put_content(connection, digest, size, now)?;
+    }
+    let mut statement = connection.prepare_cached(
+        "INSERT INTO entries
+            (key, mount, package, status, digest, http, proofs, source, stored_at, validated_at, last_used, pinned)
+        VALUES (:key, :mount, :package, :status, :digest, :http, :proofs, :source, :stored, :validated, :now, :pinned)
+        ON CONFLICT (key) DO UPDATE SET mount = excluded.mount, package = excluded.package, status = excluded.status,
+            digest = excluded.digest, http = excluded.http, proofs = excluded.proofs, source = excluded.source,
+            stored_at = excluded.stored_at, validated_at = excluded.validated_at, last_used = excluded.last_used,
+            pinned = max(pinned, excluded.pinned)
+        RETURNING id, pinned",
+    )?;
+    let (id, pinned) = statement.query_row(
+        named_params! {
+            ":key": draft.key, ":mount": draft.mount, ":package": draft.package, ":status": draft.status,
+            ":digest": content.map(|(digest, _)| Blob(digest)), ":http": serde_json::to_string(&draft.http)?,
+            ":proofs": serde_json::to_string(&draft.proofs)?, ":source": draft.source.map(Blob),
+            ":stored": Millis(draft.stored_at), ":validated": Millis(draft.validated_at), ":now": Millis(now),
+            ":pinned": draft.pinned,
+        },
+        |row| Ok((row.get(0)?, row.get(1)?)),
+    )?;
+    put_segments(connection, id, &draft.segments)?;
+    Ok(pinned)
+}
+
+fn put_content(connection: &Connection, digest: Digest, size: u64, hashed_at: SystemTime) -> Result<(), Error> {
+    let mut statement = connection.prepare_cached(
+        "INSERT INTO contents (digest, size, hashed_at) VALUES (?1, ?2, ?3)
+        ON CONFLICT (digest) DO UPDATE SET hashed_at = excluded.hashed_at",
+    )?;
+    statement.execute(params![Blob(digest), Count(size), Millis(hashed_at)])?;
+    Ok(())
+}
+
+fn put_segments(connection: &Connection, entry: i64, segments: &[Segment]) -> Result<(), Error> {
+    if segments.is_empty() {
+        connection.prepare_cached("DELETE FROM segments WHERE entry = ?1")?.execute([entry])?;
+    } else {
+        let mut statement = connection.prepare_cached("REPLACE INTO segments (entry, list) VALUES (?1, ?2)")?;
+        statement.execute(params![entry, serde_json::to_string(segments)?])?;
+    }
+    Ok(())
+}
+
+/// Writes newer HTTP facts of an entry; `false` when there is no such entry.
+///
+/// # Errors
+/// SQLite's.
+pub(super) fn refresh(connection: &Connection, key: &str, http: &Http, at: SystemTime) -> Result<bool, Error> {
+    let mut statement = connection.prepare_cached("UPDATE entries SET http = ?2, validated_at = ?3 WHERE key = ?1")?;
+    Ok(statement.execute(params![key, serde_json::to_string(http)?, Millis(at)])? > 0)
+}
+
+/// Pins an entry, or lets it go; `false` when there is no such entry.
+///
+/// # Errors
+/// SQLite's.
+pub(super) fn pin(connection: &Connection, key: &str, pinned: bool) -> Result<bool, Error> {
+    let mut statement = connection.prepare_cached("UPDATE entries SET pinned = ?2 WHERE key = ?1")?;
+    Ok(statement.execute(params![key, pinned])? > 0)
+}
+
+/// Remembers that entries were asked for at `now`. A row is written again only when it is older than `before`: a
+/// hot one would otherwise be written every few seconds.
+///
+/// # Errors
+/// SQLite's.
+pub(super) fn mark_used(
+    connection: &Connection,
+    keys: &[Arc<str>],
+    now: SystemTime,
+    before: SystemTime,
+) -> Result<(), Error> {
+    let mut statement =
+        connection.prepare_cached("UPDATE entries SET last_used = ?2 WHERE key = ?1 AND last_used < ?3")?;
+    for key in keys {
+        statement.execute(params![key, Millis(now), Millis(before)])?;
+    }
+    Ok(())
+}
+
+/// Remembers that a content was found intact.
+///
+/// # Errors
+/// SQLite's.
+pub(super) fn mark_hashed(connection: &Connection, digest: Digest, now: SystemTime) -> Result<(), Error> {
+    let mut statement = connection.prepare_cached("UPDATE contents SET hashed_at = ?2 WHERE digest = ?1")?;
+    statement.execute(params![Blob(digest), Millis(now)])?;
+    Ok(())
+}
+
+// === Removing ===
+
+/// Removes the entry of a key, and returns that key if there was one.
+///
+/// # Errors
+/// SQLite's.
+pub(super) fn remove(connection: &Connection, key: &str) -> Result<Vec<Arc<str>>, Error> {
+    removed(connection, "DELETE FROM entries WHERE key = ?1 RETURNING key", params![key])
+}
+
+/// Removes the entries of a package, and returns their keys.
+///
+/// # Errors
+/// SQLite's.
+pub(super) fn remove_package(connection: &Connection, mount: &str, package: &str) -> Result<Vec<Arc<str>>, Error> {
+    let sql = "DELETE FROM entries WHERE mount = ?1 AND package = ?2 RETURNING key";
+    removed(connection, sql, params![mount, package])
+}
+
+/// Removes the entries that refer to a content, and returns their keys.
+///
+/// # Errors
+/// SQLite's.
+pub(super) fn remove_content(connection: &Connection, digest: Digest) -> Result<Vec<Arc<str>>, Error> {
+    removed(connection, "DELETE FROM entries WHERE digest = ?1 RETURNING key", params![Blob(digest)])
+}
+
+/// Runs a statement that removes entries and returns their keys.
+///
+/// # Errors
+/// SQLite's.
+pub(super) fn removed(
+    connection: &Connection,
+    sql: &str,
+    params: impl rusqlite::Params,
+) -> Result<Vec<Arc<str>>, Error> {
+    let mut statement = connection.prepare_cached(sql)?;
+    let keys = statement.query_map(params, |row| row.get(0))?.collect::<Result<_, _>>()?;
+    Ok(keys)
+}

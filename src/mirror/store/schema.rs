@@ -1,0 +1,179 @@
+//! The index's tables, and how a connection to it is set up.
+//!
+//! ```text
+//! contents    what lies on disk: digest, size, when it was last hashed, how many entries refer to it
+//! entries     what is kept: key, what it belongs to, its content, HTTP facts, when it was last asked for
+//! segments    named parts of prepared content; apart, because they are large and never change
+//! totals      one row, kept by triggers: entries, absences, bytes on disk
+//! first_seen  the first digest of every release; survives eviction and purge
+//! incidents   proofs that did not hold
+//! runs        processes that have the store open
+//! suspects    times in which a process that crashed may have left content half written
+//! ```
+
+#![expect(clippy::disallowed_methods, reason = "the door to the index")]
+
+use std::path::Path;
+use std::time::Duration;
+
+use rusqlite::{Connection, OpenFlags};
+
+use super::error::Error;
+
+/// Counted up with every change of the tables; an older form lives in an older directory (`v1`).
+const VERSION: i64 = 1;
+
+/// How long one process waits for another one's write.
+const BUSY: Duration = Duration::from_secs(10);
+
+/// What one statement of ours may need; SQLite caches them per connection.
+const STATEMENTS: usize = 64;
+
+const TABLES: &str = "
+CREATE TABLE contents (
+    digest BLOB PRIMARY KEY,
+    size INTEGER NOT NULL,
+    hashed_at INTEGER NOT NULL,
+    refs INTEGER NOT NULL DEFAULT 0,
+    doomed INTEGER NOT NULL DEFAULT 0
+) WITHOUT ROWID;
+CREATE INDEX contents_by_hashing ON contents (hashed_at);
+CREATE INDEX contents_unreferenced ON contents (doomed) WHERE refs = 0;
+
+CREATE TABLE entries (
+    id INTEGER PRIMARY KEY,
+    key TEXT NOT NULL UNIQUE,
+    mount TEXT NOT NULL,
+    package TEXT NOT NULL,
+    status INTEGER NOT NULL,
+    digest BLOB REFERENCES contents (digest),
+    http TEXT NOT NULL,
+    proofs TEXT NOT NULL,
+    source BLOB,
+    stored_at INTEGER NOT NULL,
+    validated_at INTEGER NOT NULL,
+    last_used INTEGER NOT NULL,
+    pinned INTEGER NOT NULL
+);
+CREATE INDEX entries_by_package ON entries (mount, package);
+CREATE INDEX entries_by_digest ON entries (digest) WHERE digest IS NOT NULL;
+CREATE INDEX entries_by_use ON entries (last_used) WHERE pinned = 0 AND digest IS NOT NULL;
+CREATE INDEX absences_by_use ON entries (last_used) WHERE digest IS NULL;
+
+CREATE TABLE segments (
+    entry INTEGER PRIMARY KEY REFERENCES entries (id) ON DELETE CASCADE,
+    list TEXT NOT NULL
+);
+
+CREATE TABLE totals (
+    one INTEGER PRIMARY KEY CHECK (one = 1),
+    entries INTEGER NOT NULL,
+    absences INTEGER NOT NULL,
+    bytes INTEGER NOT NULL
+);
+INSERT INTO totals VALUES (1, 0, 0, 0);
+
+CREATE TRIGGER entry_added AFTER INSERT ON entries BEGIN
+    UPDATE contents SET refs = refs + 1, doomed = 0 WHERE digest = NEW.digest;
+    UPDATE totals SET entries = entries + 1, absences = absences + (NEW.digest IS NULL);
+END;
+CREATE TRIGGER entry_removed AFTER DELETE ON entries BEGIN
+    UPDATE contents SET refs = refs - 1 WHERE digest = OLD.digest;
+    UPDATE totals SET entries = entries - 1, absences = absences - (OLD.digest IS NULL);
+END;
+CREATE TRIGGER entry_moved AFTER UPDATE OF digest ON entries WHEN OLD.digest IS NOT NEW.digest BEGIN
+    UPDATE contents SET refs = refs - 1 WHERE digest = OLD.digest;
+    UPDATE contents SET refs = refs + 1, doomed = 0 WHERE digest = NEW.digest;
+    UPDATE totals SET absences = absences + (NEW.digest IS NULL) - (OLD.digest IS NULL);
+END;
+CREATE TRIGGER content_added AFTER INSERT ON contents BEGIN
+    UPDATE totals SET bytes = bytes + NEW.size;
+END;
+CREATE TRIGGER content_removed AFTER DELETE ON contents BEGIN
+    UPDATE totals SET bytes = bytes - OLD.size;
+END;
+
+CREATE TABLE first_seen (
+    release TEXT PRIMARY KEY,
+    digest BLOB NOT NULL,
+    seen_at INTEGER NOT NULL
+) WITHOUT ROWID;
+
+CREATE TABLE incidents (
+    id INTEGER PRIMARY KEY AUTOINCREMENT,
+    at INTEGER NOT NULL,
+    mount TEXT NOT NULL,
+    key TEXT NOT NULL,
+    package TEXT NOT NULL,
+    kind TEXT NOT NULL,
+    detail TEXT NOT NULL
+);
+
+CREATE TABLE runs (
+    name TEXT PRIMARY KEY,
+    started INTEGER NOT NULL
+) WITHOUT ROWID;
+
+CREATE TABLE suspects (
+    since INTEGER NOT NULL,
+    until INTEGER NOT NULL
+);
+";
+
+/// Opens the connection that writes, and makes the tables if there are none.
+///
+/// # Errors
+/// [`Error::TooNew`], or SQLite's.
+pub(super) fn open_writer(file: &Path) -> Result<Connection, Error> {
+    let connection = Connection::open_with_flags(
+        file,
+        OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_CREATE | OpenFlags::SQLITE_OPEN_NO_MUTEX,
+    )?;
+    set_up(&connection)?;
+    connection.pragma_update(None, "journal_mode", "WAL")?;
+    // A power cut may take the last transactions with it, never part of one: it costs a fetch.
+    connection.pragma_update(None, "synchronous", "NORMAL")?;
+    connection.pragma_update(None, "journal_size_limit", 64 << 20)?;
+    make_tables(&connection)?;
+    Ok(connection)
+}
+
+/// Opens a connection that reads.
+///
+/// # Errors
+/// SQLite's.
+pub(super) fn open_reader(file: &Path) -> Result<Connection, Error> {
+    let flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX;
+    let connection = Connection::open_with_flags(file, flags)?;
+    set_up(&connection)?;
+    connection.pragma_update(None, "query_only", true)?;
+    Ok(connection)
+}
+
+fn set_up(connection: &Connection) -> Result<(), Error> {
+    connection.busy_timeout(BUSY)?;
+    connection.set_prepared_statement_cache_capacity(STATEMENTS);
+    Ok(connection.pragma_update(None, "foreign_keys", true)?)
+}
+
+/// Two processes may come here at once: the first to get the lock makes the tables, the other finds them.
+fn make_tables(connection: &Connection) -> Result<(), Error> {
+    connection.execute_batch("BEGIN IMMEDIATE")?;
+    let made = match version(connection) {
+        Ok(0) => {
+            connection.execute_batch(TABLES).and_then(|()| connection.pragma_update(None, "user_version", VERSION))
+        }
+        Ok(_) => Ok(()),
+        Err(error) => Err(error),
+    };
+    connection.execute_batch(if made.is_ok() { "COMMIT" } else { "ROLLBACK" })?;
+    made?;
+    match version(connection)? {
+        found if found > VERSION => Err(Error::TooNew { found, known: VERSION }),
+        _ => Ok(()),
+    }
+}
+
+fn version(connection: &Connection) -> rusqlite::Result<i64> {
+    connection.pragma_query_value(None, "user_version", |row| row.get(0))
+}

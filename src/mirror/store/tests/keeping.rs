@@ -1,0 +1,183 @@
+//! What is kept comes back as it was, and what changes changes everywhere.
+
+use super::*;
+use crate::mirror::store::Incident;
+use crate::mirror::store::incidents::KEPT;
+
+#[tokio::test]
+async fn what_is_kept_comes_back_after_a_restart_with_all_its_facts() {
+    let bench = Bench::new();
+    let source = Some(Digest::of(b"document"));
+    let segments = vec![segment("plain", 0, 2), segment("gzip", 2, 3)];
+    let draft = Draft { source, segments, pinned: true, ..bench.draft("a@1") };
+    let kept = keep(&bench.store, draft.clone(), b"hello").await.unwrap();
+    let bench = bench.restart().await;
+    let found = bench.store.find("a@1").await.unwrap().unwrap();
+    assert_eq!(bytes(&found.body().unwrap()), b"hello");
+    assert_eq!((found.digest, found.size, found.status), (Some(Digest::of(b"hello")), 5, 200));
+    assert_eq!((&found.http, &found.proofs, found.source), (&draft.http, &draft.proofs, source));
+    assert_eq!((found.stored_at, found.validated_at, found.pinned), (draft.stored_at, draft.validated_at, true));
+    assert_eq!((&*found.mount, &*found.package), ("npm", "a"));
+    assert_eq!(found.segments, kept.segments);
+    assert_eq!(bytes(&found.segment_body(found.segment("gzip").unwrap()).unwrap()), b"llo");
+    assert!(found.segment("other").is_none());
+}
+
+#[tokio::test]
+async fn an_absence_has_no_content() {
+    let bench = Bench::new();
+    let draft = Draft { status: 404, ..bench.draft("a") };
+    bench.store.commit(draft, None).await.unwrap();
+    let bench = bench.restart().await;
+    let found = bench.store.find("a").await.unwrap().unwrap();
+    assert!(found.is_absence() && matches!(found.body(), Ok(Body::Empty)));
+    assert_eq!(bench.store.totals().absences, 1);
+    bench.keep("a", b"published after all").await;
+    assert_eq!(bench.store.totals().absences, 0);
+}
+
+#[tokio::test]
+async fn a_hit_in_memory_needs_no_file_and_no_index() {
+    let bench = Bench::new();
+    bench.keep("small", b"small").await;
+    bench.keep("large", &[b'x'; 2000]).await;
+    assert!(matches!(bench.store.find_hot("small").unwrap().body(), Ok(Body::Bytes(_))));
+    assert!(matches!(bench.store.find_hot("large").unwrap().body(), Ok(Body::File(_))));
+    assert!(bench.store.find_hot("none").is_none());
+}
+
+#[tokio::test]
+async fn cacache_finds_and_verifies_what_we_put_there() {
+    let bench = Bench::new();
+    bench.keep("a", b"hello").await;
+    let integrity = Digest::of(b"hello").to_sri().parse().unwrap();
+    assert_eq!(cacache::read_hash_sync(bench.directory.path(), &integrity).unwrap(), b"hello");
+}
+
+#[tokio::test]
+async fn content_goes_with_the_last_entry_that_refers_to_it() {
+    let bench = Bench::new();
+    bench.keep("a", b"same").await;
+    bench.keep("b", b"same").await;
+    bench.keep("c", b"other").await;
+    bench.keep("c", b"newer").await;
+    assert!(bench.store.remove("a").await.unwrap());
+    assert!(!bench.store.remove("a").await.unwrap());
+    assert_eq!(bench.files(), 2);
+    assert_eq!(bench.text("b").await.unwrap(), "same");
+    assert_eq!(bench.text("c").await.unwrap(), "newer");
+    bench.store.remove("b").await.unwrap();
+    assert_eq!((bench.files(), bench.store.totals().bytes), (1, 5));
+}
+
+#[tokio::test]
+async fn a_confirmed_entry_has_new_facts_and_its_old_content() {
+    let bench = Bench::new();
+    bench.keep("a", b"hello").await;
+    let http = Http { etag: Some(HeaderValue::from_static("\"new\"")), ..Http::default() };
+    bench.clock.advance(Duration::from_secs(5));
+    let now = bench.clock.now();
+    let refreshed = bench.store.refresh("a", http.clone(), now).await.unwrap().unwrap();
+    assert_eq!((&refreshed.http, refreshed.validated_at), (&http, now));
+    assert_eq!(bench.store.find_hot("a").unwrap().http, http);
+    let bench = bench.restart().await;
+    let found = bench.store.find("a").await.unwrap().unwrap();
+    assert_eq!((&found.http, found.validated_at), (&http, now));
+    assert_eq!(bytes(&found.body().unwrap()), b"hello");
+    assert!(bench.store.refresh("b", http, now).await.unwrap().is_none());
+}
+
+#[tokio::test]
+async fn a_package_is_purged_in_its_own_mount_only() {
+    let bench = Bench::new();
+    bench.keep("a@1", b"one").await;
+    bench.keep("a@2", b"two").await;
+    bench.keep("b@1", b"three").await;
+    keep(&bench.store, Draft { mount: "other".into(), ..bench.draft("a@3") }, b"four").await.unwrap();
+    bench.store.pin("a@2", true).await.unwrap();
+    assert_eq!(bench.store.purge_package("npm", "a").await.unwrap(), 2);
+    assert!(bench.text("a@1").await.is_none() && bench.text("a@2").await.is_none());
+    assert_eq!((bench.files(), bench.store.totals().entries), (2, 2));
+}
+
+#[tokio::test]
+async fn a_pin_stays_when_the_entry_is_replaced() {
+    let bench = Bench::new();
+    bench.keep("a", b"one").await;
+    assert!(bench.store.pin("a", true).await.unwrap());
+    assert!(bench.store.find_hot("a").unwrap().pinned);
+    assert!(bench.keep("a", b"two").await.pinned);
+    assert!(!bench.store.pin("b", true).await.unwrap());
+}
+
+#[tokio::test]
+async fn the_first_digest_of_a_release_is_held_to_beyond_a_purge() {
+    let bench = Bench::new();
+    let draft = |keep_first_seen| Draft { release: Some("npm/a@1".into()), keep_first_seen, ..bench.draft("a@1") };
+    keep(&bench.store, draft(true), b"first").await.unwrap();
+    bench.store.purge_package("npm", "a").await.unwrap();
+    assert_eq!(bench.store.first_seen("npm/a@1").await.unwrap(), Some(Digest::of(b"first")));
+    let refused = keep(&bench.store, draft(true), b"second").await.unwrap_err();
+    assert!(matches!(refused, Error::FirstSeen { first, .. } if first == Digest::of(b"first")));
+    assert_eq!((bench.text("a@1").await, bench.files()), (None, 0));
+    keep(&bench.store, draft(false), b"second").await.unwrap();
+    assert_eq!(bench.store.first_seen("npm/a@1").await.unwrap(), Some(Digest::of(b"second")));
+    assert!(bench.store.accept("npm/a@1").await.unwrap());
+    keep(&bench.store, draft(true), b"third").await.unwrap();
+    assert!(!bench.store.accept("npm/b@1").await.unwrap());
+}
+
+#[tokio::test]
+async fn the_newest_incidents_are_remembered() {
+    let bench = Bench::new();
+    let incident = |number: i64| Incident {
+        at: bench.clock.now(),
+        mount: "npm".into(),
+        key: format!("key {number}"),
+        package: "a".into(),
+        kind: "digest".into(),
+        detail: "not what was promised".into(),
+    };
+    let all: Vec<_> = (0..KEPT + 5).map(incident).collect();
+    let add = move |connection: &rusqlite::Connection| {
+        all.iter().try_for_each(|one| crate::mirror::store::incidents::add(connection, one))
+    };
+    bench.store.0.writer.write(add, |()| {}).await.unwrap();
+    bench.store.report(incident(-1)).await.unwrap();
+    let listed = bench.store.incidents(3).await.unwrap();
+    assert_eq!(listed, [incident(-1), incident(KEPT + 4), incident(KEPT + 3)]);
+    let listed = bench.store.incidents(usize::MAX).await.unwrap();
+    assert_eq!((listed.len(), &*listed.last().unwrap().key), (KEPT as usize, "key 6"));
+}
+
+#[tokio::test]
+async fn totals_are_exact_whatever_was_done() {
+    let bench = Bench::new();
+    let mut dice = 7_u64;
+    let mut roll = |sides: u64| {
+        dice = dice.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+        (dice >> 33) % sides
+    };
+    for _ in 0..400 {
+        let key = format!("p{}@{}", roll(5), roll(4));
+        match roll(6) {
+            0 => drop(bench.store.remove(&key).await.unwrap()),
+            1 => drop(bench.store.commit(Draft { status: 404, ..bench.draft(&key) }, None).await.unwrap()),
+            2 => drop(bench.store.purge_package("npm", &format!("p{}", roll(5))).await.unwrap()),
+            _ => drop(bench.keep(&key, &vec![b'x'; roll(9) as usize * 100]).await),
+        }
+    }
+    bench.store.sweep().await.unwrap();
+    let counted = bench.store.read(count).await.unwrap();
+    let totals = bench.store.totals();
+    assert_eq!((totals.entries as i64, totals.absences as i64, totals.bytes as i64), counted);
+    let files = fs::files_below(&bench.directory.path().join("content-v2")).unwrap();
+    let on_disk: u64 = files.iter().map(|file| fs::length(file).unwrap().unwrap()).sum();
+    assert_eq!(totals.bytes, on_disk);
+}
+
+fn count(connection: &rusqlite::Connection) -> Result<(i64, i64, i64), Error> {
+    let sql = "SELECT (SELECT count(*) FROM entries), (SELECT count(*) FROM entries WHERE digest IS NULL),
+        (SELECT coalesce(sum(size), 0) FROM contents WHERE digest IN (SELECT digest FROM entries))";
+    Ok(connection.query_row(sql, [], |row| Ok((row.get(0)?, row.get(1)?, row.get(2)?)))?)
+}
