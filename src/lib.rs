@@ -2,5 +2,6 @@
 
 pub mod base;
 pub mod config;
+pub mod front;
 pub mod mirror;
 pub mod telemetry;

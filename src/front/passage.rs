@@ -1,0 +1,202 @@
+//! What is passed through: a request that goes on to an upstream, and its answer, neither of them kept.
+
+use std::time::{Duration, Instant};
+
+use http::header::{
+    ACCEPT, ACCEPT_ENCODING, ACCEPT_LANGUAGE, ALT_SVC, AUTHORIZATION, CONTENT_ENCODING, CONTENT_LENGTH, CONTENT_TYPE,
+    HOST, HeaderName, HeaderValue, IF_MODIFIED_SINCE, IF_NONE_MATCH, RANGE, SET_COOKIE, STRICT_TRANSPORT_SECURITY,
+    TRANSFER_ENCODING, USER_AGENT, VIA,
+};
+use pingora::http::{RequestHeader, ResponseHeader};
+use pingora::upstreams::peer::HttpPeer;
+use pingora::{Error, ErrorType, OrErr, Result};
+
+use crate::base::http::Forward;
+
+/// The request body is longer than the mount takes.
+pub const TOO_LARGE: ErrorType = ErrorType::new("BodyTooLarge");
+
+/// What of a client's request an upstream gets to see. All else stays here: credentials for us, cookies, and whatever a
+/// client may come to send that we do not know.
+const PASSED: [HeaderName; 12] = [
+    ACCEPT,
+    ACCEPT_ENCODING,
+    ACCEPT_LANGUAGE,
+    CONTENT_ENCODING,
+    CONTENT_LENGTH,
+    CONTENT_TYPE,
+    IF_MODIFIED_SINCE,
+    IF_NONE_MATCH,
+    RANGE,
+    TRANSFER_ENCODING,
+    USER_AGENT,
+    VIA,
+];
+
+/// What an upstream says of its own origin, which ours is not.
+const KEPT_FROM_CLIENTS: [HeaderName; 3] = [SET_COOKIE, ALT_SVC, STRICT_TRANSPORT_SECURITY];
+
+/// No byte from an upstream for this long ends a passage.
+const IDLE: Duration = Duration::from_secs(60);
+
+/// A passage on its way.
+pub struct Passage {
+    forward: Forward,
+    /// Which of the addresses is tried.
+    attempt: usize,
+    /// Request body bytes passed on so far.
+    sent: u64,
+    asked_at: Instant,
+}
+
+// === impl Passage ===
+
+impl Passage {
+    pub fn new(forward: Forward) -> Self {
+        Self { forward, attempt: 0, sent: 0, asked_at: Instant::now() }
+    }
+
+    pub fn host(&self) -> &str {
+        &self.forward.host
+    }
+
+    /// Returns how long ago the upstream was asked, in seconds.
+    pub fn seconds(&self) -> f64 {
+        self.asked_at.elapsed().as_secs_f64()
+    }
+
+    /// Returns where to connect to.
+    ///
+    /// # Errors
+    /// There are no more addresses.
+    pub fn peer(&self, connect_timeout: Duration) -> Result<HttpPeer> {
+        let Some(address) = self.forward.addresses.get(self.attempt) else {
+            return Error::e_explain(ErrorType::ConnectNoRoute, "no address left to try");
+        };
+        let mut peer = HttpPeer::new(address, self.forward.tls, self.forward.host.clone());
+        peer.options.connection_timeout = Some(connect_timeout);
+        peer.options.total_connection_timeout = Some(connect_timeout * 2);
+        peer.options.read_timeout = Some(IDLE);
+        peer.options.write_timeout = Some(IDLE);
+        peer.options.idle_timeout = Some(IDLE);
+        Ok(peer)
+    }
+
+    /// Moves on to the next address; false when that was the last.
+    pub fn try_next(&mut self) -> bool {
+        self.attempt += 1;
+        self.attempt < self.forward.addresses.len()
+    }
+
+    /// Turns the client's request into ours.
+    ///
+    /// # Errors
+    /// The target or the credentials are no header text.
+    pub fn rewrite_request(&self, request: &mut RequestHeader, via: &str) -> Result<()> {
+        let unknown: Vec<_> = request.headers.keys().filter(|name| !PASSED.contains(name)).cloned().collect();
+        unknown.iter().for_each(|name| drop(request.remove_header(name)));
+        request.set_raw_path(self.forward.target.as_bytes())?;
+        request.insert_header(HOST, self.authority())?;
+        request.append_header(VIA, format!("1.1 {via}"))?;
+        if let Some(secret) = &self.forward.authorization {
+            let value = HeaderValue::from_str(secret.reveal());
+            let mut value = value.or_err(ErrorType::InvalidHTTPHeader, "upstream credentials")?;
+            value.set_sensitive(true);
+            request.insert_header(AUTHORIZATION, value)?;
+        }
+        Ok(())
+    }
+
+    /// Counts request body bytes before they are passed on.
+    ///
+    /// # Errors
+    /// [`TOO_LARGE`]: there are more than the mount takes.
+    pub fn count_body(&mut self, bytes: usize) -> Result<()> {
+        self.sent += bytes as u64;
+        if self.sent > self.forward.max_body {
+            return Error::e_explain(TOO_LARGE, "request body");
+        }
+        Ok(())
+    }
+
+    fn authority(&self) -> String {
+        let Forward { host, port, tls, .. } = &self.forward;
+        match (*tls, *port) {
+            (true, 443) | (false, 80) => host.clone(),
+            _ => format!("{host}:{port}"),
+        }
+    }
+}
+
+/// Turns the upstream's answer into ours.
+///
+/// # Errors
+/// pingora's, when a header cannot be set.
+pub fn rewrite_response(response: &mut ResponseHeader, via: &str, request_id: &HeaderValue) -> Result<()> {
+    KEPT_FROM_CLIENTS.iter().for_each(|name| drop(response.remove_header(name)));
+    response.append_header(VIA, format!("1.1 {via}"))?;
+    response.insert_header("X-Request-Id", request_id.clone())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::base::secret::Secret;
+
+    fn passage() -> Passage {
+        Passage::new(Forward {
+            action: "search",
+            addresses: vec!["192.0.2.1:443".parse().unwrap(), "192.0.2.2:443".parse().unwrap()],
+            host: "registry.example".into(),
+            port: 443,
+            tls: true,
+            target: "/-/v1/search?text=a".into(),
+            authorization: Some(Secret::new("Bearer ours")),
+            max_body: 10,
+        })
+    }
+
+    #[test]
+    fn an_upstream_sees_our_credentials_and_none_of_the_clients() {
+        let mut request = RequestHeader::build("GET", b"/npm/-/v1/search?text=a", None).unwrap();
+        for (name, value) in [
+            ("Host", "mirror:4870"),
+            ("Authorization", "Bearer theirs"),
+            ("Cookie", "a=b"),
+            ("Proxy-Authorization", "Basic x"),
+            ("npm-otp", "123456"),
+            ("X-Forwarded-For", "10.0.0.1"),
+            ("Via", "1.1 somebody"),
+            ("Accept", "application/json"),
+        ] {
+            request.append_header(name, value).unwrap();
+        }
+        passage().rewrite_request(&mut request, "us").unwrap();
+        let mut sent: Vec<_> = request.headers.iter().map(|(n, v)| format!("{n}: {}", v.to_str().unwrap())).collect();
+        sent.sort_unstable();
+        let expected = [
+            "accept: application/json",
+            "authorization: Bearer ours",
+            "host: registry.example",
+            "via: 1.1 somebody",
+            "via: 1.1 us",
+        ];
+        assert_eq!(sent, expected);
+        assert_eq!(request.raw_path(), b"/-/v1/search?text=a");
+    }
+
+    #[test]
+    fn a_body_may_be_as_long_as_the_mount_says() {
+        let mut passage = passage();
+        passage.count_body(10).unwrap();
+        assert_eq!(passage.count_body(1).unwrap_err().etype(), &TOO_LARGE);
+    }
+
+    #[test]
+    fn each_address_is_tried_once() {
+        let mut passage = passage();
+        assert!(passage.try_next());
+        assert!(!passage.try_next());
+        assert!(passage.peer(Duration::from_secs(1)).is_err());
+    }
+}

@@ -1,0 +1,378 @@
+//! pingora's phases, each one call long: find the mount, let its handler answer, write that; or pass the request on.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::{Duration, Instant};
+
+use arc_swap::ArcSwap;
+use async_trait::async_trait;
+use bytes::Bytes;
+use http::header::{CONTENT_LENGTH, HOST, HeaderMap, HeaderName, HeaderValue, VIA};
+use http::{StatusCode, Version};
+use pingora::http::{RequestHeader, ResponseHeader};
+use pingora::modules::http::HttpModules;
+use pingora::proxy::{FailToProxy, ProxyHttp, Session};
+use pingora::upstreams::peer::HttpPeer;
+use pingora::{Error, ErrorSource, ErrorType, Result};
+
+use super::delivery::{self, CUT};
+use super::limits::{InFlight, Limits, Ticket};
+use super::mounts::{Mount, Mounts};
+use super::passage::{self, Passage, TOO_LARGE};
+use super::reply::{self, Asked};
+use super::target;
+use crate::base::http::{Forward, Note, Outcome, Refusal, Reply, Request};
+use crate::telemetry::metrics::{Metrics, Tally};
+
+const X_REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
+
+/// Counted for a request whose client was gone before there was a reply: nginx's word for it.
+const CLIENT_GONE: u16 = 499;
+
+/// What the phases know of the whole server.
+pub struct Proxy {
+    pub mounts: Arc<ArcSwap<Mounts>>,
+    pub limits: Limits,
+    pub in_flight: Arc<InFlight>,
+    pub metrics: Arc<Metrics>,
+    /// Counts what reached no mount.
+    pub strays: Tally,
+    pub scheme: &'static str,
+    /// Our name in `Via`, by which we know our own requests again.
+    pub via: String,
+    pub connect_timeout: Duration,
+    pub access_log: bool,
+    pub request_ids: AtomicU64,
+}
+
+/// One request's way through the phases.
+pub struct Visit {
+    /// Sixteen hexadecimal digits.
+    id: HeaderValue,
+    /// Only kept for the access line.
+    started: Option<Instant>,
+    mount: Option<Arc<Mount>>,
+    note: Note,
+    /// Boxed, since few requests have one and every request is moved about.
+    passage: Option<Box<Passage>>,
+    ticket: Option<Ticket>,
+}
+
+// === impl Visit ===
+
+impl Visit {
+    fn id(&self) -> &str {
+        self.id.to_str().unwrap_or_default()
+    }
+
+    fn mount_name(&self) -> &str {
+        self.mount.as_ref().map_or("", |mount| &mount.name)
+    }
+
+    /// Returns the mount's words for a refusal, or plain ones where there is no mount.
+    fn refuse(&self, refusal: Refusal) -> Reply {
+        match &self.mount {
+            Some(mount) => mount.handler.refuse(refusal, self.id()),
+            None => plain(StatusCode::BAD_GATEWAY, "the request cannot be answered"),
+        }
+    }
+}
+
+// === impl Proxy ===
+
+impl Proxy {
+    async fn answer(&self, session: &Session, visit: &mut Visit) -> Outcome {
+        let header = session.req_header();
+        let target = match target::parse(header.raw_path(), host(header)) {
+            Ok(target) => target,
+            Err(malformed) => return plain(StatusCode::BAD_REQUEST, &malformed.to_string()).into(),
+        };
+        let mounts = self.mounts.load();
+        let Some(found) = mounts.find(&target) else {
+            return plain(StatusCode::NOT_FOUND, "nothing is mounted here").into();
+        };
+        let mount = Arc::clone(visit.mount.insert(Arc::clone(found.mount)));
+        let (base, path) = (found.base(self.scheme, target.authority), found.path);
+        // Not held while the handler works: it would keep a slot that other threads look for.
+        drop(mounts);
+        visit.ticket = self.in_flight.enter(self.limits.in_flight);
+        // A server with too much to do is alive, and says so.
+        if visit.ticket.is_none() && mount.limited {
+            return visit.refuse(Refusal::TooMany).into();
+        }
+        if has_been_here(&header.headers, &self.via) {
+            return visit.refuse(Refusal::Loop).into();
+        }
+        let peer = session.client_addr().and_then(|address| address.as_inet()).map(std::net::SocketAddr::ip);
+        let (method, headers, id) = (&header.method, &header.headers, visit.id());
+        mount.handler.handle(&Request { method, path, query: target.query, headers, base: &base, peer, id }).await
+    }
+
+    async fn write(&self, session: &mut Session, reply: Reply, visit: &Visit) -> Result<()> {
+        let header = session.req_header();
+        let asked = Asked { method: &header.method, version: header.version, headers: &header.headers };
+        let mut reply = match reply::settle(reply, asked).await {
+            Ok(reply) => reply,
+            Err(cut) => {
+                tracing::warn!(error = %cut, request_id = visit.id(), "body broke off before a part of it was sent");
+                visit.refuse(Refusal::Unreachable)
+            }
+        };
+        reply.set(X_REQUEST_ID, visit.id.clone());
+        let ready = reply::compose(reply, asked);
+        delivery::write(session, ready, self.limits.stream_buffer_bytes).await
+    }
+
+    /// Writes what the client is to know of a fault, unless it has been told something else already or is gone.
+    async fn excuse(&self, session: &mut Session, error: &Error, visit: &Visit) -> Result<()> {
+        let gone = *error.esource() == ErrorSource::Downstream && *error.etype() != TOO_LARGE;
+        if gone || session.response_written().is_some() {
+            delivery::cut(session).await;
+            return Ok(());
+        }
+        session.set_keepalive(None);
+        let refusal = if *error.etype() == TOO_LARGE { Refusal::TooLarge } else { Refusal::Unreachable };
+        self.write(session, visit.refuse(refusal), visit).await
+    }
+
+    fn tell(&self, error: &Error, visit: &Visit) {
+        let (mount, action, request_id) = (visit.mount_name(), visit.note.action, visit.id());
+        if *error.etype() == CUT {
+            tracing::warn!(error = chain(error), mount, action, request_id, "reply cut short");
+        } else if let (Some(passage), ErrorSource::Upstream) = (&visit.passage, error.esource()) {
+            let host = passage.host();
+            self.metrics.upstream_errors.with_label_values(&[host, kind(error.etype())]).inc();
+            tracing::warn!(error = chain(error), host, mount, action, request_id, "passage failed");
+        } else {
+            tracing::debug!(%error, mount, action, request_id, "request ended early");
+        }
+    }
+
+    fn write_access_line(&self, session: &Session, status: u16, visit: &Visit) {
+        let header = session.req_header();
+        // Without the query, which may hold secrets.
+        let path = target::parse(header.raw_path(), host(header)).map_or("", |target| target.path);
+        tracing::info!(
+            target: "access",
+            method = header.method.as_str(),
+            path,
+            status,
+            bytes = session.body_bytes_sent(),
+            ms = visit.started.map_or(0.0, |started| started.elapsed().as_secs_f64() * 1e3),
+            mount = visit.mount_name(),
+            action = visit.note.action,
+            cache = visit.note.cache.as_str(),
+            peer = session.client_addr().map(tracing::field::display),
+            request_id = visit.id(),
+            "request"
+        );
+    }
+}
+
+#[async_trait]
+impl ProxyHttp for Proxy {
+    type CTX = Visit;
+
+    fn new_ctx(&self) -> Visit {
+        let number = self.request_ids.fetch_add(1, Ordering::Relaxed);
+        Visit {
+            id: print_id(number),
+            started: self.access_log.then(Instant::now),
+            mount: None,
+            note: Note::default(),
+            passage: None,
+            ticket: None,
+        }
+    }
+
+    /// Leaves pingora's compression out: bodies are stored in the forms that clients take.
+    fn init_downstream_modules(&self, _modules: &mut HttpModules) {}
+
+    async fn request_filter(&self, session: &mut Session, visit: &mut Visit) -> Result<bool> {
+        session.set_pipelining_enabled(true);
+        let reply = match self.answer(session, visit).await {
+            Outcome::Reply(reply) => reply,
+            Outcome::Forward(forward) if is_longer(session.req_header(), forward.max_body) => {
+                visit.refuse(Refusal::TooLarge).action(forward.action)
+            }
+            Outcome::Forward(forward) => {
+                visit.note = note(&forward);
+                visit.passage = Some(Box::new(Passage::new(forward)));
+                // For pingora: not answered yet, go on to the upstream.
+                return Ok(false);
+            }
+        };
+        visit.note = reply.note;
+        // For pingora: answered, there is nothing left to do.
+        self.write(session, reply, visit).await.map(|()| true)
+    }
+
+    async fn upstream_peer(&self, _session: &mut Session, visit: &mut Visit) -> Result<Box<HttpPeer>> {
+        match &visit.passage {
+            Some(passage) => passage.peer(self.connect_timeout).map(Box::new),
+            None => Error::e_explain(ErrorType::InternalError, "a request with no passage goes nowhere"),
+        }
+    }
+
+    async fn upstream_request_filter(
+        &self,
+        _session: &mut Session,
+        request: &mut RequestHeader,
+        visit: &mut Visit,
+    ) -> Result<()> {
+        visit.passage.as_ref().map_or(Ok(()), |passage| passage.rewrite_request(request, &self.via))
+    }
+
+    async fn request_body_filter(
+        &self,
+        _session: &mut Session,
+        body: &mut Option<Bytes>,
+        _end_of_stream: bool,
+        visit: &mut Visit,
+    ) -> Result<()> {
+        let bytes = body.as_ref().map_or(0, Bytes::len);
+        visit.passage.as_mut().map_or(Ok(()), |passage| passage.count_body(bytes))
+    }
+
+    async fn response_filter(
+        &self,
+        _session: &mut Session,
+        response: &mut ResponseHeader,
+        visit: &mut Visit,
+    ) -> Result<()> {
+        if let Some(passage) = &visit.passage {
+            self.metrics.upstream_seconds.with_label_values(&[passage.host()]).observe(passage.seconds());
+        }
+        passage::rewrite_response(response, &self.via, &visit.id)
+    }
+
+    fn fail_to_connect(
+        &self,
+        _session: &mut Session,
+        _peer: &HttpPeer,
+        visit: &mut Visit,
+        mut error: Box<Error>,
+    ) -> Box<Error> {
+        error.set_retry(visit.passage.as_mut().is_some_and(|passage| passage.try_next()));
+        error
+    }
+
+    async fn fail_to_proxy(&self, session: &mut Session, error: &Error, visit: &mut Visit) -> FailToProxy {
+        if let Err(gone) = self.excuse(session, error, visit).await {
+            tracing::debug!(error = %gone, request_id = visit.id(), "client left before its error reply");
+        }
+        let error_code = session.response_written().map_or(0, |head| head.status.as_u16());
+        FailToProxy { error_code, can_reuse_downstream: false }
+    }
+
+    async fn logging(&self, session: &mut Session, error: Option<&Error>, visit: &mut Visit) {
+        let status = session.response_written().map_or(CLIENT_GONE, |head| head.status.as_u16());
+        let tally = visit.mount.as_ref().map_or(&self.strays, |mount| &mount.tally);
+        tally.count(visit.note, status);
+        self.metrics.bytes_out.inc_by(session.body_bytes_sent() as u64);
+        if visit.passage.is_some() {
+            self.metrics.bytes_in.inc_by(session.upstream_body_bytes_received() as u64);
+        }
+        if let Some(error) = error {
+            self.tell(error, visit);
+        }
+        if self.access_log {
+            self.write_access_line(session, status, visit);
+        }
+    }
+
+    /// Faults are told of in [`Proxy::logging`], once.
+    fn suppress_error_log(&self, _session: &Session, _visit: &Visit, _error: &Error) -> bool {
+        true
+    }
+}
+
+/// Returns the host that the client means: HTTP/2 says it in the target, HTTP/1 in a header.
+fn host(header: &RequestHeader) -> Option<&[u8]> {
+    match header.uri.authority() {
+        Some(authority) if header.version == Version::HTTP_2 => Some(authority.as_str().as_bytes()),
+        _ => header.headers.get(HOST).map(HeaderValue::as_bytes),
+    }
+}
+
+/// Tells whether a `Via` names us: `1.1 us, 2 another:443 (with a comment)`. Source: RFC 9110 §7.6.3.
+fn has_been_here(headers: &HeaderMap, us: &str) -> bool {
+    let hops = headers.get_all(VIA).iter().filter_map(|value| value.to_str().ok()).flat_map(|list| list.split(','));
+    hops.filter_map(|hop| hop.split_ascii_whitespace().nth(1)).any(|name| name == us)
+}
+
+fn is_longer(header: &RequestHeader, limit: u64) -> bool {
+    let length = header.headers.get(CONTENT_LENGTH).and_then(|value| value.to_str().ok()?.parse::<u64>().ok());
+    length.is_some_and(|length| length > limit)
+}
+
+fn note(forward: &Forward) -> Note {
+    Note { action: forward.action, ..Note::default() }
+}
+
+fn plain(status: StatusCode, reason: &str) -> Reply {
+    Reply::bytes(status, "text/plain; charset=utf-8", format!("{reason}\n"))
+}
+
+fn print_id(number: u64) -> HeaderValue {
+    const DIGITS: &[u8; 16] = b"0123456789abcdef";
+    let text: [u8; 16] = std::array::from_fn(|place| DIGITS[(number >> (60 - 4 * place)) as usize & 15]);
+    HeaderValue::from_bytes(&text).expect("hexadecimal digits make a header value")
+}
+
+/// Prints an error and what caused it, down to the first.
+fn chain(error: &Error) -> String {
+    let mut text = error.to_string();
+    // pingora has printed its own causes, and of ours the uppermost.
+    let mut deepest: &dyn std::error::Error = error.root_cause();
+    while let Some(source) = deepest.source() {
+        text.push_str(": ");
+        text.push_str(&source.to_string());
+        deepest = source;
+    }
+    text
+}
+
+/// Names a fault of an upstream for metrics.
+fn kind(error: &ErrorType) -> &'static str {
+    match error {
+        ErrorType::ConnectTimedout
+        | ErrorType::TLSHandshakeTimedout
+        | ErrorType::ReadTimedout
+        | ErrorType::WriteTimedout => "timeout",
+        ErrorType::TLSHandshakeFailure | ErrorType::InvalidCert | ErrorType::HandshakeError => "tls",
+        ErrorType::ConnectRefused | ErrorType::ConnectNoRoute | ErrorType::ConnectError | ErrorType::SocketError => {
+            "connect"
+        }
+        _ => "broken",
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn our_own_requests_are_known_again() {
+        let via = |values: &[&str]| -> HeaderMap {
+            values.iter().map(|value| (VIA, HeaderValue::from_str(value).unwrap())).collect()
+        };
+        for (values, expected) in [
+            (&[][..], false),
+            (&["1.1 heliostat-a"], true),
+            (&["1.0 fred, 1.1 heliostat-a (comment)"], true),
+            (&["1.1 other", "2 heliostat-a"], true),
+            (&["1.1 heliostat-ab"], false),
+            (&["heliostat-a"], false),
+        ] {
+            assert_eq!(has_been_here(&via(values), "heliostat-a"), expected, "{values:?}");
+        }
+    }
+
+    #[test]
+    fn a_request_id_is_sixteen_digits() {
+        assert_eq!(print_id(0), "0000000000000000");
+        assert_eq!(print_id(0x0123_4567_89ab_cdef), "0123456789abcdef");
+        assert_eq!(print_id(u64::MAX), "ffffffffffffffff");
+    }
+}
