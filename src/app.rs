@@ -1,0 +1,302 @@
+//! Builds every part from the configuration once and mounts it: the only file that knows them all.
+
+use std::path::Path;
+use std::sync::Arc;
+
+use anyhow::Context;
+use arc_swap::ArcSwap;
+use async_trait::async_trait;
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
+
+use time::OffsetDateTime;
+use time::format_description::well_known::Rfc3339;
+
+use crate::base::clock::Clock;
+use crate::base::fs;
+use crate::base::http::Handler;
+use crate::base::secret::Secret;
+use crate::config::{self, Config, Credentials, Dialect};
+use crate::front::limits::Limits;
+use crate::front::mounts::{Mount, Mounts};
+use crate::front::server::{Front, Hooks, Settings};
+use crate::front::tls::Tls;
+use crate::mirror::store::{Incident, Store};
+use crate::mirror::{Fetch, Mirror, Upstream, via};
+use crate::registries::npm::{Npm, Upstreams, clients, discover};
+use crate::telemetry::health::Health;
+use crate::telemetry::log;
+use crate::telemetry::metrics::Metrics;
+use crate::web::{Guide, Incidents, Web, screen};
+
+/// The cache of a data directory; its version is that of the stored forms.
+const CACHE: &str = "cache/v1";
+
+/// Where a process that is replaced meets its successor.
+const UPGRADE_SOCKET: &str = "upgrade.sock";
+
+/// The parts that live as long as the process; the mounts are built of them anew at each reload.
+struct Parts {
+    source: config::Source,
+    mirror: Mirror,
+    metrics: Arc<Metrics>,
+    health: Arc<Health>,
+    log: log::Log,
+    mounts: Arc<ArcSwap<Mounts>>,
+}
+
+/// Serves until told to stop.
+///
+/// # Errors
+/// Whatever keeps it from starting.
+pub fn serve(source: config::Source, upgrade: bool) -> anyhow::Result<()> {
+    let config = config::load(&source)?;
+    let log = log::start(&log_settings(&config.log))?;
+    install_crypto();
+    fs::create_dir_all(&config.data).with_context(|| format!("cannot make {}", config.data.display()))?;
+    let metrics = Arc::new(Metrics::new()?);
+    let store = open_store(&config, &metrics)?;
+    let pseudonym = pseudonym(&config.data, &store)?;
+    let mirror = mirror(&config, store, &pseudonym, &metrics)?;
+    let health = Arc::new(Health::default());
+    health.set_store_open(true);
+    let parts = Arc::new(Parts { source, mirror, metrics, health, log, mounts: Arc::default() });
+    parts.mount(&config)?;
+    let ended = front(&parts, &config, pseudonym, upgrade)?.run(hooks(&parts, &config));
+    parts.close();
+    ended.context("the server stopped")
+}
+
+/// Opens the store of a data directory, for commands that work on it beside a running server.
+///
+/// # Errors
+/// The store's.
+pub fn open_store(config: &Config, metrics: &Arc<Metrics>) -> anyhow::Result<Store> {
+    let directory = config.data.join(CACHE);
+    Store::open(&directory, config.store.clone(), Clock::default(), Arc::clone(metrics))
+        .with_context(|| format!("cannot open the store in {}", directory.display()))
+}
+
+fn mirror(config: &Config, store: Store, pseudonym: &str, metrics: &Arc<Metrics>) -> anyhow::Result<Mirror> {
+    let fetch = Fetch::new(config.fetch.clone(), via(pseudonym)?, Clock::default(), Arc::clone(metrics))
+        .context("cannot build the client of upstreams")?;
+    Ok(Mirror::new(store, fetch, Clock::default(), Arc::clone(metrics)))
+}
+
+fn front(parts: &Parts, config: &Config, via: String, upgrade: bool) -> anyhow::Result<Front> {
+    let tls = config.listen.tls.as_ref().map(|tls| Tls::load(&tls.certificate, &tls.key)).transpose()?;
+    let settings = Settings {
+        listen: config.listen.addresses.clone(),
+        tls: tls.map(Arc::new),
+        threads: config.listen.threads,
+        limits: Limits {
+            in_flight: config.limits.in_flight,
+            stream_buffer_bytes: config.limits.stream_buffer_bytes as usize,
+        },
+        via,
+        upgrade,
+        upgrade_socket: config.data.join(UPGRADE_SOCKET),
+        access_log: config.log.access,
+        connect_timeout: config.fetch.connect_timeout,
+        ca_file: config.fetch.ca_file.clone(),
+    };
+    Ok(Front {
+        settings,
+        mounts: Arc::clone(&parts.mounts),
+        metrics: Arc::clone(&parts.metrics),
+        health: Arc::clone(&parts.health),
+    })
+}
+
+fn hooks(parts: &Arc<Parts>, config: &Config) -> Hooks {
+    let (reloading, store) = (Arc::clone(parts), parts.mirror.store().clone());
+    let screen = screen::Screen::of(config);
+    Hooks {
+        on_ready: Box::new(move |addresses| screen.print(addresses)),
+        on_reload: Arc::new(move || reloading.reload()),
+        background: vec![Box::pin(async move { store.background().await })],
+    }
+}
+
+impl Parts {
+    /// Builds all mounts and swaps them in at once.
+    fn mount(&self, config: &Config) -> anyhow::Result<()> {
+        let mut mounts = Vec::new();
+        for mount in &config.mounts {
+            mounts.push(self.place(config, mount, self.registry(config, mount)));
+        }
+        mounts.push(self.own(config));
+        self.mirror.fetch().set_offline(config.offline);
+        self.mounts.store(Arc::new(Mounts::new(mounts)));
+        Ok(())
+    }
+
+    /// Builds one registry.
+    fn registry(&self, config: &Config, mount: &config::Mount) -> Arc<dyn Handler> {
+        let Dialect::Npm = mount.dialect;
+        let upstreams = upstreams(config, mount);
+        Arc::new(Npm::new(self.mirror.clone(), mount, upstreams, config.limits.request_body_bytes))
+    }
+
+    fn place(&self, config: &Config, mount: &config::Mount, handler: Arc<dyn Handler>) -> Mount {
+        let public_url = mount.public_base(&config.listen);
+        Mount {
+            name: mount.name.clone(),
+            path: mount.path.clone(),
+            host: mount.host.clone(),
+            public_url: public_url.map(|url| url.as_url().as_str().trim_end_matches('/').to_owned()),
+            handler,
+            limited: true,
+            tally: self.metrics.tally(mount.name.clone()),
+        }
+    }
+
+    /// Builds what the server answers by itself: pages, metrics, health, its own API.
+    fn own(&self, config: &Config) -> Mount {
+        let web = Web {
+            guides: config.mounts.iter().map(|mount| guide(config, mount)).collect(),
+            metrics: Arc::clone(&self.metrics),
+            health: Arc::clone(&self.health),
+            incidents: Arc::new(Listed(self.mirror.store().clone())),
+        };
+        Mount {
+            name: "heliostat".to_owned(),
+            path: String::new(),
+            host: None,
+            public_url: None,
+            handler: Arc::new(web),
+            limited: false,
+            tally: self.metrics.tally("heliostat"),
+        }
+    }
+
+    /// Reads the configuration again and takes over what may change while running: mounts, log filter, offline.
+    fn reload(&self) {
+        let reloaded = config::load(&self.source).map_err(anyhow::Error::from).and_then(|config| {
+            self.mount(&config)?;
+            Ok(self.log.set_filter(&config.log.filter)?)
+        });
+        match reloaded {
+            Ok(()) => tracing::info!("configuration read again: mounts, log filter and offline are taken over"),
+            Err(error) => {
+                tracing::error!(error = format!("{error:#}"), "configuration not taken over, the old one stays")
+            }
+        }
+    }
+
+    /// Leaves the store clean: the next start need not doubt it.
+    fn close(&self) {
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
+        let closed = runtime
+            .map_err(anyhow::Error::from)
+            .and_then(|runtime| runtime.block_on(self.mirror.store().close()).map_err(anyhow::Error::from));
+        if let Err(error) = closed {
+            tracing::error!(error = format!("{error:#}"), "the store was not closed cleanly");
+        }
+    }
+}
+
+/// Tells the users of a mount what to set.
+fn guide(config: &Config, mount: &config::Mount) -> Guide {
+    let Dialect::Npm = mount.dialect;
+    let public = mount.public_base(&config.listen);
+    Guide {
+        title: mount.name.clone(),
+        url: public.map_or_else(|| mount.path.clone(), |url| url.as_url().as_str().trim_end_matches('/').to_owned()),
+        // The page fills the URL in.
+        lines: clients::set_up("{url}/", None).into_iter().map(|set_up| set_up.line).collect(),
+    }
+}
+
+/// Shows the store's incidents.
+struct Listed(Store);
+
+#[async_trait]
+impl Incidents for Listed {
+    async fn newest(&self, limit: usize) -> Vec<serde_json::Value> {
+        match self.0.incidents(limit).await {
+            Ok(incidents) => incidents.iter().map(print_incident).collect(),
+            Err(error) => {
+                tracing::error!(%error, "incidents cannot be listed");
+                Vec::new()
+            }
+        }
+    }
+}
+
+fn print_incident(incident: &Incident) -> serde_json::Value {
+    serde_json::json!({
+        "at": OffsetDateTime::from(incident.at).format(&Rfc3339).unwrap_or_default(),
+        "mount": incident.mount,
+        "key": incident.key,
+        "package": incident.package,
+        "kind": incident.kind,
+        "detail": incident.detail,
+    })
+}
+
+/// Sorts a mount's upstreams into the default one, discovered where none is configured, and those of scopes.
+fn upstreams(config: &Config, mount: &config::Mount) -> Upstreams {
+    let (scoped, unscoped): (Vec<_>, Vec<_>) = mount.upstreams.iter().partition(|upstream| !upstream.scopes.is_empty());
+    let default = match unscoped.first() {
+        Some(configured) => upstream(mount, configured),
+        None => upstream(mount, &discover::upstream(&config.listen, mount)),
+    };
+    let scopes = scoped.into_iter().flat_map(|configured| {
+        let upstream = Arc::new(upstream(mount, configured));
+        configured.scopes.iter().map(move |scope| (scope.clone(), Arc::clone(&upstream)))
+    });
+    Upstreams { default: Arc::new(default), scopes: scopes.collect() }
+}
+
+fn upstream(mount: &config::Mount, configured: &config::Upstream) -> Upstream {
+    Upstream {
+        id: Upstream::id_of(configured.url.as_url()),
+        url: configured.url.as_url().clone(),
+        authorization: configured.credentials.as_ref().map(authorization),
+        allow_private: configured.allow_private,
+        artifact_hosts: mount.artifact_hosts.clone(),
+    }
+}
+
+/// Returns the value of `Authorization`. Source: RFC 6750 §2.1, RFC 7617 §2.
+fn authorization(credentials: &Credentials) -> Secret {
+    Secret::new(match credentials {
+        Credentials::Token(token) => format!("Bearer {}", token.reveal()),
+        Credentials::Basic { username, password } => {
+            format!("Basic {}", STANDARD.encode(format!("{}:{}", username.reveal(), password.reveal())))
+        }
+    })
+}
+
+/// Returns our name in `Via`: drawn once for a data directory, so that a loop is noticed across restarts and nodes.
+fn pseudonym(data: &Path, store: &Store) -> anyhow::Result<String> {
+    let path = data.join("pseudonym");
+    if let Ok(name) = fs::read_to_string(&path)
+        && name.starts_with("heliostat-")
+        && name.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'-')
+    {
+        return Ok(name);
+    }
+    let name = format!("heliostat-{:08x}", rand::random::<u32>());
+    let temp = store.temp()?;
+    temp.write_all(name.as_bytes())?;
+    temp.persist(&path).with_context(|| format!("cannot write {}", path.display()))?;
+    Ok(name)
+}
+
+fn install_crypto() {
+    // A second call in one process, as tests do, finds the provider there already.
+    let _ = rustls::crypto::ring::default_provider().install_default();
+}
+
+fn log_settings(log: &config::Log) -> log::Settings {
+    log::Settings {
+        filter: log.filter.clone(),
+        format: match log.format {
+            config::LogFormat::Auto => log::Format::Auto,
+            config::LogFormat::Human => log::Format::Human,
+            config::LogFormat::Json => log::Format::Json,
+        },
+    }
+}

@@ -1,0 +1,242 @@
+//! Answers that are made of a package's document: the document itself, one version of it, its dist-tags.
+
+use std::ops::Range;
+use std::sync::{Arc, LazyLock};
+use std::time::{Duration, Instant};
+
+use bytes::Bytes;
+use http::header::{AGE, CACHE_CONTROL, CONTENT_ENCODING, CONTENT_TYPE, ETAG, LAST_MODIFIED, VARY};
+use http::{HeaderMap, HeaderValue, StatusCode};
+
+use super::Npm;
+use super::error::Error;
+use super::merge::{self, Indexed, Served};
+use super::name::{PackageName, Spec, Version};
+use super::wire::{self, VersionLine};
+use crate::base::digest::{Digest, hex};
+use crate::base::http::{Body, CacheState, Reply, Request};
+use crate::base::negotiate;
+use crate::mirror::Prepared;
+use crate::mirror::fresh::Demand;
+use crate::mirror::prepare::{Keys, Shape};
+use crate::mirror::store::Segment;
+
+const VARY_ON: HeaderValue = HeaderValue::from_static("Accept, Accept-Encoding");
+
+/// How long clients may keep a single version. Source: contract npm §5.2.
+const MANIFEST_AGE: HeaderValue = HeaderValue::from_static("max-age=60");
+
+/// Which form of a document a client wants.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Form {
+    Full,
+    Abbreviated,
+}
+
+impl Form {
+    /// Chooses: abbreviated only if it is named, and at least as welcome as plain JSON. Source: contract npm §3.
+    pub fn wanted(headers: &HeaderMap) -> Self {
+        let short = negotiate::named(headers, merge::INSTALL).unwrap_or(0);
+        if short > 0 && short >= negotiate::named(headers, merge::JSON).unwrap_or(0) {
+            Self::Abbreviated
+        } else {
+            Self::Full
+        }
+    }
+
+    fn segment(self, gzip: bool) -> &'static str {
+        match (self, gzip) {
+            (Self::Full, false) => merge::FULL,
+            (Self::Full, true) => merge::FULL_GZIP,
+            (Self::Abbreviated, false) => merge::ABBREVIATED,
+            (Self::Abbreviated, true) => merge::ABBREVIATED_GZIP,
+        }
+    }
+
+    fn content_type(self) -> HeaderValue {
+        HeaderValue::from_static(match self {
+            Self::Full => merge::JSON,
+            Self::Abbreviated => merge::INSTALL,
+        })
+    }
+}
+
+impl Npm {
+    /// `GET /{name}`. With `write`, the newest there is, and not to be kept. Source: contract npm §5.1.
+    pub(super) async fn packument(
+        &self,
+        request: &Request<'_>,
+        name: &PackageName,
+        write: bool,
+    ) -> Result<Reply, Error> {
+        let form = if write { Form::Full } else { Form::wanted(request.headers) };
+        let demand = if write { NEWEST } else { Demand::of(request.headers) };
+        let prepared = self.prepared(request, name, &demand).await?;
+        let segment = segment(&prepared, form.segment(negotiate::accepts_gzip(request.headers)))?;
+        let mut reply = head(&prepared, form.content_type());
+        reply.body = prepared.forms.segment_body(segment)?;
+        if let Some(etag) = &segment.etag {
+            reply.set(ETAG, etag.clone());
+        }
+        if segment.name.ends_with(".gz") {
+            reply.set(CONTENT_ENCODING, HeaderValue::from_static("gzip"));
+        }
+        if write {
+            reply.set(CACHE_CONTROL, HeaderValue::from_static("no-store"));
+        }
+        Ok(reply)
+    }
+
+    /// `GET /{name}/{version, tag or range}`. Source: contract npm §5.2.
+    pub(super) async fn manifest(
+        &self,
+        request: &Request<'_>,
+        name: &PackageName,
+        spec: &Spec,
+    ) -> Result<Reply, Error> {
+        let prepared = self.prepared(request, name, &Demand::of(request.headers)).await?;
+        let index = self.index(&prepared).await?;
+        let line =
+            wire::resolve(&index, spec).ok_or_else(|| missing(&prepared, format!("{name}@{}", spec.as_str())))?;
+        let form = Form::wanted(request.headers);
+        let body = slice(&prepared, form, &line).await?;
+        // The media type of the abbreviated form names a whole document.
+        let mut reply = head(&prepared, HeaderValue::from_static(merge::JSON));
+        if let Ok(etag) = HeaderValue::try_from(format!("W/\"{}\"", hex(&Digest::of(&body).as_bytes()[..16]))) {
+            reply.set(ETAG, etag);
+        }
+        reply.set(CACHE_CONTROL, MANIFEST_AGE);
+        reply.body = Body::Bytes(body);
+        Ok(reply)
+    }
+
+    /// `GET /-/package/{name}/dist-tags`. Source: contract npm §5.4.
+    pub(super) async fn dist_tags(&self, request: &Request<'_>, name: &PackageName) -> Result<Reply, Error> {
+        let prepared = self.prepared(request, name, &Demand::of(request.headers)).await?;
+        let index = self.index(&prepared).await?;
+        let tags: serde_json::Map<_, _> =
+            wire::tags(&index).map(|(tag, version)| (tag.to_owned(), version.into())).collect();
+        let mut reply = head(&prepared, HeaderValue::from_static(merge::JSON));
+        reply.body = Body::Bytes(serde_json::Value::Object(tags).to_string().into());
+        Ok(reply)
+    }
+
+    /// Returns a package's document in the forms this client's base URL needs.
+    async fn prepared(&self, request: &Request<'_>, name: &PackageName, demand: &Demand) -> Result<Prepared, Error> {
+        if let Some(prepared) = self.find_prepared(name, &Served::id_at(request.base), demand) {
+            return Ok(prepared);
+        }
+        self.bases.admit(request.base, Instant::now())?;
+        self.prepare(name, Arc::new(Served::new(name, request.base)), demand).await
+    }
+
+    /// Returns a package's document with its index alone.
+    async fn indexed(&self, name: &PackageName, demand: &Demand) -> Result<Prepared, Error> {
+        let indexed = Indexed::new(name);
+        match self.find_prepared(name, indexed.id(), demand) {
+            Some(prepared) => Ok(prepared),
+            None => self.prepare(name, Arc::new(indexed), demand).await,
+        }
+    }
+
+    fn find_prepared(&self, name: &PackageName, shape: &str, demand: &Demand) -> Option<Prepared> {
+        let keys = Keys::new(&self.sources.packument_key(name), shape);
+        self.mirror.find_prepared(&keys, &self.sources.rules, demand)
+    }
+
+    async fn prepare(&self, name: &PackageName, shape: Arc<dyn Shape>, demand: &Demand) -> Result<Prepared, Error> {
+        let want = self.sources.packument(name)?;
+        let prepared = self.mirror.prepared(&want, &shape, demand).await;
+        prepared.map_err(|error| Error::of_mirror(error, name.as_str()))
+    }
+
+    /// Returns one version as upstream describes it, and when it was published (milliseconds since 1970). Upstream is
+    /// asked anew if the document that is held does not have it yet.
+    pub(super) async fn release(
+        &self,
+        name: &PackageName,
+        version: &Version,
+        demand: &Demand,
+    ) -> Result<(Bytes, Option<u64>), Error> {
+        let mut prepared = self.indexed(name, demand).await?;
+        let mut index = self.index(&prepared).await?;
+        if wire::find_version(&index, version.as_str()).is_none() {
+            prepared = self.indexed(name, &Demand { only_if_cached: demand.only_if_cached, ..NEWEST }).await?;
+            index = self.index(&prepared).await?;
+        }
+        let line = wire::find_version(&index, version.as_str());
+        let line = line.ok_or_else(|| missing(&prepared, format!("{name}@{version}")))?;
+        Ok((part(prepared.document.body()?, &line.original).await?, line.published))
+    }
+
+    /// Returns the index of a document: small, and nearly always in memory.
+    async fn index(&self, prepared: &Prepared) -> Result<Bytes, Error> {
+        let body = prepared.forms.segment_body(segment(prepared, merge::INDEX)?)?;
+        whole(body).await
+    }
+}
+
+/// What a client wants that edits, or that asks for a version it knows to be there.
+const NEWEST: Demand = Demand { max_age: None, min_fresh: Duration::ZERO, only_if_cached: false, newest: true };
+
+/// Tells that a document does not have what was asked for; one that is stale cannot tell. Source: contract npm §18.4.
+fn missing(prepared: &Prepared, what: String) -> Error {
+    match prepared.cache {
+        CacheState::Stale => Error::Unreachable { what, retry_after: None, cause: None },
+        _ => Error::not_found(what),
+    }
+}
+
+fn segment<'a>(prepared: &'a Prepared, name: &'static str) -> Result<&'a Segment, Error> {
+    prepared.forms.segment(name).ok_or_else(|| Error::internal("a document without one of its forms"))
+}
+
+async fn slice(prepared: &Prepared, form: Form, line: &VersionLine<'_>) -> Result<Bytes, Error> {
+    let place = match form {
+        Form::Full => &line.full,
+        Form::Abbreviated => &line.abbreviated,
+    };
+    part(prepared.forms.segment_body(segment(prepared, form.segment(false))?)?, place).await
+}
+
+async fn part(body: Body, place: &Range<u64>) -> Result<Bytes, Error> {
+    whole(body.slice(place.clone())).await
+}
+
+/// Reads a small body into memory.
+pub(super) async fn whole(body: Body) -> Result<Bytes, Error> {
+    match body {
+        Body::Bytes(bytes) => Ok(bytes),
+        Body::File(slice) => {
+            let read = tokio::task::spawn_blocking(move || slice.read_all()).await;
+            Ok(read.map_err(|_| Error::internal("a read that did not end"))??)
+        }
+        Body::Empty | Body::Stream(_) => Err(Error::internal("a document that is no file")),
+    }
+}
+
+/// Begins a reply that is made of a document.
+fn head(prepared: &Prepared, content_type: HeaderValue) -> Reply {
+    let mut reply = Reply::empty(StatusCode::OK);
+    reply.set(CONTENT_TYPE, content_type);
+    reply.set(VARY, VARY_ON);
+    reply.set(CACHE_CONTROL, max_age((prepared.age + prepared.remaining).as_secs()));
+    reply.set(AGE, HeaderValue::from(prepared.age.as_secs()));
+    if let Some(modified) = &prepared.document.http.last_modified {
+        reply.set(LAST_MODIFIED, modified.clone());
+    }
+    reply.note.cache = prepared.cache;
+    reply
+}
+
+/// Clients may keep a document for as long as we may: with `Age`, this leaves what is left. Source: contract npm §2.4,
+/// RFC 9111 §4.2.3.
+fn max_age(seconds: u64) -> HeaderValue {
+    // The usual ones are printed once.
+    static USUAL: LazyLock<Vec<HeaderValue>> = LazyLock::new(|| (0..=600).map(print_max_age).collect());
+    USUAL.get(seconds as usize).cloned().unwrap_or_else(|| print_max_age(seconds))
+}
+
+fn print_max_age(seconds: u64) -> HeaderValue {
+    HeaderValue::try_from(format!("public, max-age={seconds}")).expect("digits are header text")
+}

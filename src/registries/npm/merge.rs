@@ -1,0 +1,87 @@
+//! The served document: upstream's, with every link pointing at this mount, in the forms that clients ask for.
+//!
+//! | form | for | compressed too |
+//! |---|---|---|
+//! | `full` | npm, yarn 4 | yes |
+//! | `abbreviated` | pnpm, yarn 1, bun, corepack | yes |
+//! | `index` | ourselves: where each version lies in the document and its forms | no |
+//!
+//! A version's manifest is a slice of a form; nothing is stored for it. Source: contract npm §4.2.
+
+use std::io;
+
+use super::name::PackageName;
+use super::wire::{self, FORMS_VERSION, Sinks};
+use crate::mirror::prepare::{Forms, Gzip, Shape};
+
+pub const FULL: &str = "full";
+pub const FULL_GZIP: &str = "full.gz";
+pub const ABBREVIATED: &str = "abbreviated";
+pub const ABBREVIATED_GZIP: &str = "abbreviated.gz";
+pub const INDEX: &str = "index";
+
+/// The media type of the abbreviated form; pnpm strips the document again under any other (contract npm §3).
+pub const INSTALL: &str = "application/vnd.npm.install-v1+json";
+pub const JSON: &str = "application/json";
+
+/// Where each version lies in one package's document: all that a tarball's proofs need, at a fraction of the work that
+/// the forms for clients take. A lockfile asks for tarballs only.
+pub struct Indexed {
+    name: PackageName,
+    id: String,
+}
+
+/// One package's document, served below `base`.
+pub struct Served {
+    name: PackageName,
+    base: String,
+    id: String,
+}
+
+impl Served {
+    /// `base` is where clients reach the mount, without a trailing slash.
+    pub fn new(name: &PackageName, base: &str) -> Self {
+        Self { name: name.clone(), base: base.to_owned(), id: Self::id_at(base) }
+    }
+
+    /// Names the forms that are served below `base`.
+    pub fn id_at(base: &str) -> String {
+        format!("packument {FORMS_VERSION} {base}")
+    }
+}
+
+impl Shape for Served {
+    fn id(&self) -> &str {
+        &self.id
+    }
+
+    fn prepare(&self, document: &[u8], forms: &mut Forms<'_>) -> io::Result<()> {
+        let mut full = forms.open(FULL, JSON, Gzip::Too);
+        let mut abbreviated = forms.open(ABBREVIATED, INSTALL, Gzip::Too);
+        let mut index = forms.open(INDEX, "text/plain", Gzip::No);
+        let sinks = Sinks { full: &mut full, abbreviated: &mut abbreviated, index: &mut index };
+        wire::prepare(document, &self.name, &self.base, sinks).map_err(io::Error::other)?;
+        [full, abbreviated, index].into_iter().for_each(|form| forms.close(form));
+        Ok(())
+    }
+}
+
+impl Indexed {
+    pub fn new(name: &PackageName) -> Self {
+        Self { name: name.clone(), id: format!("index {FORMS_VERSION}") }
+    }
+}
+
+impl Shape for Indexed {
+    fn id(&self) -> &str {
+        &self.id
+    }
+
+    fn prepare(&self, document: &[u8], forms: &mut Forms<'_>) -> io::Result<()> {
+        let mut index = forms.open(INDEX, "text/plain", Gzip::No);
+        let sinks = Sinks { full: &mut io::sink(), abbreviated: &mut io::sink(), index: &mut index };
+        wire::prepare(document, &self.name, "", sinks).map_err(io::Error::other)?;
+        forms.close(index);
+        Ok(())
+    }
+}

@@ -1,0 +1,177 @@
+//! Every spelling that clients send, and every one that must not get through.
+
+use super::*;
+
+fn get(target: &str) -> Result<Action, Error> {
+    send("GET", target)
+}
+
+fn send(method: &str, target: &str) -> Result<Action, Error> {
+    let (path, query) = target.split_once('?').unwrap_or((target, ""));
+    parse(&method.parse().unwrap(), path, query)
+}
+
+fn status(answer: Result<Action, Error>) -> u16 {
+    answer.map_or_else(|error| error.reply("r").status.as_u16(), |_| 200)
+}
+
+fn name(text: &str) -> PackageName {
+    PackageName::parse(text).unwrap()
+}
+
+fn version(text: &str) -> Version {
+    Version::parse(text).unwrap()
+}
+
+#[test]
+fn every_spelling_of_a_name_is_the_same_packument() {
+    for (expected, targets) in [
+        ("n", &["/n", "/n/", "//n", "///n/", "/%6e", "/n?x=1"][..]),
+        ("@s/n", &["/@s/n", "/@s%2fn", "/@s%2Fn", "/%40s%2fn", "/%40s/n", "/@s/n/", "/@s%2fn/", "//@s%2fn"]),
+        ("JSONStream", &["/JSONStream"]),
+        ("-", &["/-"]),
+        ("downloads", &["/downloads"]),
+    ] {
+        for target in targets {
+            let packument = Action::Packument { name: name(expected), uncached: false };
+            assert_eq!(get(target).ok(), Some(packument), "{target}");
+        }
+    }
+}
+
+#[test]
+fn who_asks_for_fresh_bytes_gets_no_cached_ones() {
+    for (target, expected) in [
+        ("/n?write=true", true),
+        ("/n?t=1&cache=0", true),
+        ("/n?write=false", false),
+        ("/n?cache=1", false),
+        ("/n?meta", false),
+    ] {
+        assert_eq!(get(target).ok(), Some(Action::Packument { name: name("n"), uncached: expected }), "{target}");
+    }
+}
+
+#[test]
+fn every_spelling_of_a_tarball_is_the_same_tarball() {
+    for (package, number, targets) in [
+        ("n", "1.0.0", &["/n/-/n-1.0.0.tgz", "/n/download/n-1.0.0.tgz", "//n/-/n-1.0.0.tgz"][..]),
+        ("n", "1.0.0+b", &["/n/-/n-1.0.0+b.tgz", "/n/-/n-1.0.0%2Bb.tgz"]),
+        ("n-1", "2.0.0-rc.1", &["/n-1/-/n-1-2.0.0-rc.1.tgz"]),
+        ("-", "1.0.0", &["/-/-/--1.0.0.tgz"]),
+        (
+            "@s/n",
+            "1.0.0",
+            &[
+                "/@s/n/-/n-1.0.0.tgz",
+                "/@s%2fn/-/n-1.0.0.tgz",
+                "/@s%2Fn/-/n-1.0.0.tgz",
+                "/%40s/n/-/n-1.0.0.tgz",
+                "/@s/n/-/@s/n-1.0.0.tgz",
+                "/@s/n/-/@s%2fn-1.0.0.tgz",
+                "/@s/n/download/@s/n-1.0.0.tgz",
+                "/@s/n/download/n-1.0.0.tgz",
+            ],
+        ),
+    ] {
+        for target in targets {
+            let tarball = Action::Tarball { name: name(package), version: version(number) };
+            assert_eq!(get(target).ok(), Some(tarball), "{target}");
+        }
+    }
+    assert_eq!(send("OPTIONS", "/@s/n/-/n-1.0.0.tgz").ok(), Some(Action::Preflight));
+}
+
+#[test]
+fn a_manifest_is_asked_by_version_tag_or_range() {
+    for (target, package, spec) in [
+        ("/n/1.0.0", "n", "1.0.0"),
+        ("/n/latest/", "n", "latest"),
+        ("/n/%5E1", "n", "^1"),
+        ("/n/1%20%7C%7C%202", "n", "1 || 2"),
+        ("/@s/n/1.0.0", "@s/n", "1.0.0"),
+        ("/@s%2fn/next", "@s/n", "next"),
+        ("/downloads/1.0.0", "downloads", "1.0.0"),
+    ] {
+        let manifest = Action::Manifest { name: name(package), spec: Spec::parse(spec).unwrap() };
+        assert_eq!(get(target).ok(), Some(manifest), "{target}");
+    }
+}
+
+#[test]
+fn apis_are_found_by_their_method_and_path() {
+    let attestations = || Action::Attestations { name: name("@s/n"), version: version("1.0.0") };
+    for (method, target, expected) in [
+        ("GET", "", Action::Root),
+        ("GET", "/", Action::Root),
+        ("HEAD", "//", Action::Root),
+        ("GET", "/-/ping?write=true", Action::Ping),
+        ("GET", "/-/npm/v1/keys", Action::Keys),
+        ("GET", "/-/npm/v1/keys/", Action::Keys),
+        ("GET", "/-/npm/v1/attestations/@s/n@1.0.0", attestations()),
+        ("GET", "/-/npm/v1/attestations/%40s%2fn@1.0.0", attestations()),
+        ("GET", "/npm/-/npm/v1/attestations/@s%2fn@1.0.0", attestations()),
+        ("GET", "/-/package/n/dist-tags", Action::DistTags { name: name("n") }),
+        ("GET", "/-/package/@s%2fn/dist-tags", Action::DistTags { name: name("@s/n") }),
+        ("HEAD", "/-/package/@s/n/dist-tags", Action::DistTags { name: name("@s/n") }),
+        ("GET", "/-/v1/search?text=x&size=20", Action::Search),
+        ("POST", "/-/npm/v1/security/advisories/bulk", Action::Audit(Audit::Bulk)),
+        ("POST", "/-/npm/v1/security/audits/quick", Action::Audit(Audit::Quick)),
+        ("POST", "/-/npm/v1/security/audits", Action::Audit(Audit::Full)),
+        ("GET", "/downloads/point/last-week/@s/n", Action::Downloads),
+    ] {
+        assert_eq!(send(method, target).ok(), Some(expected), "{method} {target}");
+    }
+}
+
+#[test]
+fn absurd_paths_are_bad_requests() {
+    let long = format!("/{}", "a".repeat(215));
+    let targets = "/.. /../n /n/.. /n/. /./n /%2e%2e /%2e%2e%2fetc /n/%2e%2e /@s%2f.. /@s/.. /@s%2f. /n%00 /n%0a /%7f \
+        /n%5cm /n\\m /% /n%2 /n%zz /%ff /%c3%28 /n%2fm /%2fn /@s%2f /@%2fn /@s%2fn%2fm /@s%2f%2fn /@s%252fn \
+        /n//1.0.0 /@s//n /_x /.x /@x /x@y /é /n/a%20b /n/a%2fb /n/-/n-1.0.tgz /n/-/n-v1.0.0.tgz \
+        /n/-/n-01.0.0.tgz /n/-/n-.tgz /favicon.ico /node_modules /-/npm/v1/attestations/n \
+        /-/npm/v1/attestations/n@x /-/v1/search /-/v1/search?text= /-/package/_x/dist-tags /n/-/.. \
+        /n/-/n-1.0.0-..%2f.tgz";
+    for target in targets.split_whitespace().chain([long.as_str()]) {
+        assert_eq!(status(get(target)), 400, "{target}");
+    }
+}
+
+#[test]
+fn unknown_paths_are_not_found_and_never_packages() {
+    let deep = "/a".repeat(1_000);
+    let targets = "/-/ /-/all /-/unknown /-/npm/v1/user /-/npm/v1/security /-/v1/login /-/org/x/package /-/-/x \
+        /-/package/n /-/package/n/collaborators /-/package/n/dist-tags/a/b /_changes /n/-/ /n/-/m-1.0.0.tgz \
+        /n/-/n-1.0.0.tar.gz /n/-/n-1.0.0.tgz/ /@s/n/-/@t/n-1.0.0.tgz /n/-/@s/n-1.0.0.tgz /n/1.0.0/files/x \
+        /downloads/point/last-week";
+    for target in targets.split_whitespace().chain([deep.as_str()]) {
+        assert_eq!(status(get(target)), 404, "{target}");
+    }
+    assert_eq!(status(send("POST", "/-/v1/login")), 404);
+    assert_eq!(status(send("PUT", "/-/user/org.couchdb.user:joe")), 404);
+    assert_eq!(status(get("/-/whoami")), 401);
+}
+
+#[test]
+fn writes_are_refused_with_what_is_allowed() {
+    for (method, target, expected) in [
+        ("PUT", "/n", ALLOW_READ),
+        ("DELETE", "/n", ALLOW_READ),
+        ("OPTIONS", "/n", ALLOW_READ),
+        ("PUT", "/@s%2fn/latest", ALLOW_READ),
+        ("PUT", "/n/sync", ALLOW_READ),
+        ("PUT", "/-/package/n/dist-tags", ALLOW_READ),
+        ("PATCH", "/n/-/n-1.0.0.tgz", ALLOW_TARBALL),
+        ("GET", "/-/npm/v1/security/advisories/bulk", ALLOW_POST),
+        ("PUT", "/n/-rev/1-a", ALLOW_NONE),
+        ("DELETE", "/@s/n/-/n-1.0.0.tgz/-rev/1-a", ALLOW_NONE),
+        ("PUT", "/-/package/n/dist-tags/beta", ALLOW_NONE),
+    ] {
+        let Err(Error::MethodNotAllowed { allow }) = send(method, target) else { panic!("{method} {target}") };
+        assert_eq!(allow, expected, "{method} {target}");
+    }
+    assert_eq!(status(send("TRACE", "/n")), 501);
+    assert_eq!(status(send("PROPFIND", "/n")), 501);
+    assert_eq!(status(send("PUT", "/_x")), 400);
+}

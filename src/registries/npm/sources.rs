@@ -1,0 +1,193 @@
+//! Where each thing comes from: the upstream that a scope belongs to, and the resource with its proofs.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+
+use http::HeaderValue;
+use url::Url;
+
+use super::error::Error;
+use super::name::{PackageName, Version};
+use super::vouch::{IsJson, IsKeySet, IsPackument, Vouched};
+use crate::config;
+use crate::mirror::resource::{Kind, Resource, Rules, Upstream};
+use crate::mirror::verify::Proof;
+
+/// The form of a document that all others are made of. Source: contract npm §18.1.
+const FULL: &str = "application/json";
+
+/// The registries that a mount follows.
+pub struct Upstreams {
+    /// Serves what no scope claims.
+    pub default: Arc<Upstream>,
+    /// By scope, with its `@`.
+    pub scopes: HashMap<String, Arc<Upstream>>,
+}
+
+/// Names every resource of one mount.
+pub struct Sources {
+    mount: Arc<str>,
+    upstreams: Upstreams,
+    pub rules: Arc<Rules>,
+    max_document_bytes: u64,
+    max_artifact_bytes: u64,
+}
+
+impl Upstreams {
+    fn of(&self, name: &PackageName) -> &Arc<Upstream> {
+        name.scope().and_then(|scope| self.scopes.get(scope)).unwrap_or(&self.default)
+    }
+}
+
+impl Sources {
+    pub fn new(mount: &config::Mount, upstreams: Upstreams) -> Self {
+        Self {
+            mount: mount.name.as_str().into(),
+            upstreams,
+            rules: Arc::new(Rules {
+                min_ttl: mount.min_ttl,
+                max_ttl: mount.max_ttl,
+                negative_ttl: mount.negative_ttl,
+                stale_while_revalidate: mount.stale_while_revalidate,
+                stale_if_error: mount.stale_if_error,
+            }),
+            max_document_bytes: mount.max_document_bytes,
+            max_artifact_bytes: mount.max_artifact_bytes,
+        }
+    }
+
+    /// Returns the upstream that serves a package.
+    pub fn upstream(&self, name: &PackageName) -> &Arc<Upstream> {
+        self.upstreams.of(name)
+    }
+
+    /// Returns the upstream of everything that is no package's.
+    pub fn default_upstream(&self) -> &Arc<Upstream> {
+        &self.upstreams.default
+    }
+
+    /// Returns the upstreams that scopes have of their own; one of several scopes comes several times.
+    pub fn scoped_upstreams(&self) -> impl Iterator<Item = &Arc<Upstream>> {
+        self.upstreams.scopes.values()
+    }
+
+    pub fn packument_key(&self, name: &PackageName) -> String {
+        [&self.mount, "@", &self.upstream(name).id, "/packument/", name.as_str()].concat()
+    }
+
+    pub fn tarball_key(&self, name: &PackageName, version: &Version) -> String {
+        format!("{}/tarball/{name}/{version}", self.place(self.upstream(name)))
+    }
+
+    /// The full document of a package. Source: contract npm §4, §18.1.
+    pub fn packument(&self, name: &PackageName) -> Result<Arc<Resource>, Error> {
+        let upstream = self.upstream(name);
+        Ok(Arc::new(Resource {
+            package: name.to_string(),
+            proofs: vec![Proof::Content(Arc::new(IsPackument(name.clone())))],
+            ..self.document(self.packument_key(name), upstream, &name.escaped())?
+        }))
+    }
+
+    /// A tarball, with what its document vouches for. Source: contract npm §5.3, §6.
+    pub fn tarball(
+        &self,
+        name: &PackageName,
+        version: &Version,
+        url: &str,
+        vouched: Vouched,
+    ) -> Result<Arc<Resource>, Error> {
+        let upstream = self.upstream(name);
+        Ok(Arc::new(Resource {
+            key: self.tarball_key(name, version),
+            mount: Arc::clone(&self.mount),
+            package: name.to_string(),
+            kind: Kind::Artifact,
+            url: tarball_url(upstream, url)?,
+            upstream: Arc::clone(upstream),
+            accept: None,
+            etag: vouched.etag,
+            proofs: vouched.proofs,
+            release: Some(format!("{}/{name}@{version}", self.mount)),
+            rules: Arc::clone(&self.rules),
+            max_bytes: self.max_artifact_bytes,
+        }))
+    }
+
+    /// The keys that an upstream signs releases with. Source: contract npm §6.2.
+    pub fn keys(&self, upstream: &Arc<Upstream>) -> Result<Arc<Resource>, Error> {
+        let key = format!("{}/keys", self.place(upstream));
+        Ok(Arc::new(Resource {
+            proofs: vec![Proof::Content(Arc::new(IsKeySet))],
+            ..self.document(key, upstream, "-/npm/v1/keys")?
+        }))
+    }
+
+    /// The attestations of one version. Source: contract npm §6.3.
+    pub fn attestations(&self, name: &PackageName, version: &Version) -> Result<Arc<Resource>, Error> {
+        let key = format!("{}/attestations/{name}/{version}", self.place(self.upstream(name)));
+        let path = format!("-/npm/v1/attestations/{}@{version}", name.escaped());
+        Ok(Arc::new(Resource {
+            package: name.to_string(),
+            proofs: vec![Proof::Content(Arc::new(IsJson))],
+            ..self.document(key, self.upstream(name), &path)?
+        }))
+    }
+
+    /// Names where a key belongs: what one upstream gave is never served as another's.
+    fn place(&self, upstream: &Upstream) -> String {
+        [&self.mount, "@", &upstream.id].concat()
+    }
+
+    fn document(&self, key: String, upstream: &Arc<Upstream>, path: &str) -> Result<Resource, Error> {
+        Ok(Resource {
+            key,
+            mount: Arc::clone(&self.mount),
+            package: String::new(),
+            kind: Kind::Document,
+            url: upstream.join(path).map_err(|_| Error::internal("a path that is no URL"))?,
+            upstream: Arc::clone(upstream),
+            accept: Some(FULL),
+            etag: None::<HeaderValue>,
+            proofs: Vec::new(),
+            release: None,
+            rules: Arc::clone(&self.rules),
+            max_bytes: self.max_document_bytes,
+        })
+    }
+}
+
+/// Returns where a tarball is fetched from: the URL that its document names if the host belongs to the mount, else the
+/// same path at the upstream, since aliases and mirrors hand out the URLs of the registry they copy.
+fn tarball_url(upstream: &Upstream, named: &str) -> Result<Url, Error> {
+    let url = upstream.url.join(named).map_err(|_| Error::internal("a tarball URL that is none"))?;
+    if upstream.may_hold_artifact(&url) {
+        return Ok(url);
+    }
+    upstream.join(url.path().trim_start_matches('/')).map_err(|_| Error::internal("a tarball path that is none"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn tarballs_are_fetched_from_hosts_of_the_mount_only() {
+        let upstream = Upstream {
+            url: "https://registry.example/npm/".parse().unwrap(),
+            id: String::new(),
+            authorization: None,
+            allow_private: false,
+            artifact_hosts: vec!["files.example".into()],
+        };
+        for (named, expected) in [
+            ("https://registry.example/npm/a/-/a-1.0.0.tgz", "https://registry.example/npm/a/-/a-1.0.0.tgz"),
+            ("https://files.example/a-1.0.0.tgz", "https://files.example/a-1.0.0.tgz"),
+            ("https://other.example/a/-/a-1.0.0.tgz", "https://registry.example/npm/a/-/a-1.0.0.tgz"),
+            ("http://169.254.169.254/latest/meta-data", "https://registry.example/npm/latest/meta-data"),
+            ("/npm/a/-/a-1.0.0.tgz", "https://registry.example/npm/a/-/a-1.0.0.tgz"),
+        ] {
+            assert_eq!(tarball_url(&upstream, named).unwrap().as_str(), expected);
+        }
+    }
+}

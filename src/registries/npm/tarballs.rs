@@ -1,0 +1,113 @@
+//! Tarballs: what their document vouches for is known before a byte is asked of upstream.
+
+use http::header::{
+    ACCEPT_RANGES, ACCESS_CONTROL_ALLOW_ORIGIN, AGE, CACHE_CONTROL, CONTENT_DISPOSITION, CONTENT_TYPE, ETAG,
+};
+use http::{HeaderValue, StatusCode};
+
+use super::Npm;
+use super::error::Error;
+use super::name::{PackageName, Version};
+use super::proofs::KeySet;
+use super::vouch::{self, Release};
+use super::{documents, wire};
+use crate::base::http::{Reply, Request};
+use crate::config::Signatures;
+use crate::mirror::fresh::Demand;
+use crate::mirror::{self, Found};
+
+const OCTETS: HeaderValue = HeaderValue::from_static("application/octet-stream");
+const BYTES: HeaderValue = HeaderValue::from_static("bytes");
+const FOR_EVER: HeaderValue = HeaderValue::from_static("public, max-age=31536000");
+const ANYBODY: HeaderValue = HeaderValue::from_static("*");
+
+impl Npm {
+    /// `GET` of a tarball. A version that no document knows is never asked for. Source: contract npm §5.3.
+    pub(super) async fn tarball(
+        &self,
+        request: &Request<'_>,
+        name: &PackageName,
+        version: &Version,
+    ) -> Result<Reply, Error> {
+        let key = self.sources.tarball_key(name, version);
+        let kept = self.mirror.find_artifact(&key).await.map_err(|error| Error::of_mirror(error, name.as_str()))?;
+        let found = match kept {
+            Some(found) if self.suffices(&found) => found,
+            Some(_) => {
+                // It was kept when less was asked of signatures.
+                self.mirror.store().remove(&key).await?;
+                self.fetch_tarball(request, name, version).await?
+            }
+            None => self.fetch_tarball(request, name, version).await?,
+        };
+        Ok(reply(found, &name.tarball_file(version)))
+    }
+
+    /// Tells whether a kept tarball was proved by all that is asked for now.
+    fn suffices(&self, found: &Found) -> bool {
+        let is_signed = |proofs: &[String]| proofs.iter().any(|proof| proof.starts_with(vouch::SIGNED));
+        self.signatures != Signatures::Require || found.entry.as_ref().is_some_and(|entry| is_signed(&entry.proofs))
+    }
+
+    async fn fetch_tarball(
+        &self,
+        request: &Request<'_>,
+        name: &PackageName,
+        version: &Version,
+    ) -> Result<Found, Error> {
+        let demand = Demand::of(request.headers);
+        let (manifest, published) = self.release(name, version, &demand).await?;
+        let dist = wire::parse_dist(&manifest)?;
+        let keys = self.keys_of(name).await?;
+        let release = Release { name, version, dist: &dist, published };
+        let vouched = vouch::vouch(&release, &keys, self.signatures);
+        let url =
+            dist.tarball.as_deref().ok_or_else(|| Error::not_found(format!("the tarball of {name}@{version}")))?;
+        let want = self.sources.tarball(name, version, url, vouched)?;
+        self.mirror
+            .artifact(&want, &demand)
+            .await
+            .map_err(|error| Error::of_mirror(error, &format!("{name}@{version}")))
+    }
+
+    /// Returns the keys of the registry that a package comes from; none when it signs nothing. A registry whose keys
+    /// cannot be had now is an error only where signatures are required.
+    async fn keys_of(&self, name: &PackageName) -> Result<KeySet, Error> {
+        if self.signatures == Signatures::Off {
+            return Ok(KeySet::default());
+        }
+        let want = self.sources.keys(self.sources.upstream(name))?;
+        match self.mirror.document(&want, &Demand::default()).await {
+            Ok(found) => parse(found).await,
+            Err(mirror::Error::Absent { .. } | mirror::Error::Refused { .. }) => Ok(KeySet::default()),
+            Err(error) if self.signatures == Signatures::Require => Err(Error::of_mirror(error, "the registry's keys")),
+            Err(error) => {
+                tracing::warn!(%error, "signatures not checked: the registry's keys cannot be had");
+                Ok(KeySet::default())
+            }
+        }
+    }
+}
+
+async fn parse(found: Found) -> Result<KeySet, Error> {
+    let body = documents::whole(found.body).await?;
+    KeySet::parse(&body).map_err(|_| Error::internal("keys that were proved cannot be read"))
+}
+
+fn reply(found: Found, file: &str) -> Reply {
+    let mut reply = Reply::empty(StatusCode::OK);
+    reply.set(CONTENT_TYPE, OCTETS);
+    reply.set(ACCEPT_RANGES, BYTES);
+    reply.set(CACHE_CONTROL, FOR_EVER);
+    reply.set(ACCESS_CONTROL_ALLOW_ORIGIN, ANYBODY);
+    reply.set(AGE, HeaderValue::from(found.age.as_secs()));
+    if let Ok(disposition) = HeaderValue::try_from(format!("attachment; filename=\"{file}\"")) {
+        reply.set(CONTENT_DISPOSITION, disposition);
+    }
+    if let Some(etag) = found.etag {
+        reply.set(ETAG, etag);
+    }
+    reply.note.cache = found.cache;
+    reply.body = found.body;
+    reply
+}
