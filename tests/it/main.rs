@@ -1,0 +1,15 @@
+//! Behaviours of the real process, seen from outside.
+
+#![expect(clippy::disallowed_methods, reason = "tests are no part of the house, whose doors these lints hold")]
+
+mod conformance;
+mod crash;
+mod faults;
+mod fullness;
+mod herd;
+mod house;
+mod layers;
+mod npm;
+mod process;
+mod support;
+mod upgrade;

@@ -1,0 +1,23 @@
+//! What every behaviour test stands on: a raw client, a registry that lies on demand, and the real process between them.
+//!
+//! [`http`] speaks to the process and tells how each message ended; [`upstream`] serves resources with [`fault`]s on
+//! order; [`registry`] makes an npm registry of it; [`heliostat`] starts, stops, kills and measures the process.
+
+pub mod audit;
+pub mod beside;
+pub mod crowd;
+pub mod fault;
+pub mod heliostat;
+pub mod http;
+pub mod packages;
+pub mod random;
+pub mod registry;
+pub mod resource;
+pub mod shared;
+pub mod signing;
+pub mod tarball;
+pub mod upstream;
+pub mod wire;
+
+#[cfg(test)]
+mod tests;
