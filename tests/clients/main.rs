@@ -1,0 +1,38 @@
+//! Real package clients against a running Heliostat: what they accept is what counts.
+//!
+//! [`tools`] installs the pinned clients once, [`mirror`] starts the server under test, [`sandbox`] gives each run of a
+//! client a home and a cache of its own. [`installs`] uses the registry this machine's npm is configured with, whatever
+//! it lacks; [`full`] uses our own upstream, which has everything the contract knows.
+//!
+//! Without npm on the machine the tests skip aloud; with `CI=true` they fail instead.
+
+#![expect(clippy::panic, reason = "a test that cannot go on fails")]
+#![expect(clippy::disallowed_methods, reason = "tests run programs and make their own files")]
+
+mod client;
+mod full;
+mod installs;
+mod lockfile;
+mod mirror;
+mod modules;
+mod project;
+mod run;
+mod sandbox;
+mod tools;
+
+// The raw client and the fake registry of tests/it; what they themselves promise is tested there.
+#[expect(dead_code, reason = "tests/it uses the rest")]
+#[path = "../it/support"]
+mod support {
+    pub mod fault;
+    pub mod heliostat;
+    pub mod http;
+    pub mod packages;
+    pub mod random;
+    pub mod registry;
+    pub mod resource;
+    pub mod signing;
+    pub mod tarball;
+    pub mod upstream;
+    pub mod wire;
+}
