@@ -1,0 +1,67 @@
+//! Heliostat itself, built by the same cargo command, on one thread and without its access log.
+
+use std::fs;
+use std::net::SocketAddr;
+use std::path::Path;
+use std::process::Command;
+
+use anyhow::Result;
+
+use super::{Kind, Peer, Site};
+use crate::process::{Process, SERVER_CORE, free_address};
+
+/// Where the npm mount is.
+pub const MOUNT: &str = "/npm";
+
+/// What the rows vary.
+pub struct Settings<'a> {
+    /// The base URL of the upstream; the origin's when absent, the discovered registry when empty.
+    pub upstream: Option<&'a str>,
+    /// Ceiling of a document's freshness, as the configuration writes it.
+    pub max_ttl: &'a str,
+}
+
+/// Starts Heliostat on `directory`, which may hold an earlier run's data.
+///
+/// # Errors
+/// When it does not start.
+pub fn start(site: &Site<'_>, directory: &Path, settings: &Settings<'_>) -> Result<Peer> {
+    let (address, process) = spawn(site, directory, settings)?;
+    Peer::ready(Kind::Heliostat, address, process, "/readyz")
+}
+
+/// Starts Heliostat without waiting for it.
+///
+/// # Errors
+/// When the process cannot be started.
+pub fn spawn(site: &Site<'_>, directory: &Path, settings: &Settings<'_>) -> Result<(SocketAddr, Process)> {
+    let address = free_address()?;
+    let file = directory.join("heliostat.toml");
+    let origin = site.origin.url();
+    fs::write(&file, configuration(address, directory, settings.upstream.unwrap_or(&origin), settings.max_ttl))?;
+    let mut command = Command::new(env!("CARGO_BIN_EXE_heliostat"));
+    command.arg("serve").arg("--config").arg(&file);
+    Ok((address, Process::start("heliostat", SERVER_CORE, &command, site.work)?))
+}
+
+fn configuration(address: SocketAddr, directory: &Path, upstream: &str, max_ttl: &str) -> String {
+    let data = directory.join("data");
+    let upstream = if upstream.is_empty() {
+        String::new()
+    } else {
+        format!("[[mount.upstream]]\nurl = \"{upstream}\"\nallow_private = true\n")
+    };
+    format!(
+        "listen = \"{address}\"\ndata = \"{}\"\nthreads = 1\n[log]\nfilter = \"warn\"\naccess = false\n[[mount]]\ndialect = \
+         \"npm\"\nname = \"npm\"\npath = \"{MOUNT}\"\nmax_ttl = \"{max_ttl}\"\n{upstream}",
+        data.display()
+    )
+}
+
+// === impl Settings ===
+
+impl Default for Settings<'_> {
+    fn default() -> Self {
+        Self { upstream: None, max_ttl: "1h" }
+    }
+}
