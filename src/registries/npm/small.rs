@@ -1,30 +1,20 @@
-//! Answers that need no document: root, ping, keys, attestations.
+//! Answers that need no document: root, ping, attestations.
 
 use std::sync::Arc;
 
 use http::header::{ACCESS_CONTROL_ALLOW_ORIGIN, AGE, CACHE_CONTROL, ETAG, VARY};
 use http::{HeaderValue, StatusCode};
 
+use super::Npm;
 use super::error::Error;
+use super::merge::JSON;
 use super::name::{PackageName, Version};
-use super::{Npm, documents};
 use crate::base::http::{Reply, Request};
 use crate::mirror::fresh::Demand;
-use crate::mirror::{self, Found, Resource, Upstream};
+use crate::mirror::{Found, Resource};
 
-const JSON: &str = "application/json";
-
-/// Keys and attestations change seldom; clients keep them no longer than this. Source: contract npm §6.2.
-const SHORT: HeaderValue = HeaderValue::from_static("public, max-age=300");
-
-/// What an error calls the key sets.
-const KEYS: &str = "the registry's keys";
-
-/// One key of a set, as its registry gave it.
-struct Key {
-    id: String,
-    value: serde_json::Value,
-}
+/// What is mirrored as it is changes seldom; clients keep them no longer than this. Source: contract npm §6.2.
+pub const SHORT: HeaderValue = HeaderValue::from_static("public, max-age=300");
 
 impl Npm {
     /// `GET /`: what CouchDB said of itself, which old clients still read. Source: contract npm §5.5.
@@ -49,42 +39,6 @@ impl Npm {
         Reply::bytes(StatusCode::OK, JSON, body.to_string())
     }
 
-    /// `GET /-/npm/v1/keys`: those of every upstream of the mount, since a client asks here for all of its scopes. Absent
-    /// only if none of them signs. Source: contract npm §6.2.
-    pub(super) async fn keys(&self, request: &Request<'_>) -> Result<Reply, Error> {
-        let default = self.sources.keys(self.sources.default_upstream())?;
-        if self.sources.scoped_upstreams().next().is_none() {
-            return self.mirrored(request, &default, KEYS).await;
-        }
-        let mut keys = Vec::new();
-        for upstream in self.sources.scoped_upstreams().chain([self.sources.default_upstream()]) {
-            keys.extend(self.keys_at(request, upstream).await?);
-        }
-        keys.sort_by(|one: &Key, other| one.id.cmp(&other.id));
-        keys.dedup_by(|one, other| one.id == other.id);
-        if keys.is_empty() {
-            return Err(Error::not_found(KEYS));
-        }
-        let keys: Vec<_> = keys.into_iter().map(|key| key.value).collect();
-        let mut reply = Reply::bytes(StatusCode::OK, JSON, serde_json::json!({ "keys": keys }).to_string());
-        reply.set(CACHE_CONTROL, SHORT);
-        Ok(reply)
-    }
-
-    /// Returns the keys of one upstream, none when it signs nothing.
-    async fn keys_at(&self, request: &Request<'_>, upstream: &Arc<Upstream>) -> Result<Vec<Key>, Error> {
-        let want = self.sources.keys(upstream)?;
-        let found = match self.mirror.document(&want, &Demand::of(request.headers)).await {
-            Err(mirror::Error::Absent { .. } | mirror::Error::Refused { .. }) => return Ok(Vec::new()),
-            found => found.map_err(|error| Error::of_mirror(error, KEYS))?,
-        };
-        let body = documents::whole(found.body).await?;
-        let set: serde_json::Value =
-            serde_json::from_slice(&body).map_err(|_| Error::internal("keys that were proved cannot be read"))?;
-        let keys = set["keys"].as_array().cloned().unwrap_or_default();
-        Ok(keys.into_iter().map(|value| Key { id: value["keyid"].to_string(), value }).collect())
-    }
-
     /// `GET /-/npm/v1/attestations/{name}@{version}`. Source: contract npm §6.3.
     pub(super) async fn attestations(
         &self,
@@ -96,7 +50,12 @@ impl Npm {
         self.mirrored(request, &want, &format!("attestations of {name}@{version}")).await
     }
 
-    async fn mirrored(&self, request: &Request<'_>, want: &Arc<Resource>, what: &str) -> Result<Reply, Error> {
+    pub(super) async fn mirrored(
+        &self,
+        request: &Request<'_>,
+        want: &Arc<Resource>,
+        what: &str,
+    ) -> Result<Reply, Error> {
         let found = self.mirror.document(want, &Demand::of(request.headers)).await;
         Ok(reply(found.map_err(|error| Error::of_mirror(error, what))?))
     }

@@ -8,13 +8,12 @@ use http::{HeaderValue, StatusCode};
 use super::Npm;
 use super::error::Error;
 use super::name::{PackageName, Version};
-use super::proofs::KeySet;
 use super::vouch::{self, Release};
-use super::{documents, wire};
+use super::wire;
 use crate::base::http::{Reply, Request};
 use crate::config::Signatures;
+use crate::mirror::Found;
 use crate::mirror::fresh::Demand;
-use crate::mirror::{self, Found};
 
 const OCTETS: HeaderValue = HeaderValue::from_static("application/octet-stream");
 const BYTES: HeaderValue = HeaderValue::from_static("bytes");
@@ -58,7 +57,7 @@ impl Npm {
         let demand = Demand::of(request.headers);
         let (manifest, published) = self.release(name, version, &demand).await?;
         let dist = wire::parse_dist(&manifest)?;
-        let keys = self.keys_of(name).await?;
+        let keys = self.keys_for(name).await?;
         let release = Release { name, version, dist: &dist, published };
         let vouched = vouch::vouch(&release, &keys, self.signatures);
         let url =
@@ -69,29 +68,6 @@ impl Npm {
             .await
             .map_err(|error| Error::of_mirror(error, &format!("{name}@{version}")))
     }
-
-    /// Returns the keys of the registry that a package comes from; none when it signs nothing. A registry whose keys
-    /// cannot be had now is an error only where signatures are required.
-    async fn keys_of(&self, name: &PackageName) -> Result<KeySet, Error> {
-        if self.signatures == Signatures::Off {
-            return Ok(KeySet::default());
-        }
-        let want = self.sources.keys(self.sources.upstream(name))?;
-        match self.mirror.document(&want, &Demand::default()).await {
-            Ok(found) => parse(found).await,
-            Err(mirror::Error::Absent { .. } | mirror::Error::Refused { .. }) => Ok(KeySet::default()),
-            Err(error) if self.signatures == Signatures::Require => Err(Error::of_mirror(error, "the registry's keys")),
-            Err(error) => {
-                tracing::warn!(%error, "signatures not checked: the registry's keys cannot be had");
-                Ok(KeySet::default())
-            }
-        }
-    }
-}
-
-async fn parse(found: Found) -> Result<KeySet, Error> {
-    let body = documents::whole(found.body).await?;
-    KeySet::parse(&body).map_err(|_| Error::internal("keys that were proved cannot be read"))
 }
 
 fn reply(found: Found, file: &str) -> Reply {

@@ -52,7 +52,9 @@ async fn the_keys_of_every_upstream_are_served() {
         acme.url(),
     );
     let heliostat = Heliostat::builder().mount(&mount).start().await;
-    let document = heliostat.get("/npm/-/npm/v1/keys").await.json();
+    let answer = heliostat.get("/npm/-/npm/v1/keys").await;
+    assert!(answer.headers.get("cache-status").is_some_and(|status| status.contains("fwd=uri-miss")));
+    let document = answer.json();
     let served = document["keys"].as_array().expect("a key set").iter().map(|key| key["keyid"].as_str());
     let mut served: Vec<_> = served.flatten().map(str::to_owned).collect();
     let mut expected = vec![public.key().keyid.clone(), acme.key().keyid.clone()];
