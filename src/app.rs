@@ -6,24 +6,20 @@ use std::sync::Arc;
 use anyhow::Context;
 use arc_swap::ArcSwap;
 use async_trait::async_trait;
-use base64::Engine as _;
-use base64::engine::general_purpose::STANDARD;
-
 use time::OffsetDateTime;
 use time::format_description::well_known::Rfc3339;
 
 use crate::base::clock::Clock;
 use crate::base::fs;
 use crate::base::http::Handler;
-use crate::base::secret::Secret;
-use crate::config::{self, Config, Credentials, Dialect};
+use crate::config::{self, Config};
 use crate::front::limits::Limits;
 use crate::front::mounts::{Mount, Mounts};
 use crate::front::server::{Front, Hooks, Settings};
 use crate::front::tls::Tls;
 use crate::mirror::store::{Incident, Store};
-use crate::mirror::{Fetch, Mirror, Upstream, via};
-use crate::registries::npm::{Npm, Upstreams, clients, discover};
+use crate::mirror::{Fetch, Mirror, via};
+use crate::registries::{self, Opening, Place, Upstreams};
 use crate::telemetry::health::Health;
 use crate::telemetry::log;
 use crate::telemetry::metrics::Metrics;
@@ -133,9 +129,12 @@ impl Parts {
 
     /// Builds one registry.
     fn registry(&self, config: &Config, mount: &config::Mount) -> Arc<dyn Handler> {
-        let Dialect::Npm = mount.dialect;
-        let upstreams = upstreams(config, mount);
-        Arc::new(Npm::new(self.mirror.clone(), mount, upstreams, config.limits.request_body_bytes))
+        registries::of(&mount.dialect).open(Opening {
+            mirror: self.mirror.clone(),
+            mount,
+            upstreams: Upstreams::find(mount, &config.listen),
+            max_request_bytes: config.limits.request_body_bytes,
+        })
     }
 
     fn place(&self, config: &Config, mount: &config::Mount, handler: Arc<dyn Handler>) -> Mount {
@@ -198,13 +197,13 @@ impl Parts {
 
 /// Tells the users of a mount what to set.
 fn guide(config: &Config, mount: &config::Mount) -> Guide {
-    let Dialect::Npm = mount.dialect;
     let public = mount.public_base(&config.listen);
+    // The page fills the URL in.
+    let place = Place { url: "{url}", plain_host: None };
     Guide {
         title: mount.name.clone(),
         url: public.map_or_else(|| mount.path.clone(), |url| url.as_url().as_str().trim_end_matches('/').to_owned()),
-        // The page fills the URL in.
-        lines: clients::set_up("{url}/", None).into_iter().map(|set_up| set_up.line).collect(),
+        lines: registries::of(&mount.dialect).set_up(&place).into_iter().map(|set_up| set_up.line).collect(),
     }
 }
 
@@ -232,40 +231,6 @@ fn print_incident(incident: &Incident) -> serde_json::Value {
         "package": incident.package,
         "kind": incident.kind,
         "detail": incident.detail,
-    })
-}
-
-/// Sorts a mount's upstreams into the default one, discovered where none is configured, and those of scopes.
-fn upstreams(config: &Config, mount: &config::Mount) -> Upstreams {
-    let (scoped, unscoped): (Vec<_>, Vec<_>) = mount.upstreams.iter().partition(|upstream| !upstream.scopes.is_empty());
-    let default = match unscoped.first() {
-        Some(configured) => upstream(mount, configured),
-        None => upstream(mount, &discover::upstream(&config.listen, mount)),
-    };
-    let scopes = scoped.into_iter().flat_map(|configured| {
-        let upstream = Arc::new(upstream(mount, configured));
-        configured.scopes.iter().map(move |scope| (scope.clone(), Arc::clone(&upstream)))
-    });
-    Upstreams { default: Arc::new(default), scopes: scopes.collect() }
-}
-
-fn upstream(mount: &config::Mount, configured: &config::Upstream) -> Upstream {
-    Upstream {
-        id: Upstream::id_of(configured.url.as_url()),
-        url: configured.url.as_url().clone(),
-        authorization: configured.credentials.as_ref().map(authorization),
-        allow_private: configured.allow_private,
-        artifact_hosts: mount.artifact_hosts.clone(),
-    }
-}
-
-/// Returns the value of `Authorization`. Source: RFC 6750 §2.1, RFC 7617 §2.
-fn authorization(credentials: &Credentials) -> Secret {
-    Secret::new(match credentials {
-        Credentials::Token(token) => format!("Bearer {}", token.reveal()),
-        Credentials::Basic { username, password } => {
-            format!("Basic {}", STANDARD.encode(format!("{}:{}", username.reveal(), password.reveal())))
-        }
     })
 }
 

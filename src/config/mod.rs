@@ -5,10 +5,12 @@
 //! `config/heliostat.toml` documents every key.
 
 mod credentials;
+mod dialect;
 mod fetch;
 mod limits;
 mod listen;
 mod log;
+mod mount;
 mod print;
 mod section;
 mod store;
@@ -21,14 +23,16 @@ use std::io;
 use std::path::PathBuf;
 
 pub use self::credentials::Credentials;
+pub use self::dialect::{Dialect, Npm, Signatures};
 pub use self::fetch::Fetch;
 pub use self::limits::Limits;
 pub use self::listen::{Listen, Tls};
 pub use self::log::{Log, LogFormat};
+pub use self::mount::Mount;
 pub use self::section::{Mistake, Mistakes};
 pub use self::store::Store;
 pub use self::tree::Origin;
-pub use self::upstream::{Dialect, Mount, Signatures, Upstream};
+pub use self::upstream::Upstream;
 
 use self::print::Printer;
 use self::section::Section;

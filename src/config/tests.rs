@@ -138,7 +138,10 @@ fn the_environment_reaches_into_mounts_that_no_file_names() {
         ("HELIOSTAT_MOUNT__0__UPSTREAM__0__SCOPES", "@a,@b"),
     ];
     let config = parse(None, &environment(&variables), &Flags::default()).unwrap();
-    assert_eq!((config.mounts[0].signatures, config.mounts[0].name.as_str()), (Signatures::Off, "npm"));
+    assert_eq!(
+        (&config.mounts[0].dialect, config.mounts[0].name.as_str()),
+        (&Dialect::Npm(Npm { signatures: Signatures::Off }), "npm")
+    );
     assert_eq!(config.mounts[0].upstreams[0].scopes, ["@a", "@b"]);
 }
 

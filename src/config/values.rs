@@ -67,10 +67,10 @@ pub fn print_list<T: Setting>(values: &[T]) -> String {
 ///
 /// # Errors
 /// The words that are known.
-pub fn read_choice<T: Copy>(node: &Node, choices: &[(&str, T)]) -> Result<T, String> {
+pub fn read_choice<T: Clone>(node: &Node, choices: &[(&str, T)]) -> Result<T, String> {
     let text = text_of(node)?;
     let found = choices.iter().find(|(word, _)| *word == text);
-    found.map(|(_, choice)| *choice).ok_or_else(|| {
+    found.map(|(_, choice)| choice.clone()).ok_or_else(|| {
         let known: Vec<_> = choices.iter().map(|(word, _)| quote(word)).collect();
         format!("must be one of {}, not {}", known.join(", "), quote(text))
     })

@@ -1,7 +1,65 @@
 //! The registries: one folder a dialect, the same files in each.
 //!
 //! A dialect turns a request into an action once (`routes.rs`), names what it wants of the mirror (`sources.rs`, with
-//! the proofs of `proofs.rs`), and shapes what comes back (`merge.rs`, `wire.rs`). What they share is the engine and
-//! [`crate::base::http::Handler`]; none of them imports another.
+//! the proofs of `proofs.rs`), and shapes what comes back (`merge.rs`, `wire.rs`). What they share is the engine, a
+//! [`desk`] to answer from, and the [`shelf`] that a mount's resources stand on; none of them imports another.
+//!
+//! A new one is a folder, its keys in [`config::Dialect`], and its line in [`of`].
 
+pub mod desk;
 pub mod npm;
+pub mod shelf;
+pub mod upstreams;
+
+use std::sync::Arc;
+
+pub use self::upstreams::Upstreams;
+use crate::base::http::Handler;
+use crate::config::{self, Dialect, Listen};
+use crate::mirror::Mirror;
+
+/// One dialect, with the keys that a mount of it has.
+pub trait Registry {
+    /// Returns the upstream of a mount that names none for every package. May block while it is looked for.
+    fn default_upstream(&self, mount: &config::Mount, listen: &Listen) -> config::Upstream;
+
+    /// Says in words which one that is.
+    fn default_upstream_in_words(&self) -> &'static str;
+
+    /// Returns the line of every client for a mount of this dialect.
+    fn set_up(&self, place: &Place<'_>) -> Vec<SetUp>;
+
+    /// Opens a mount.
+    fn open(&self, opening: Opening<'_>) -> Arc<dyn Handler>;
+}
+
+/// What a mount is opened with.
+pub struct Opening<'a> {
+    pub mirror: Mirror,
+    pub mount: &'a config::Mount,
+    pub upstreams: Upstreams,
+    /// Longest request body passed through, in bytes.
+    pub max_request_bytes: u64,
+}
+
+/// Where clients reach a mount.
+pub struct Place<'a> {
+    /// Without a `/` at its end.
+    pub url: &'a str,
+    /// The URL's host where it has no TLS: some clients refuse such a registry unless they are told the host.
+    pub plain_host: Option<&'a str>,
+}
+
+/// One client and the line that points it at a mount.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct SetUp {
+    pub client: &'static str,
+    pub line: String,
+}
+
+/// Returns the registry of a dialect: the table of all.
+pub fn of(dialect: &Dialect) -> &dyn Registry {
+    match dialect {
+        Dialect::Npm(npm) => npm,
+    }
+}

@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 
 use crate::base::secret::SafeUrl;
 use crate::config::{Config, Dialect, Mount};
-use crate::registries::npm::clients;
+use crate::registries::{self, SetUp};
 
 /// The screen, but for the addresses, which are known once they are bound.
 #[derive(Clone, Debug)]
@@ -34,7 +34,7 @@ impl Screen {
     pub fn of(config: &Config) -> Self {
         let place = |mount: &Mount| Place {
             name: mount.name.clone(),
-            dialect: mount.dialect,
+            dialect: mount.dialect.clone(),
             path: mount.path.clone(),
             public_url: mount.public_base(&config.listen),
             upstreams: print_upstreams(mount),
@@ -100,7 +100,7 @@ fn print_upstreams(mount: &Mount) -> String {
         })
         .collect();
     if mount.upstreams.iter().all(|upstream| !upstream.scopes.is_empty()) {
-        words.push("the registry that npm is set to on this machine".to_owned());
+        words.push(registries::of(&mount.dialect).default_upstream_in_words().to_owned());
     }
     words.join("; ")
 }
@@ -113,8 +113,8 @@ impl Place {
         let url = public.unwrap_or_else(|| format!("{local}{}", self.path));
         let plain_host = url.strip_prefix("http://").map(host_of);
         text.push_str(&format!("\n{} at {url}/ mirrors {}. To use it, paste:\n\n", self.name, self.upstreams));
-        let Dialect::Npm = self.dialect;
-        for clients::SetUp { client, line } in clients::set_up(&url, plain_host) {
+        for SetUp { client, line } in registries::of(&self.dialect).set_up(&registries::Place { url: &url, plain_host })
+        {
             text.push_str(&format!("  {client:<7}  {line}\n"));
         }
     }

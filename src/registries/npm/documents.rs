@@ -141,7 +141,7 @@ impl Npm {
 
     fn find_prepared(&self, name: &PackageName, shape: &str, demand: &Demand) -> Option<Prepared> {
         let keys = Keys::new(&self.sources.packument_key(name), shape);
-        self.mirror.find_prepared(&keys, &self.sources.rules, demand)
+        self.mirror.find_prepared(&keys, &self.sources.shelf.rules, demand)
     }
 
     async fn prepare(&self, name: &PackageName, shape: Arc<dyn Shape>, demand: &Demand) -> Result<Prepared, Error> {

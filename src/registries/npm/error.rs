@@ -11,6 +11,8 @@ use ::http::{HeaderValue, StatusCode, header};
 
 use super::name;
 use crate::base::http::{CacheState, Refusal, Reply};
+use crate::mirror;
+use crate::registries::desk::Trouble;
 
 /// What lies behind an error; shared, since all clients of one fill are told of the same.
 pub type Cause = Arc<dyn std::error::Error + Send + Sync>;
@@ -96,9 +98,9 @@ pub enum Error {
     Internal(#[source] Cause),
 }
 
-/// Whose fault an error is, for those who decide how loudly to log it.
+/// Whose fault an error is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Fault {
+enum Fault {
     Client,
     Upstream,
     Ours,
@@ -142,25 +144,6 @@ impl Error {
             | Self::Loop
             | Self::Internal(_) => CacheState::Bypass,
         }
-    }
-
-    pub fn fault(&self) -> Fault {
-        self.row().fault
-    }
-
-    /// Returns the answer in npm's shape. `request_id` is shown where the fault is ours.
-    pub fn reply(&self, request_id: &str) -> Reply {
-        let Row { status, code, fault } = self.row();
-        let reason = match fault {
-            Fault::Ours => format!("{self}, request {request_id}"),
-            Fault::Client | Fault::Upstream => self.to_string(),
-        };
-        let body = serde_json::json!({ "error": code, "reason": reason, "message": reason });
-        let mut reply = Reply::bytes(status, "application/json", body.to_string());
-        reply.set(header::CACHE_CONTROL, HeaderValue::from_static(self.cache_control()));
-        self.explain(&reason, &mut reply);
-        reply.note.cache = self.cache();
-        reply
     }
 
     /// Maps every error to its status, code and fault.
@@ -232,6 +215,33 @@ impl Error {
             | Self::TimedOut { .. }
             | Self::Internal(_) => {}
         }
+    }
+}
+
+impl Trouble for Error {
+    fn is_ours(&self) -> bool {
+        self.row().fault == Fault::Ours
+    }
+
+    fn engine(&self) -> Option<&mirror::Error> {
+        match self {
+            Self::Internal(cause) => cause.downcast_ref(),
+            _ => None,
+        }
+    }
+
+    fn reply(&self, request_id: &str) -> Reply {
+        let Row { status, code, fault } = self.row();
+        let reason = match fault {
+            Fault::Ours => format!("{self}, request {request_id}"),
+            Fault::Client | Fault::Upstream => self.to_string(),
+        };
+        let body = serde_json::json!({ "error": code, "reason": reason, "message": reason });
+        let mut reply = Reply::bytes(status, "application/json", body.to_string());
+        reply.set(header::CACHE_CONTROL, HeaderValue::from_static(self.cache_control()));
+        self.explain(&reason, &mut reply);
+        reply.note.cache = self.cache();
+        reply
     }
 }
 
@@ -314,7 +324,7 @@ mod tests {
         let cause: Cause = Arc::new(std::io::Error::other("disk on fire"));
         let error = Error::Internal(cause);
         assert_eq!(body(&error.reply("r-7"))["reason"], "the mirror failed, request r-7");
-        assert_eq!(error.fault(), Fault::Ours);
+        assert!(error.is_ours());
         assert_eq!(std::error::Error::source(&error).unwrap().to_string(), "disk on fire");
         assert_eq!(body(&Error::not_found("x").reply("r-7"))["reason"], "x not found");
     }

@@ -33,14 +33,6 @@ impl Error {
         }
     }
 
-    /// Returns the engine's error behind our own fault, if that is where it came from.
-    pub fn engine(&self) -> Option<&mirror::Error> {
-        match self {
-            Self::Internal(cause) => cause.downcast_ref(),
-            _ => None,
-        }
-    }
-
     /// Builds our own fault from what cannot be.
     pub fn internal(reason: &'static str) -> Self {
         Self::Internal(Arc::new(std::io::Error::other(reason)))
@@ -71,6 +63,7 @@ mod tests {
     use super::*;
     use crate::base::http::CacheState;
     use crate::mirror::verify::Broken;
+    use crate::registries::desk::Trouble;
 
     #[test]
     fn every_error_of_the_engine_has_its_status() {

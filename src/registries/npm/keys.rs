@@ -7,7 +7,7 @@ use bytes::Bytes;
 use http::StatusCode;
 use http::header::CACHE_CONTROL;
 
-use super::error::{Error, Fault};
+use super::error::Error;
 use super::merge::JSON;
 use super::name::PackageName;
 use super::proofs::KeySet;
@@ -17,6 +17,7 @@ use crate::base::http::{CacheState, Reply, Request};
 use crate::config::Signatures;
 use crate::mirror::fresh::Demand;
 use crate::mirror::{self, Upstream};
+use crate::registries::desk::Trouble;
 
 /// What an error calls the key sets.
 const KEYS: &str = "the registry's keys";
@@ -59,7 +60,7 @@ impl Npm {
         match self.key_set(self.sources.upstream(name), &Demand::default()).await {
             Ok(None) => Ok(KeySet::default()),
             Ok(Some((set, _))) => KeySet::parse(&set).map_err(|_| unreadable()),
-            Err(error) if self.signatures == Signatures::Require || error.fault() == Fault::Ours => Err(error),
+            Err(error) if self.signatures == Signatures::Require || error.is_ours() => Err(error),
             Err(error) => {
                 tracing::warn!(%error, "signatures not checked: the registry's keys cannot be had");
                 Ok(KeySet::default())

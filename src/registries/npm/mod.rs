@@ -15,7 +15,7 @@
 //! the label in the log; [`error`] is the one place where a fault becomes a status.
 
 mod bases;
-pub mod clients;
+mod clients;
 pub mod discover;
 mod documents;
 pub mod error;
@@ -33,39 +33,65 @@ mod tarballs;
 mod vouch;
 pub mod wire;
 
-use async_trait::async_trait;
+use std::sync::Arc;
 
 use self::bases::Bases;
-use self::error::{Error, Fault};
+use self::error::Error;
 use self::routes::Action;
 use self::sources::Sources;
-pub use self::sources::Upstreams;
-use crate::base::http::{Handler, Outcome, Refusal, Reply, Request};
-use crate::config;
+use super::desk::{Desk, Named};
+use super::shelf::Shelf;
+use super::{Opening, Place, Registry, SetUp};
+use crate::base::http::{Handler, Outcome, Request};
+use crate::config::{self, Listen, Signatures};
 use crate::mirror::Mirror;
 
 /// One npm mount.
 pub struct Npm {
     mirror: Mirror,
     sources: Sources,
-    signatures: config::Signatures,
+    signatures: Signatures,
     passthrough: bool,
     /// Longest request body passed through, in bytes.
     max_body: u64,
     bases: Bases,
 }
 
-impl Npm {
-    /// Builds a mount. At most `max_body` bytes of a request are passed through.
-    pub fn new(mirror: Mirror, mount: &config::Mount, upstreams: Upstreams, max_body: u64) -> Self {
-        Self {
-            mirror,
-            sources: Sources::new(mount, upstreams),
-            signatures: mount.signatures,
-            passthrough: mount.passthrough,
-            max_body,
+impl Registry for config::Npm {
+    fn default_upstream(&self, mount: &config::Mount, listen: &Listen) -> config::Upstream {
+        discover::upstream(listen, mount)
+    }
+
+    fn default_upstream_in_words(&self) -> &'static str {
+        "the registry that npm is set to on this machine"
+    }
+
+    fn set_up(&self, place: &Place<'_>) -> Vec<SetUp> {
+        clients::set_up(place)
+    }
+
+    fn open(&self, opening: Opening<'_>) -> Arc<dyn Handler> {
+        Arc::new(Npm {
+            mirror: opening.mirror,
+            sources: Sources::new(Shelf::new(opening.mount), opening.upstreams),
+            signatures: self.signatures,
+            passthrough: opening.mount.passthrough,
+            max_body: opening.max_request_bytes,
             bases: Bases::default(),
-        }
+        })
+    }
+}
+
+impl Desk for Npm {
+    type Action = Action;
+    type Error = Error;
+
+    fn mirror(&self) -> &Mirror {
+        &self.mirror
+    }
+
+    fn parse(&self, request: &Request<'_>) -> Result<Action, Error> {
+        routes::parse(request.method, request.path, request.query)
     }
 
     async fn answer(&self, request: &Request<'_>, action: &Action) -> Result<Outcome, Error> {
@@ -83,40 +109,6 @@ impl Npm {
                 return Ok(Outcome::Forward(self.pass_through(request, action.name()).await?));
             }
         };
-        Ok(Outcome::Reply(reply.action(action.name())))
-    }
-
-    /// Answers again, once, when what is kept turned out to be damaged.
-    async fn answer_healing(&self, request: &Request<'_>, action: &Action) -> Result<Outcome, Error> {
-        match self.answer(request, action).await {
-            Err(error) => match error.engine() {
-                Some(cause) if self.mirror.heal(cause).await => self.answer(request, action).await,
-                _ => Err(error),
-            },
-            answered => answered,
-        }
-    }
-}
-
-#[async_trait]
-impl Handler for Npm {
-    async fn handle(&self, request: &Request<'_>) -> Outcome {
-        let action = match routes::parse(request.method, request.path, request.query) {
-            Ok(action) => action,
-            Err(error) => return error.reply(request.id).action("refused").into(),
-        };
-        match self.answer_healing(request, &action).await {
-            Ok(outcome) => outcome,
-            Err(error) => {
-                if error.fault() == Fault::Ours {
-                    tracing::error!(request = request.id, error = &error as &dyn std::error::Error, "request failed");
-                }
-                error.reply(request.id).action(action.name()).into()
-            }
-        }
-    }
-
-    fn refuse(&self, refusal: Refusal, request_id: &str) -> Reply {
-        Error::from(refusal).reply(request_id).action("refused")
+        Ok(reply.into())
     }
 }

@@ -12,6 +12,7 @@ use url::form_urlencoded;
 
 use super::error::{ALLOW_NONE, ALLOW_POST, ALLOW_READ, ALLOW_TARBALL, Error};
 use super::name::{PackageName, Spec, Version};
+use crate::registries::desk::Named;
 
 /// No path of ours has more segments; longer ones are not looked at further.
 const MAX_SEGMENTS: usize = 12;
@@ -253,9 +254,8 @@ fn decode(raw: &str) -> Result<Cow<'_, str>, Error> {
 
 // === impl Action ===
 
-impl Action {
-    /// Names the action for logs and metrics: a closed set.
-    pub fn name(&self) -> &'static str {
+impl Named for Action {
+    fn name(&self) -> &'static str {
         match self {
             Self::Root => "root",
             Self::Ping => "ping",

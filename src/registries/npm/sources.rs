@@ -1,64 +1,34 @@
 //! Where each thing comes from: the upstream that a scope belongs to, and the resource with its proofs.
 
-use std::collections::HashMap;
 use std::sync::Arc;
 
-use http::HeaderValue;
 use url::Url;
 
 use super::error::Error;
 use super::name::{PackageName, Version};
 use super::vouch::{IsJson, IsKeySet, IsPackument, Vouched};
-use crate::config;
-use crate::mirror::resource::{Kind, Resource, Rules, Upstream};
+use crate::mirror::resource::{Resource, Upstream};
 use crate::mirror::verify::Proof;
+use crate::registries::Upstreams;
+use crate::registries::shelf::Shelf;
 
 /// The form of a document that all others are made of. Source: contract npm §18.1.
 const FULL: &str = "application/json";
 
-/// The registries that a mount follows.
-pub struct Upstreams {
-    /// Serves what no scope claims.
-    pub default: Arc<Upstream>,
-    /// By scope, with its `@`.
-    pub scopes: HashMap<String, Arc<Upstream>>,
-}
-
 /// Names every resource of one mount.
 pub struct Sources {
-    mount: Arc<str>,
     upstreams: Upstreams,
-    pub rules: Arc<Rules>,
-    max_document_bytes: u64,
-    max_artifact_bytes: u64,
-}
-
-impl Upstreams {
-    fn of(&self, name: &PackageName) -> &Arc<Upstream> {
-        name.scope().and_then(|scope| self.scopes.get(scope)).unwrap_or(&self.default)
-    }
+    pub shelf: Shelf,
 }
 
 impl Sources {
-    pub fn new(mount: &config::Mount, upstreams: Upstreams) -> Self {
-        Self {
-            mount: mount.name.as_str().into(),
-            upstreams,
-            rules: Arc::new(Rules {
-                min_ttl: mount.min_ttl,
-                max_ttl: mount.max_ttl,
-                negative_ttl: mount.negative_ttl,
-                stale_while_revalidate: mount.stale_while_revalidate,
-                stale_if_error: mount.stale_if_error,
-            }),
-            max_document_bytes: mount.max_document_bytes,
-            max_artifact_bytes: mount.max_artifact_bytes,
-        }
+    pub fn new(shelf: Shelf, upstreams: Upstreams) -> Self {
+        Self { upstreams, shelf }
     }
 
     /// Returns the upstream that serves a package.
     pub fn upstream(&self, name: &PackageName) -> &Arc<Upstream> {
-        self.upstreams.of(name)
+        self.upstreams.of_scope(name.scope())
     }
 
     /// Returns the upstream of everything that is no package's.
@@ -72,11 +42,11 @@ impl Sources {
     }
 
     pub fn packument_key(&self, name: &PackageName) -> String {
-        [&self.mount, "@", &self.upstream(name).id, "/packument/", name.as_str()].concat()
+        self.shelf.key(self.upstream(name), &["/packument/", name.as_str()])
     }
 
     pub fn tarball_key(&self, name: &PackageName, version: &Version) -> String {
-        format!("{}/tarball/{name}/{version}", self.place(self.upstream(name)))
+        self.shelf.key(self.upstream(name), &["/tarball/", name.as_str(), "/", version.as_str()])
     }
 
     /// The full document of a package. Source: contract npm §4, §18.1.
@@ -98,25 +68,19 @@ impl Sources {
         vouched: Vouched,
     ) -> Result<Arc<Resource>, Error> {
         let upstream = self.upstream(name);
+        let key = self.tarball_key(name, version);
         Ok(Arc::new(Resource {
-            key: self.tarball_key(name, version),
-            mount: Arc::clone(&self.mount),
             package: name.to_string(),
-            kind: Kind::Artifact,
-            url: tarball_url(upstream, url)?,
-            upstream: Arc::clone(upstream),
-            accept: None,
             etag: vouched.etag,
             proofs: vouched.proofs,
-            release: Some(format!("{}/{name}@{version}", self.mount)),
-            rules: Arc::clone(&self.rules),
-            max_bytes: self.max_artifact_bytes,
+            release: Some(format!("{}/{name}@{version}", self.shelf.mount)),
+            ..self.shelf.artifact(upstream, key, tarball_url(upstream, url)?)
         }))
     }
 
     /// The keys that an upstream signs releases with. Source: contract npm §6.2.
     pub fn keys(&self, upstream: &Arc<Upstream>) -> Result<Arc<Resource>, Error> {
-        let key = format!("{}/keys", self.place(upstream));
+        let key = self.shelf.key(upstream, &["/keys"]);
         Ok(Arc::new(Resource {
             proofs: vec![Proof::Content(Arc::new(IsKeySet))],
             ..self.document(key, upstream, "-/npm/v1/keys")?
@@ -125,35 +89,19 @@ impl Sources {
 
     /// The attestations of one version. Source: contract npm §6.3.
     pub fn attestations(&self, name: &PackageName, version: &Version) -> Result<Arc<Resource>, Error> {
-        let key = format!("{}/attestations/{name}/{version}", self.place(self.upstream(name)));
+        let upstream = self.upstream(name);
+        let key = self.shelf.key(upstream, &["/attestations/", name.as_str(), "/", version.as_str()]);
         let path = format!("-/npm/v1/attestations/{}@{version}", name.escaped());
         Ok(Arc::new(Resource {
             package: name.to_string(),
             proofs: vec![Proof::Content(Arc::new(IsJson))],
-            ..self.document(key, self.upstream(name), &path)?
+            ..self.document(key, upstream, &path)?
         }))
     }
 
-    /// Names where a key belongs: what one upstream gave is never served as another's.
-    fn place(&self, upstream: &Upstream) -> String {
-        [&self.mount, "@", &upstream.id].concat()
-    }
-
     fn document(&self, key: String, upstream: &Arc<Upstream>, path: &str) -> Result<Resource, Error> {
-        Ok(Resource {
-            key,
-            mount: Arc::clone(&self.mount),
-            package: String::new(),
-            kind: Kind::Document,
-            url: upstream.join(path).map_err(|_| Error::internal("a path that is no URL"))?,
-            upstream: Arc::clone(upstream),
-            accept: Some(FULL),
-            etag: None::<HeaderValue>,
-            proofs: Vec::new(),
-            release: None,
-            rules: Arc::clone(&self.rules),
-            max_bytes: self.max_document_bytes,
-        })
+        let url = upstream.join(path).map_err(|_| Error::internal("a path that is no URL"))?;
+        Ok(Resource { accept: Some(FULL), ..self.shelf.document(upstream, key, url) })
     }
 }
 

@@ -1,6 +1,7 @@
 //! Every spelling that clients send, and every one that must not get through.
 
 use super::*;
+use crate::registries::desk::Trouble;
 
 fn get(target: &str) -> Result<Action, Error> {
     send("GET", target)

@@ -1,0 +1,106 @@
+//! What a mount speaks, and the keys that only mounts of that dialect have.
+
+use super::print::Printer;
+use super::section::Section;
+use super::tree::Node;
+use super::values::{Setting, quote, read_choice};
+
+/// The protocol a mount speaks, with its own keys.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Dialect {
+    Npm(Npm),
+}
+
+/// Keys of npm mounts.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Npm {
+    pub signatures: Signatures,
+}
+
+/// What is asked of a registry's signatures.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Signatures {
+    /// A missing one refuses, and so does a bad one.
+    Require,
+    /// A bad one refuses, a missing one passes.
+    Verify,
+    Off,
+}
+
+/// Every dialect by its name, with its keys at their defaults.
+const DIALECTS: [(&str, Dialect); 1] = [("npm", Dialect::Npm(Npm::DEFAULT))];
+
+const SIGNATURES: [(&str, Signatures); 3] =
+    [("require", Signatures::Require), ("verify", Signatures::Verify), ("off", Signatures::Off)];
+
+// === impl Dialect ===
+
+impl Default for Dialect {
+    fn default() -> Self {
+        Self::Npm(Npm::default())
+    }
+}
+
+impl Dialect {
+    pub fn as_str(&self) -> &'static str {
+        match self {
+            Self::Npm(_) => "npm",
+        }
+    }
+
+    /// Reads which dialect a mount speaks; its own keys come later, in the order of the file.
+    pub(super) fn read(section: &mut Section<'_>) -> Self {
+        section.value_with("dialect", Self::default(), |node| read_choice(node, &DIALECTS))
+    }
+
+    /// Reads the keys that only this dialect has.
+    pub(super) fn read_keys(self, section: &mut Section<'_>) -> Self {
+        match self {
+            Self::Npm(npm) => Self::Npm(npm.read(section)),
+        }
+    }
+
+    pub(super) fn print(&self, out: &mut Printer) {
+        out.text("dialect", &quote(self.as_str()));
+    }
+
+    pub(super) fn print_keys(&self, out: &mut Printer) {
+        match self {
+            Self::Npm(npm) => npm.print(out),
+        }
+    }
+}
+
+// === impl Npm ===
+
+impl Default for Npm {
+    fn default() -> Self {
+        Self::DEFAULT
+    }
+}
+
+impl Npm {
+    const DEFAULT: Self = Self { signatures: Signatures::Verify };
+
+    fn read(self, section: &mut Section<'_>) -> Self {
+        Self { signatures: section.value("signatures", self.signatures) }
+    }
+
+    fn print(&self, out: &mut Printer) {
+        let Self { signatures } = self;
+        out.key("signatures", signatures);
+    }
+}
+
+// === impl Signatures ===
+
+impl Setting for Signatures {
+    fn read(node: &Node) -> Result<Self, String> {
+        read_choice(node, &SIGNATURES)
+    }
+
+    fn print(&self) -> String {
+        let (word, _) = SIGNATURES.iter().find(|(_, mode)| mode == self).expect("every mode has its word");
+        quote(word)
+    }
+}

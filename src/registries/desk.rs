@@ -1,0 +1,84 @@
+//! How every dialect answers: the path is read once, what turns out to be damaged is fetched once more, and a fault is
+//! told in the dialect's own shape.
+
+use std::future::Future;
+
+use async_trait::async_trait;
+
+use crate::base::http::{Handler, Outcome, Refusal, Reply, Request};
+use crate::mirror::{self, Mirror};
+
+/// One mount of a dialect.
+pub trait Desk: Send + Sync {
+    /// What a request asks for.
+    type Action: Named;
+    type Error: Trouble;
+
+    fn mirror(&self) -> &Mirror;
+
+    /// Reads a request's method and path.
+    ///
+    /// # Errors
+    /// It makes no sense; nothing was asked upstream.
+    fn parse(&self, request: &Request<'_>) -> Result<Self::Action, Self::Error>;
+
+    /// Answers what was asked for.
+    fn answer(
+        &self,
+        request: &Request<'_>,
+        action: &Self::Action,
+    ) -> impl Future<Output = Result<Outcome, Self::Error>> + Send;
+}
+
+/// An action that logs and metrics can tell from others.
+pub trait Named: Send + Sync {
+    /// One of a closed set of words.
+    fn name(&self) -> &'static str;
+}
+
+/// A dialect's error.
+pub trait Trouble: std::error::Error + From<Refusal> + Send + 'static {
+    /// Tells whether it is our own fault, and to be logged as such.
+    fn is_ours(&self) -> bool;
+
+    /// Returns the engine's error behind our own fault, if that is where it came from.
+    fn engine(&self) -> Option<&mirror::Error>;
+
+    /// Returns the answer in the dialect's shape. `request_id` is shown where the fault is ours.
+    fn reply(&self, request_id: &str) -> Reply;
+}
+
+/// Answers again, once, when what is kept turned out to be damaged.
+async fn answer_healing<D: Desk>(desk: &D, request: &Request<'_>, action: &D::Action) -> Result<Outcome, D::Error> {
+    match desk.answer(request, action).await {
+        Err(error) => match error.engine() {
+            Some(cause) if desk.mirror().heal(cause).await => desk.answer(request, action).await,
+            _ => Err(error),
+        },
+        answered => answered,
+    }
+}
+
+#[async_trait]
+impl<D: Desk> Handler for D {
+    async fn handle(&self, request: &Request<'_>) -> Outcome {
+        let action = match self.parse(request) {
+            Ok(action) => action,
+            Err(error) => return error.reply(request.id).action("refused").into(),
+        };
+        match answer_healing(self, request, &action).await {
+            Ok(Outcome::Reply(reply)) => reply.action(action.name()).into(),
+            Ok(forward) => forward,
+            Err(error) => {
+                if error.is_ours() {
+                    tracing::error!(request = request.id, error = &error as &dyn std::error::Error, "request failed");
+                }
+                error.reply(request.id).action(action.name()).into()
+            }
+        }
+    }
+
+    fn refuse(&self, refusal: Refusal, request_id: &str) -> Reply {
+        D::Error::from(refusal).reply(request_id).action("refused")
+    }
+}
