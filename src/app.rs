@@ -1,5 +1,6 @@
 //! Builds every part from the configuration once and mounts it: the only file that knows them all.
 
+use std::net::SocketAddr;
 use std::path::Path;
 use std::sync::Arc;
 
@@ -82,7 +83,7 @@ fn mirror(config: &Config, store: Store, pseudonym: &str, metrics: &Arc<Metrics>
 fn front(parts: &Parts, config: &Config, via: String, upgrade: bool) -> anyhow::Result<Front> {
     let tls = config.listen.tls.as_ref().map(|tls| Tls::load(&tls.certificate, &tls.key)).transpose()?;
     let settings = Settings {
-        listen: config.listen.addresses.clone(),
+        listen: config.addresses().copied().collect(),
         tls: tls.map(Arc::new),
         threads: config.listen.threads,
         limits: Limits {
@@ -143,6 +144,7 @@ impl Parts {
             name: mount.name.clone(),
             path: mount.path.clone(),
             host: mount.host.clone(),
+            ports: mount.listen.iter().map(SocketAddr::port).collect(),
             public_url: public_url.map(|url| url.as_url().as_str().trim_end_matches('/').to_owned()),
             handler,
             limited: true,
@@ -162,6 +164,7 @@ impl Parts {
             name: "heliostat".to_owned(),
             path: String::new(),
             host: None,
+            ports: Vec::new(),
             public_url: None,
             handler: Arc::new(web),
             limited: false,

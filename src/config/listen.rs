@@ -66,18 +66,18 @@ impl Listen {
             out.key("key", key);
         }
     }
+}
 
-    /// Tells whether a URL leads to one of our own addresses, whatever its path. `is_local` tells whether an address of
-    /// the URL's host belongs to this machine; it is asked only where we listen on every address.
-    pub fn leads_here(&self, url: &Url, is_local: &dyn Fn(&Host<&str>) -> bool) -> bool {
-        let Some((host, port)) = url.host().zip(url.port_or_known_default()) else { return false };
-        let mut ours = self.addresses.iter().filter(|address| address.port() == port);
-        ours.any(|address| match address.ip() {
-            ip if ip.is_unspecified() => is_loopback(&host) || is_local(&host),
-            ip if ip.is_loopback() => is_loopback(&host),
-            ip => address_of(&host) == Some(ip) || (address_of(&host).is_none() && is_local(&host)),
-        })
-    }
+/// Tells whether a URL leads to one of our own addresses, whatever its path. `is_local` tells whether an address of the
+/// URL's host belongs to this machine; it is asked only where we listen on every address.
+pub fn leads_to(addresses: &[SocketAddr], url: &Url, is_local: &dyn Fn(&Host<&str>) -> bool) -> bool {
+    let Some((host, port)) = url.host().zip(url.port_or_known_default()) else { return false };
+    let mut ours = addresses.iter().filter(|address| address.port() == port);
+    ours.any(|address| match address.ip() {
+        ip if ip.is_unspecified() => is_loopback(&host) || is_local(&host),
+        ip if ip.is_loopback() => is_loopback(&host),
+        ip => address_of(&host) == Some(ip) || (address_of(&host).is_none() && is_local(&host)),
+    })
 }
 
 fn check_addresses(root: &mut Section<'_>, addresses: &[SocketAddr]) {

@@ -20,6 +20,7 @@ mod values;
 
 use std::collections::BTreeMap;
 use std::io;
+use std::net::SocketAddr;
 use std::path::PathBuf;
 
 pub use self::credentials::Credentials;
@@ -157,6 +158,11 @@ impl Default for Config {
 }
 
 impl Config {
+    /// Returns every address to listen on: the server's own, then those of single mounts.
+    pub fn addresses(&self) -> impl Iterator<Item = &SocketAddr> {
+        self.listen.addresses.iter().chain(self.mounts.iter().flat_map(|mount| &mount.listen))
+    }
+
     fn read(root: &mut Section<'_>) -> Self {
         let listen = Listen::read(root);
         Self {

@@ -1,16 +1,17 @@
 //! Mounts: which registry is mirrored where, and by what rules.
 
+use std::net::SocketAddr;
 use std::time::Duration;
 
 use url::{Host, Url};
 
 use super::dialect::Dialect;
-use super::listen::Listen;
+use super::listen::{Listen, leads_to};
 use super::print::Printer;
 use super::section::Section;
 use super::tree::Node;
 use super::upstream::Upstream;
-use super::values::{Size, print_list, quote, read_base_url, read_optional, text_of};
+use super::values::{Setting, Size, print_list, quote, read_base_url, read_optional, text_of};
 use crate::base::secret::SafeUrl;
 
 /// `[[mount]]`: one registry, mirrored below one path.
@@ -21,8 +22,10 @@ pub struct Mount {
     pub name: String,
     /// Starts with `/`, does not end with one.
     pub path: String,
-    /// A host name, in lower case, at whose root the mount answers too.
+    /// A host name, in lower case, at whose root it answers too.
     pub host: Option<String>,
+    /// Addresses of its own, at whose root it answers; their ports are nobody else's.
+    pub listen: Vec<SocketAddr>,
     /// Where clients reach this very mount, ending in `/`; over the global one.
     pub public_url: Option<SafeUrl>,
     /// Whether search, audit and the like may pass through to the upstream.
@@ -64,6 +67,7 @@ impl Mount {
             name: name.to_owned(),
             path: format!("/{name}"),
             host: None,
+            listen: Vec::new(),
             public_url: None,
             passthrough: true,
             min_ttl: Duration::ZERO,
@@ -84,6 +88,7 @@ impl Mount {
         root.sections("mount", |section| {
             let mount = Self::read(section);
             mount.check_against(&mounts, section);
+            mount.check_listen(&mounts, listen, section);
             mount.check_upstreams(listen, section);
             mounts.push(mount);
         });
@@ -99,6 +104,7 @@ impl Mount {
             name: default.name,
             path: section.value_with("path", default.path, read_path),
             host: section.value_with("host", default.host, read_optional(read_host)),
+            listen: section.list("listen", default.listen, SocketAddr::read),
             public_url: section.value_with("public_url", default.public_url, read_optional(read_base_url)),
             passthrough: section.value("passthrough", default.passthrough),
             min_ttl: section.value("min_ttl", default.min_ttl),
@@ -132,6 +138,19 @@ impl Mount {
         }
     }
 
+    /// Notes ports of this mount that lead elsewhere too: the port of a connection tells which mount is meant.
+    fn check_listen(&self, earlier: &[Self], listen: &Listen, section: &mut Section<'_>) {
+        let others = earlier.iter().flat_map(|mount| &mount.listen).chain(&listen.addresses);
+        let taken: Vec<u16> = others.map(SocketAddr::port).collect();
+        for address in &self.listen {
+            if address.port() == 0 {
+                section.complain("listen", format!("{address} has no port, by which the mount is known"));
+            } else if taken.contains(&address.port()) {
+                section.complain("listen", format!("port {} is not this mount's alone", address.port()));
+            }
+        }
+    }
+
     fn check_upstreams(&self, listen: &Listen, section: &mut Section<'_>) {
         for (index, upstream) in self.upstreams.iter().enumerate() {
             if self.leads_here(listen, upstream.url.as_url(), &|_| false) {
@@ -140,14 +159,15 @@ impl Mount {
         }
     }
 
-    /// Tells whether a URL leads to this server, by its addresses, this mount's host name or its public URL.
+    /// Tells whether a URL leads to this server, by its addresses or this mount's, its host name or its public URL.
     /// `is_local` as in [`Listen::leads_here`].
     pub fn leads_here(&self, listen: &Listen, url: &Url, is_local: &dyn Fn(&Host<&str>) -> bool) -> bool {
         let is_public = self.public_base(listen).is_some_and(|base| {
             let base = base.as_url();
             base.origin() == url.origin() && is_below(url.path(), base.path().trim_end_matches('/'))
         });
-        is_public || url.host_str() == self.host.as_deref() || listen.leads_here(url, is_local)
+        let is_here = |addresses| leads_to(addresses, url, is_local);
+        is_public || url.host_str() == self.host.as_deref() || is_here(&listen.addresses) || is_here(&self.listen)
     }
 
     /// Returns where clients reach this mount, ending in `/`; `None` when each request tells.
@@ -167,6 +187,7 @@ impl Mount {
             name,
             path,
             host,
+            listen,
             public_url,
             passthrough,
             min_ttl,
@@ -184,6 +205,7 @@ impl Mount {
         out.key("name", name);
         out.key("path", path);
         out.key("host", host);
+        out.text("listen", &print_list(listen));
         out.key("public_url", public_url);
         out.key("passthrough", passthrough);
         dialect.print_keys(out);

@@ -14,6 +14,8 @@ pub struct Mount {
     pub path: String,
     /// A host name at whose root it answers too, in lower case and without a port.
     pub host: Option<String>,
+    /// Ports of its own, at whose root it answers whatever the host.
+    pub ports: Vec<u16>,
     /// The URL at which clients reach it, where that cannot be seen from their requests. No slash at the end.
     pub public_url: Option<String>,
     pub handler: Arc<dyn Handler>,
@@ -46,8 +48,12 @@ impl Mounts {
         Self(mounts)
     }
 
-    /// Finds the mount of the target's host, else the one with the longest prefix of its path.
-    pub fn find<'target>(&self, target: &Target<'target>) -> Option<Found<'_, 'target>> {
+    /// Finds the mount whose own port the connection came to, else the one of the target's host, else the one with the
+    /// longest prefix of its path.
+    pub fn find<'target>(&self, target: &Target<'target>, port: Option<u16>) -> Option<Found<'_, 'target>> {
+        if let Some(mount) = port.and_then(|port| self.0.iter().find(|mount| mount.ports.contains(&port))) {
+            return Some(Found { mount, path: target.path, prefix: "" });
+        }
         let host = host_of(target.authority);
         let at_host = |mount: &&Arc<Mount>| mount.host.as_deref().is_some_and(|own| own.eq_ignore_ascii_case(host));
         if let Some(mount) = self.0.iter().find(at_host) {
@@ -120,6 +126,7 @@ mod tests {
             name: name.into(),
             path: path.into(),
             host,
+            ports: Vec::new(),
             public_url,
             handler: Arc::new(Silent),
             limited: true,
@@ -149,7 +156,7 @@ mod tests {
             ("h", "/npm/betamax", ("npm", "/betamax", "http://h/npm")),
             ("NPM.example:4870", "/npm/x", ("npm", "/npm/x", "http://npm.example:4870")),
         ] {
-            let found = mounts.find(&Target { authority, path, query: "" }).unwrap();
+            let found = mounts.find(&Target { authority, path, query: "" }, Some(4870)).unwrap();
             let base = found.base("http", authority);
             assert_eq!((found.mount.name.as_str(), found.path, base.as_str()), expected, "{authority}{path}");
         }
@@ -158,6 +165,17 @@ mod tests {
     #[test]
     fn without_a_root_mount_other_paths_have_no_answer() {
         let mounts = Mounts::new([mount("npm", "/npm", None, None)]);
-        assert!(mounts.find(&Target { authority: "h", path: "/other", query: "" }).is_none());
+        assert!(mounts.find(&Target { authority: "h", path: "/other", query: "" }, None).is_none());
+    }
+
+    #[test]
+    fn a_port_of_its_own_leads_to_a_mount_whatever_host_and_path_say() {
+        let own = Mount { ports: vec![4871], ..mount("hex", "/hex", None, None) };
+        let mounts = Mounts::new([mount("web", "", None, None), mount("npm", "/npm", Some("npm.example"), None), own]);
+        let target = Target { authority: "npm.example:4871", path: "/npm/x", query: "" };
+        let found = mounts.find(&target, Some(4871)).unwrap();
+        let base = found.base("http", target.authority);
+        assert_eq!((&*found.mount.name, found.path, &*base), ("hex", "/npm/x", "http://npm.example:4871"));
+        assert_eq!(mounts.find(&target, Some(4870)).unwrap().mount.name, "npm");
     }
 }

@@ -1,5 +1,6 @@
 //! pingora's phases, each one call long: find the mount, let its handler answer, write that; or pass the request on.
 
+use std::net::SocketAddr;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};
@@ -88,7 +89,8 @@ impl Proxy {
             Err(malformed) => return plain(StatusCode::BAD_REQUEST, &malformed.to_string()).into(),
         };
         let mounts = self.mounts.load();
-        let Some(found) = mounts.find(&target) else {
+        let port = session.server_addr().and_then(|address| address.as_inet()).map(SocketAddr::port);
+        let Some(found) = mounts.find(&target, port) else {
             return plain(StatusCode::NOT_FOUND, "nothing is mounted here").into();
         };
         let mount = Arc::clone(visit.mount.insert(Arc::clone(found.mount)));
@@ -103,7 +105,7 @@ impl Proxy {
         if has_been_here(&header.headers, &self.via) {
             return visit.refuse(Refusal::Loop).into();
         }
-        let peer = session.client_addr().and_then(|address| address.as_inet()).map(std::net::SocketAddr::ip);
+        let peer = session.client_addr().and_then(|address| address.as_inet()).map(SocketAddr::ip);
         let (method, headers, id) = (&header.method, &header.headers, visit.id());
         mount.handler.handle(&Request { method, path, query: target.query, headers, base: &base, peer, id }).await
     }

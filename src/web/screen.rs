@@ -23,6 +23,8 @@ struct Place {
     name: String,
     dialect: Dialect,
     path: String,
+    /// An address of its own.
+    listen: Option<SocketAddr>,
     public_url: Option<SafeUrl>,
     /// In words.
     upstreams: String,
@@ -36,6 +38,7 @@ impl Screen {
             name: mount.name.clone(),
             dialect: mount.dialect.clone(),
             path: mount.path.clone(),
+            listen: mount.listen.first().copied(),
             public_url: mount.public_base(&config.listen),
             upstreams: print_upstreams(mount),
         };
@@ -63,10 +66,22 @@ impl Screen {
         if self.offline {
             text.push_str("  offline  upstreams are never asked\n");
         }
-        let local = addresses.first().map(|address| format!("{}://{}", self.scheme, local(*address)));
-        self.mounts.iter().for_each(|place| place.print(local.as_deref().unwrap_or_default(), &mut text));
+        self.mounts.iter().for_each(|place| place.print(&self.url_of(place, addresses), &mut text));
         text.push('\n');
         text
+    }
+}
+
+impl Screen {
+    /// Returns where a mount is reached, without a slash at the end.
+    fn url_of(&self, place: &Place, addresses: &[SocketAddr]) -> String {
+        let at = |address: SocketAddr, path| format!("{}://{}{path}", self.scheme, local(address));
+        match (&place.public_url, place.listen, addresses.first()) {
+            (Some(url), ..) => url.as_url().as_str().trim_end_matches('/').to_owned(),
+            (None, Some(own), _) => at(own, ""),
+            (None, None, Some(first)) => at(*first, &place.path),
+            (None, None, None) => place.path.clone(),
+        }
     }
 }
 
@@ -108,13 +123,10 @@ fn print_upstreams(mount: &Mount) -> String {
 // === impl Place ===
 
 impl Place {
-    fn print(&self, local: &str, text: &mut String) {
-        let public = self.public_url.as_ref().map(|url| url.as_url().as_str().trim_end_matches('/').to_owned());
-        let url = public.unwrap_or_else(|| format!("{local}{}", self.path));
+    fn print(&self, url: &str, text: &mut String) {
         let plain_host = url.strip_prefix("http://").map(host_of);
         text.push_str(&format!("\n{} at {url}/ mirrors {}. To use it, paste:\n\n", self.name, self.upstreams));
-        for SetUp { client, line } in registries::of(&self.dialect).set_up(&registries::Place { url: &url, plain_host })
-        {
+        for SetUp { client, line } in registries::of(&self.dialect).set_up(&registries::Place { url, plain_host }) {
             text.push_str(&format!("  {client:<7}  {line}\n"));
         }
     }
@@ -171,6 +183,14 @@ npm at http://127.0.0.1:4870/npm/ mirrors the registry that npm is set to on thi
                      https://****@registry.example/.";
         assert!(text.contains(mount), "{text}");
         assert!(!text.contains("unsafeHttp") && !text.contains("hunter2"));
+    }
+
+    #[test]
+    fn a_mount_with_an_address_of_its_own_is_reached_there() {
+        let mut config = Config::default();
+        config.mounts[0].listen = vec!["0.0.0.0:4871".parse().unwrap()];
+        let text = Screen::of(&config).text(&["127.0.0.1:4870".parse().unwrap(), "0.0.0.0:4871".parse().unwrap()]);
+        assert!(text.contains("\nnpm at http://127.0.0.1:4871/ mirrors "), "{text}");
     }
 
     #[test]

@@ -1,6 +1,7 @@
 use std::time::Duration;
 
 use super::*;
+use crate::config::listen::leads_to;
 
 #[test]
 fn mounts_may_not_overlap() {
@@ -13,6 +14,18 @@ fn mounts_may_not_overlap() {
     }
     let hosts = "[[mount]]\nhost = \"A.example\"\n[[mount]]\nname = \"two\"\nhost = \"a.example\"\n";
     assert_eq!(mistakes(hosts), ["mount[1].host (test.toml:5): mount[0] answers on \"a.example\" already"]);
+}
+
+#[test]
+fn a_mounts_own_port_is_nobody_elses() {
+    let text = |listen: &str| {
+        format!("[[mount]]\nlisten = \"127.0.0.1:4871\"\n[[mount]]\nname = \"two\"\nlisten = [{listen}]\n")
+    };
+    assert!(read(&text("\"127.0.0.1:4872\", \"[::1]:4872\"")).is_ok());
+    for taken in ["127.0.0.1:4870", "[::1]:4871", "127.0.0.1:0"] {
+        let found = mistakes(&text(&format!("\"{taken}\"")));
+        assert!(found.len() == 1 && found[0].starts_with("mount[1].listen "), "{found:?}");
+    }
 }
 
 #[test]
@@ -91,8 +104,8 @@ fn an_upstream_that_is_ourselves_is_refused() {
 
 #[test]
 fn listening_everywhere_is_found_by_asking_which_addresses_are_local() {
-    let listen = Listen { addresses: vec!["0.0.0.0:4870".parse().unwrap()], ..Listen::default() };
-    let leads_here = |text: &str| listen.leads_here(url(text).as_url(), &|host| host.to_string() == "192.0.2.1");
+    let everywhere = ["0.0.0.0:4870".parse().unwrap()];
+    let leads_here = |text: &str| leads_to(&everywhere, url(text).as_url(), &|host| host.to_string() == "192.0.2.1");
     assert!(leads_here("http://localhost:4870/"));
     assert!(leads_here("http://[::1]:4870/"));
     assert!(leads_here("http://192.0.2.1:4870/"));

@@ -6,6 +6,7 @@
 mod failing;
 mod guarding;
 mod npm;
+mod placing;
 mod serving;
 mod sharing;
 
@@ -137,6 +138,8 @@ macro_rules! row {
         mod $module {
             use super::*;
 
+            type Registry = $row;
+
             static SHARED: Shared<World<$row>> = Shared::new();
 
             async fn shared() -> Arc<World<$row>> {
@@ -170,12 +173,20 @@ macro_rules! row {
             row!(@ shared => guarding::a_redirect_is_followed_within_the_upstream);
             row!(@ shared => guarding::a_redirect_to_a_private_address_or_in_circles_is_refused);
             row!(@ shared => sharing::requests_on_one_connection_are_kept_apart);
+            row!(@ alone => placing::a_mount_answers_at_its_path_its_host_and_its_port);
+            row!(@ alone => placing::two_mounts_share_nothing);
             row!(@ own => failing::a_failing_upstream_serves_what_is_held);
             row!(@ own => failing::upstream_down_serves_what_is_held_and_says_so);
             row!(@ own => guarding::nonsense_is_400_and_nothing_is_asked_upstream);
             row!(@ with_token => guarding::credentials_stay_at_their_origin);
             row!(@ mut own => failing::offline_serves_what_is_held_and_asks_nobody);
             row!(@ mut own => failing::what_is_held_survives_a_restart);
+        }
+    };
+    (@ alone => $subject:ident::$behaviour:ident) => {
+        #[tokio::test]
+        async fn $behaviour() {
+            $subject::$behaviour::<Registry>().await;
         }
     };
     (@ mut $world:ident => $subject:ident::$behaviour:ident) => {

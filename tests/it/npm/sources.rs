@@ -96,22 +96,3 @@ async fn a_mount_answers_at_the_root_of_its_own_host() {
     assert!(world.heliostat.ask(&ask).await.is(&package.releases[0].tarball));
     assert_eq!(world.get("/rooted").await.status, 404);
 }
-
-#[tokio::test]
-async fn two_mounts_share_nothing() {
-    let (left, right) = (FakeRegistry::start(), FakeRegistry::start());
-    let mount = |name: &str, registry: &FakeRegistry| {
-        let url = registry.url();
-        let head = format!("dialect = \"npm\"\nname = \"{name}\"\npath = \"/{name}\"\n");
-        format!("{head}[[mount.upstream]]\nurl = \"{url}\"\nallow_private = true\n")
-    };
-    let heliostat = Heliostat::builder().mount(&mount("left", &left)).mount(&mount("right", &right)).start().await;
-    let here = left.publish_plain("same");
-    let there = crate::support::packages::Package::with_versions("same", &["2.0.0"]);
-    right.publish(&there);
-    assert_eq!(heliostat.get("/left/same/latest").await.json()["version"], "1.0.0");
-    assert_eq!(heliostat.get("/right/same/latest").await.json()["version"], "2.0.0");
-    assert!(heliostat.get("/left/same/-/same-1.0.0.tgz").await.is(&here.releases[0].tarball));
-    assert!(heliostat.get("/right/same/-/same-2.0.0.tgz").await.is(&there.releases[0].tarball));
-    assert_eq!(heliostat.get("/right/same/-/same-1.0.0.tgz").await.status, 404);
-}

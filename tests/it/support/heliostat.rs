@@ -93,8 +93,13 @@ impl Builder {
 
     /// As [`Self::npm`], with further lines for the upstream.
     pub fn npm_with(self, upstream: &str, mount: &str, more: &str) -> Self {
+        self.dialect("npm", upstream, mount, more)
+    }
+
+    /// Adds a dialect's mount, at its own name unless the lines for the mount give another, over one loopback upstream.
+    pub fn dialect(self, dialect: &str, upstream: &str, mount: &str, more: &str) -> Self {
         let upstream = format!("[[mount.upstream]]\nurl = \"{upstream}\"\nallow_private = true\n{more}\n");
-        self.mount(&format!("dialect = \"npm\"\nname = \"npm\"\npath = \"/npm\"\n{mount}\n{upstream}"))
+        self.mount(&format!("dialect = \"{dialect}\"\n{mount}\n{upstream}"))
     }
 
     /// Adds a mount, given as what follows `[[mount]]`.
