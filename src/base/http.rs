@@ -96,6 +96,17 @@ pub struct Reply {
     pub headers: HeaderMap,
     pub body: Body,
     pub note: Note,
+    pub manner: Manner,
+}
+
+/// How a reply is written in HTTP/1.1.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Manner {
+    #[default]
+    Plain,
+    /// For clients whose reader knows one way of writing HTTP: names in Title-Case, never chunked, and no connection
+    /// that is kept after the head of a body that does not come.
+    Strict,
 }
 
 /// What logs and metrics tell of a reply. Both come from closed sets.
@@ -169,7 +180,13 @@ impl Reply {
 
     /// Builds a reply with no body.
     pub fn empty(status: StatusCode) -> Self {
-        Self { status, headers: HeaderMap::with_capacity(12), body: Body::Empty, note: Note::default() }
+        Self {
+            status,
+            headers: HeaderMap::with_capacity(12),
+            body: Body::Empty,
+            note: Note::default(),
+            manner: Manner::Plain,
+        }
     }
 
     /// Names what was asked, for logs and metrics.

@@ -3,15 +3,15 @@
 use std::time::Duration;
 
 use bytes::{Bytes, BytesMut};
-use http::HeaderMap;
 use http::header::EXPECT;
+use http::{HeaderMap, StatusCode};
 use pingora::http::ResponseHeader;
 use pingora::proxy::Session;
 use pingora::{Error, ErrorType, OrErr, Result};
 
 use super::reply::Ready;
 use crate::base::fs::Slice;
-use crate::base::http::{Body, Source};
+use crate::base::http::{Body, Manner, Source};
 
 /// A body that broke off after its head was written: the client must not take what it has for the whole.
 pub const CUT: ErrorType = ErrorType::new("CutShort");
@@ -28,7 +28,16 @@ const LINGER: Duration = Duration::from_secs(2);
 /// # Errors
 /// [`CUT`]: the body broke off. Else pingora's, when the client is gone. In both cases the connection is unusable.
 pub async fn write(session: &mut Session, ready: Ready, buffer: usize) -> Result<()> {
-    write_head(session, ready.status, ready.headers).await?;
+    if ready.last {
+        session.set_keepalive(None);
+    }
+    let head = match ready.manner {
+        Manner::Plain => plain_head(ready.status, ready.headers),
+        Manner::Strict => titled_head(ready.status, ready.headers)?,
+    };
+    // The session's own method, not pingora's filters: no module of them is in use.
+    let written = session.downstream_session.write_response_header(Box::new(head)).await;
+    written.map_err(|error| error.into_down())?;
     if !matches!((&ready.body, &ready.rest[..]), (Body::Empty | Body::Bytes(_), [])) {
         session.set_write_timeout(Some(STALL));
     }
@@ -50,12 +59,25 @@ pub async fn cut(session: &mut Session) {
     }
 }
 
-async fn write_head(session: &mut Session, status: http::StatusCode, headers: HeaderMap) -> Result<()> {
+fn plain_head(status: StatusCode, headers: HeaderMap) -> ResponseHeader {
     let (mut parts, ()) = http::Response::new(()).into_parts();
     (parts.status, parts.headers) = (status, headers);
-    // The session's own method, not pingora's filters: no module of them is in use.
-    let head = Box::new(ResponseHeader::from(parts));
-    session.downstream_session.write_response_header(head).await.map_err(|error| error.into_down())
+    parts.into()
+}
+
+fn titled_head(status: StatusCode, headers: HeaderMap) -> Result<ResponseHeader> {
+    let mut head = ResponseHeader::build(status, Some(headers.len()))?;
+    for (name, value) in &headers {
+        head.append_header(title_case(name.as_str()), value)?;
+    }
+    Ok(head)
+}
+
+/// `x-integrity` → `X-Integrity`.
+fn title_case(name: &str) -> String {
+    let mut starts = true;
+    let title = |char: char| if std::mem::replace(&mut starts, char == '-') { char.to_ascii_uppercase() } else { char };
+    name.chars().map(title).collect()
 }
 
 async fn write_body(session: &mut Session, body: Body, buffer: usize) -> Result<()> {
@@ -109,4 +131,20 @@ async fn linger(session: &mut Session) {
     session.set_total_drain_timeout(Some(LINGER));
     // Whatever happens, the connection is closed after this: its head said so.
     let _ = session.drain_request_body().await;
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_strict_head_spells_every_name_in_title_case() {
+        let mut headers = HeaderMap::new();
+        for (name, value) in [("x-integrity", "a"), ("x-ratelimit-reset", "1"), ("content-length", "3")] {
+            headers.append(name, value.parse().unwrap());
+        }
+        let mut wire = Vec::new();
+        titled_head(StatusCode::OK, headers).unwrap().header_to_h1_wire(&mut wire);
+        assert_eq!(wire, b"X-Integrity: a\r\nX-Ratelimit-Reset: 1\r\nContent-Length: 3\r\n");
+    }
 }

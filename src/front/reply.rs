@@ -11,7 +11,7 @@ use ::http::{Method, StatusCode, Version};
 use bytes::Bytes;
 
 use crate::base::conditional::{self, Due};
-use crate::base::http::{Body, Cut, Reply};
+use crate::base::http::{Body, Cut, Manner, Reply};
 
 const CACHE_STATUS: HeaderName = HeaderName::from_static("cache-status");
 
@@ -33,17 +33,21 @@ pub struct Ready {
     pub body: Body,
     /// What follows the body: nothing, except where a reply has several parts.
     pub rest: Vec<Body>,
+    pub manner: Manner,
+    /// Whether the connection is of no use to this client after it.
+    pub last: bool,
 }
 
-/// Makes a body that is still coming into a file, where the client asks for what only a file can give: a part, or, in
-/// HTTP/1.0, a length.
+/// Makes a body that is still coming into a file, where the client asks for what only a file can give: a part, or, where
+/// it knows no chunks, a length.
 ///
 /// # Errors
 /// [`Cut`]: the body did not come to its end; nothing has been written yet.
 pub async fn settle(mut reply: Reply, asked: Asked<'_>) -> Result<Reply, Cut> {
     let Body::Stream(source) = &reply.body else { return Ok(reply) };
-    // HTTP/1.0 knows neither chunks nor lengths that come later: there a cut body would look complete.
-    let unframed = asked.version < Version::HTTP_11 && source.length().is_none();
+    // Without chunks and without a length, a cut body would look complete.
+    let unchunked = asked.version < Version::HTTP_11 || reply.manner == Manner::Strict;
+    let unframed = unchunked && source.length().is_none();
     if unframed || (asked.headers.contains_key(RANGE) && is_partial(&reply, asked)) {
         let Body::Stream(source) = std::mem::replace(&mut reply.body, Body::Empty) else { return Ok(reply) };
         reply.body = Body::File(source.whole().await?);
@@ -62,6 +66,7 @@ pub fn compose(mut reply: Reply, asked: Asked<'_>) -> Ready {
     };
     frame(&mut ready, asked);
     if asked.method == Method::HEAD || has_no_body(ready.status) {
+        ready.last = ready.manner == Manner::Strict && !has_no_body(ready.status);
         (ready.body, ready.rest) = (Body::Empty, Vec::new());
     }
     ready
@@ -95,7 +100,8 @@ fn narrow(mut reply: Reply, asked: Asked<'_>) -> Ready {
 }
 
 fn whole(reply: Reply) -> Ready {
-    Ready { status: reply.status, headers: reply.headers, body: reply.body, rest: Vec::new() }
+    let Reply { status, headers, body, manner, note: _ } = reply;
+    Ready { status, headers, body, rest: Vec::new(), manner, last: false }
 }
 
 /// Source: RFC 9110 §15.4.5 (304 keeps what the 200 would have said of caching), §15.5.13, §15.5.17.
@@ -105,7 +111,8 @@ fn without_content(mut reply: Reply, status: StatusCode) -> Ready {
         // How long the content may be kept says nothing of how long this refusal may.
         [CACHE_CONTROL, EXPIRES].iter().for_each(|name| drop(reply.headers.remove(name)));
     }
-    Ready { status, headers: reply.headers, body: Body::Empty, rest: Vec::new() }
+    reply.body = Body::Empty;
+    Ready { status, ..whole(reply) }
 }
 
 /// Source: RFC 9110 §14.4, §14.6, §15.3.7.
@@ -118,7 +125,8 @@ fn partial(mut reply: Reply, parts: Vec<Range<u64>>, length: u64) -> Ready {
     let boundary = format!("{:016x}", rand::random::<u64>());
     let rest = multipart(&reply, &parts, length, &boundary);
     reply.set(CONTENT_TYPE, ascii(&format!("multipart/byteranges; boundary={boundary}")));
-    Ready { status: StatusCode::PARTIAL_CONTENT, headers: reply.headers, body: Body::Empty, rest }
+    reply.body = Body::Empty;
+    Ready { status: StatusCode::PARTIAL_CONTENT, rest, ..whole(reply) }
 }
 
 fn multipart(reply: &Reply, parts: &[Range<u64>], length: u64, boundary: &str) -> Vec<Body> {
@@ -279,6 +287,15 @@ mod tests {
     }
 
     #[test]
+    fn after_a_strict_head_the_connection_ends() {
+        let strict = || Reply { manner: Manner::Strict, ..held() };
+        assert!(ready(Method::HEAD, &[], strict()).last);
+        assert!(!ready(Method::GET, &[], strict()).last);
+        assert!(!ready(Method::HEAD, &[("if-none-match", "\"a\"")], strict()).last, "a 304 says no length");
+        assert!(!ready(Method::HEAD, &[], held()).last);
+    }
+
+    #[test]
     fn a_body_of_unknown_length_comes_in_chunks() {
         let mut reply = Reply::empty(StatusCode::OK);
         reply.body = Body::Stream(Box::new(Coming(None)));
@@ -288,21 +305,24 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn a_coming_body_is_waited_for_only_where_a_part_of_it_is_due() {
-        for (version, length, request, waited) in [
-            (Version::HTTP_11, Some(10), &[][..], false),
-            (Version::HTTP_11, None, &[], false),
-            (Version::HTTP_11, Some(10), &[("range", "bytes=0-1")], true),
-            (Version::HTTP_11, None, &[("range", "bytes=0-1")], true),
-            (Version::HTTP_11, Some(10), &[("range", "bytes=0-1"), ("if-none-match", "\"a\"")], false),
-            (Version::HTTP_10, Some(10), &[], false),
-            (Version::HTTP_10, None, &[], true),
+    async fn a_coming_body_is_waited_for_only_where_a_part_or_a_length_is_due() {
+        use Manner::{Plain, Strict};
+        for (version, manner, length, request, waited) in [
+            (Version::HTTP_11, Plain, Some(10), &[][..], false),
+            (Version::HTTP_11, Plain, None, &[], false),
+            (Version::HTTP_11, Plain, Some(10), &[("range", "bytes=0-1")], true),
+            (Version::HTTP_11, Plain, None, &[("range", "bytes=0-1")], true),
+            (Version::HTTP_11, Plain, Some(10), &[("range", "bytes=0-1"), ("if-none-match", "\"a\"")], false),
+            (Version::HTTP_11, Strict, Some(10), &[], false),
+            (Version::HTTP_11, Strict, None, &[], true),
+            (Version::HTTP_10, Plain, Some(10), &[], false),
+            (Version::HTTP_10, Plain, None, &[], true),
         ] {
-            let mut reply = held();
-            reply.body = Body::Stream(Box::new(Coming(length)));
+            let body = Body::Stream(Box::new(Coming(length)));
             let headers = map(request);
-            let settled = settle(reply, Asked { method: &Method::GET, version, headers: &headers }).await;
-            assert_eq!(settled.is_err(), waited, "{version:?} {length:?} {request:?}");
+            let asked = Asked { method: &Method::GET, version, headers: &headers };
+            let settled = settle(Reply { body, manner, ..held() }, asked).await;
+            assert_eq!(settled.is_err(), waited, "{version:?} {manner:?} {length:?} {request:?}");
         }
     }
 }
