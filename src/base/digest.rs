@@ -189,10 +189,36 @@ impl Integrity {
         if promises.is_empty() { Err(Error::NoKnownHash) } else { Ok(Self(promises)) }
     }
 
+    /// Adds a further promise about the same bytes.
+    pub fn and(mut self, promise: Promise) -> Self {
+        if !self.0.contains(&promise) {
+            self.0.push(promise);
+        }
+        self
+    }
+
+    /// Tells whether `other` can be a promise about the same bytes, by the strongest algorithm that both name; `None`
+    /// when there is none.
+    pub fn agrees_with(&self, other: &Self) -> Option<bool> {
+        let in_other = |promise: &&Promise| other.0.iter().any(|theirs| theirs.algorithm == promise.algorithm);
+        let strongest = self.0.iter().filter(in_other).map(|promise| promise.algorithm).max()?;
+        Some(self.0.iter().any(|promise| promise.algorithm == strongest && other.0.contains(promise)))
+    }
+
     /// Returns the strongest algorithm present, and every hash promised in it: any one of them may hold (SRI §3.3.4).
     fn strongest(&self) -> (Algorithm, Vec<Promise>) {
         let algorithm = self.0.iter().map(|promise| promise.algorithm).max().expect("an integrity is never empty");
         (algorithm, self.0.iter().filter(|promise| promise.algorithm == algorithm).cloned().collect())
+    }
+}
+
+/// Prints as an integrity value: `sha512-… sha1-…`.
+impl fmt::Display for Integrity {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        for (index, promise) in self.0.iter().enumerate() {
+            write!(formatter, "{}{promise:?}", if index == 0 { "" } else { " " })?;
+        }
+        Ok(())
     }
 }
 
@@ -288,6 +314,28 @@ mod tests {
         assert!(holds(&format!("md5-AAAA {EMPTY_SHA512}?foo"), b""));
         assert_eq!(Integrity::parse("md5-AAAA"), Err(Error::NoKnownHash));
         assert_eq!(Integrity::parse("sha512-AAAA"), Err(Error::Malformed));
+    }
+
+    #[test]
+    fn two_integrities_agree_by_the_strongest_hash_they_share() {
+        let of = |algorithm: &str, byte: u8| {
+            let length = Algorithm::parse(algorithm).unwrap().length();
+            format!("{algorithm}-{}", STANDARD.encode(vec![byte; length]))
+        };
+        let (old, new, weak) = (of("sha512", 1), of("sha512", 2), of("sha1", 3));
+        for (one, other, expected) in [
+            (old.clone(), old.clone(), Some(true)),
+            (old.clone(), new.clone(), Some(false)),
+            (format!("{old} {weak}"), format!("{new} {weak}"), Some(false)),
+            (format!("{old} {weak}"), weak.clone(), Some(true)),
+            (format!("{new} {old}"), old.clone(), Some(true)),
+            (old.clone(), weak.clone(), None),
+        ] {
+            let (one, other) = (Integrity::parse(&one).unwrap(), Integrity::parse(&other).unwrap());
+            assert_eq!((one.agrees_with(&other), other.agrees_with(&one)), (expected, expected), "{one} {other}");
+        }
+        let both = Integrity::parse(&old).unwrap().and(Promise::from_hex(Algorithm::Sha1, &"03".repeat(20)).unwrap());
+        assert_eq!(both.to_string(), format!("{old} {weak}"));
     }
 
     #[test]

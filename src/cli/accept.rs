@@ -6,9 +6,10 @@ use super::{Place, check_mount, with_store};
 
 /// Accept that the bytes of a release have changed
 ///
-/// The digest of every release is held to from the day it was first seen; other bytes under the
-/// same version are refused and listed as an incident. This forgets the digest: the next one that
-/// is proved is held to instead.
+/// The digest of every release is held to from the day it was first seen. An upstream whose
+/// document names other bytes under the same version is listed as an incident, and the first ones
+/// are served on. This forgets them: the next bytes that are proved are held to instead. May be
+/// used while the server runs.
 #[derive(Args)]
 #[command(verbatim_doc_comment)]
 pub struct Arguments {
@@ -18,24 +19,34 @@ pub struct Arguments {
     mount: String,
     /// The release, such as left-pad@1.3.0
     #[arg(value_name = "PACKAGE@VERSION", value_parser = parse_release)]
-    release: String,
+    release: Release,
+}
+
+/// A package and its version.
+#[derive(Clone)]
+struct Release {
+    package: String,
+    version: String,
 }
 
 pub fn run(arguments: &Arguments) -> anyhow::Result<()> {
     let Arguments { place, mount, release } = arguments;
     let config = place.load()?;
     check_mount(&config, mount)?;
-    let key = format!("{mount}/{release}");
-    if !with_store(&config, |store| async move { Ok(store.accept(&key).await?) })? {
-        anyhow::bail!("no digest of {release} is remembered for {mount}");
+    let Release { package, version } = release;
+    let name = format!("{mount}/{package}@{version}");
+    if !with_store(&config, |store| async move { Ok(store.accept(mount, package, &name).await?) })? {
+        anyhow::bail!("no digest of {package}@{version} is remembered for {mount}");
     }
-    println!("the next digest of {release} that is proved will be held to");
+    println!("the next digest of {package}@{version} that is proved will be held to");
     Ok(())
 }
 
-fn parse_release(text: &str) -> Result<String, String> {
+fn parse_release(text: &str) -> Result<Release, String> {
     match text.rsplit_once('@') {
-        Some((package, version)) if !package.is_empty() && !version.is_empty() => Ok(text.to_owned()),
+        Some((package, version)) if !package.is_empty() && !version.is_empty() => {
+            Ok(Release { package: package.to_owned(), version: version.to_owned() })
+        }
         _ => Err("must be a package and a version, such as left-pad@1.3.0".to_owned()),
     }
 }

@@ -45,18 +45,20 @@ pub struct Download<'a> {
 }
 
 impl<'a> Download<'a> {
-    /// Opens the temporary file and lets riders in.
+    /// Opens the temporary file and lets riders in, who are told `http`. Without it, they wait until all is proved.
     ///
     /// # Errors
     /// [`Error::TooLarge`], [`Error::Store`].
-    pub async fn start(fill: &'a Fill, response: Response, http: &Http) -> Result<Self, Error> {
+    pub async fn start(fill: &'a Fill, response: Response, http: Option<&Http>) -> Result<Self, Error> {
         let length = response.length();
         if length.is_some_and(|length| length > fill.want.max_bytes) {
             return Err(Error::TooLarge { limit: fill.want.max_bytes });
         }
         let room = Room::make(&fill.engine.store, length).await?;
         crash::reach(Step::Reserved);
-        fill.pilot.stream(http.clone(), length, &room.temp);
+        if let Some(http) = http {
+            fill.pilot.stream(http.clone(), length, &room.temp);
+        }
         let hasher = verify::hasher(&fill.want.proofs);
         Ok(Self {
             fill,

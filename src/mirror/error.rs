@@ -127,7 +127,9 @@ impl From<store::Error> for Error {
     fn from(error: store::Error) -> Self {
         match error {
             store::Error::Broken(key) => Self::Broken { key },
-            store::Error::FirstSeen { .. } => verify::Broken { kind: "first-seen", detail: error.to_string() }.into(),
+            store::Error::FirstSeen { .. } => {
+                verify::Broken { kind: verify::FIRST_SEEN, detail: error.to_string() }.into()
+            }
             other => Self::Store(Arc::new(other)),
         }
     }

@@ -20,8 +20,8 @@ use super::fresh::{self, Lifetimes};
 use super::resource::{Kind, Resource};
 use super::room::Room;
 use super::store::{self, Draft, Entry, Http};
-use super::{Engine, verify};
-use crate::base::digest::{Digest, Hashed};
+use super::{Engine, first_seen, verify};
+use crate::base::digest::Hashed;
 use crate::base::secret::SafeUrl;
 use bytes::Bytes;
 use http::header::{
@@ -175,9 +175,11 @@ impl Fill {
             .ok_or_else(|| Error::Senseless { host: response.host.clone(), detail: "an encoding nobody asked for" })?;
         let raw = self.download_document(response).await?;
         let want = Arc::clone(&self.want);
-        let _turn = self.engine.heavy.acquire().await.map_err(|_| Error::Died)?;
+        let _heavy = self.engine.heavy.acquire().await.map_err(|_| Error::Died)?;
         let settled = tokio::task::spawn_blocking(move || document::settle(&want, raw, gzip));
         let settled = settled.await.map_err(|_| Error::Died)??;
+        let _turn = self.turn().await;
+        let settled = self.hold_document(settled).await?;
         proved.extend(settled.proved);
         crash::reach(Step::Proved);
         let room = self.write(settled.body).await?;
@@ -194,17 +196,28 @@ impl Fill {
         Ok(room)
     }
 
-    /// Streams an artifact to its riders while it is hashed, holding its end back until the proofs hold.
+    /// Streams an artifact to its riders while it is hashed, holding its end back until the proofs hold. One that is
+    /// disputed is held back whole: its failure is to be an answer that says why, not a connection that was cut.
     async fn take_artifact(&self, response: Response, mut proved: Vec<String>) -> Result<(Arc<Entry>, Change), Error> {
         let http = self.http(&response);
-        let download = Download::start(self, response, &http).await?;
+        let is_disputed = self.is_disputed().await?;
+        let download = Download::start(self, response, (!is_disputed).then_some(&http)).await?;
         let (room, hashed) = download.run().await?;
-        proved.extend(verify::hashed(&self.want.proofs, &hashed)?);
-        proved.extend(self.prove_content(&room, &hashed).await?);
-        self.hold_to_first_seen(&hashed.digest).await?;
+        let found = self.prove(&room, &hashed).await;
+        proved.extend(if is_disputed { found.map_err(first_seen::as_rival) } else { found }?);
         crash::reach(Step::Proved);
         self.pilot.release(hashed.length);
+        let _turn = self.turn().await;
+        let room = if self.is_still_vouched_for().await { room } else { room.forgo() };
         self.keep(http, proved, room, hashed).await
+    }
+
+    /// Runs the proofs of an artifact that is there.
+    async fn prove(&self, room: &Room, hashed: &Hashed) -> Result<Vec<String>, Error> {
+        let mut proved = verify::hashed(&self.want.proofs, hashed)?;
+        proved.extend(self.prove_content(room, hashed).await?);
+        self.hold_artifact(&hashed.digest).await?;
+        Ok(proved)
     }
 
     /// Runs the proofs that need a whole artifact at once, which only few do.
@@ -218,18 +231,6 @@ impl Fill {
         let (body, want) = (room.temp.slice(hashed.length), Arc::clone(&self.want));
         let run = move || Ok(verify::content(&want.proofs, &body.read_all().map_err(Error::disk)?)?);
         tokio::task::spawn_blocking(run).await.map_err(|_| Error::Died)?
-    }
-
-    /// The first digest ever proved for a release is held to. Source: design "First seen, held to".
-    async fn hold_to_first_seen(&self, digest: &Digest) -> Result<(), Error> {
-        let Some(release) = &self.want.release else { return Ok(()) };
-        match self.engine.store.first_seen(release).await? {
-            Some(first) if first != *digest => {
-                let detail = format!("{release} was sha256 {first} when first seen, and is {digest} now");
-                Err(verify::Broken { kind: "first-seen", detail }.into())
-            }
-            _ => Ok(()),
-        }
     }
 
     async fn keep(
@@ -305,7 +306,6 @@ impl Fill {
         match error {
             Error::Unproven(broken) => {
                 tracing::error!(%url, key = self.want.key, kind = broken.kind, detail = broken.detail, "unproven, not kept");
-                self.engine.metrics.proofs_failed.with_label_values(&[broken.kind]).inc();
                 self.list(broken).await;
             }
             Error::Offline | Error::Absent { .. } | Error::NotHeld => {}
@@ -313,7 +313,9 @@ impl Fill {
         }
     }
 
-    async fn list(&self, broken: &verify::Broken) {
+    /// Counts and lists a proof that does not hold.
+    pub(super) async fn list(&self, broken: &verify::Broken) {
+        self.engine.metrics.proofs_failed.with_label_values(&[broken.kind]).inc();
         let incident = store::Incident {
             at: self.engine.clock.now(),
             mount: self.want.mount.to_string(),

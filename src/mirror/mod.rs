@@ -19,6 +19,7 @@ pub mod egress;
 mod error;
 mod fetch;
 mod fill;
+pub mod first_seen;
 mod flight;
 pub mod fresh;
 pub mod prepare;
@@ -39,7 +40,7 @@ use tokio::time::timeout;
 
 pub use self::error::Error;
 pub use self::fetch::Fetch;
-pub use self::resource::{Kind, Resource, Rules, Upstream};
+pub use self::resource::{Kind, Release, Resource, Rules, Upstream};
 
 use self::fill::Fill;
 use self::flight::{Change, Flights, Landed, Rider, Sight};
@@ -61,6 +62,8 @@ pub struct Engine {
     fetch: Fetch,
     flights: Arc<Flights>,
     preparing: Turns,
+    /// A package's document and its artifacts are kept one after another, since each is held to the others.
+    keeping: Turns,
     /// Documents are held whole in memory while they are proved and prepared: as many at once as there are cores.
     heavy: Semaphore,
     clock: Clock,
@@ -100,7 +103,8 @@ impl Mirror {
     pub fn new(store: Store, fetch: Fetch, clock: Clock, metrics: Arc<Metrics>) -> Self {
         let flights = Flights::new(metrics.fills_in_flight.clone(), metrics.waiters.clone());
         let heavy = Semaphore::new(std::thread::available_parallelism().map_or(1, usize::from));
-        Self(Arc::new(Engine { store, fetch, flights, preparing: Turns::default(), heavy, clock, metrics }))
+        let (preparing, keeping) = (Turns::default(), Turns::default());
+        Self(Arc::new(Engine { store, fetch, flights, preparing, keeping, heavy, clock, metrics }))
     }
 
     pub fn store(&self) -> &Store {

@@ -7,6 +7,7 @@ use http::HeaderValue;
 use url::Url;
 
 use super::egress::Reach;
+use super::first_seen::Chronicle;
 use super::verify::Proof;
 use crate::base::digest::{Digest, hex};
 use crate::base::secret::Secret;
@@ -27,11 +28,24 @@ pub struct Resource {
     pub etag: Option<HeaderValue>,
     /// All of them hold before anything is kept.
     pub proofs: Vec<Proof>,
-    /// Names the release whose first digest is held to for ever: `npm/left-pad@1.0.0`.
-    pub release: Option<String>,
+    /// Of an artifact: the release whose first digest is held to for ever.
+    pub release: Option<Release>,
+    /// Of a document: what it says of releases that were proved before.
+    pub chronicle: Option<Arc<dyn Chronicle>>,
     pub rules: Arc<Rules>,
     /// A body longer than this is refused, in bytes.
     pub max_bytes: u64,
+}
+
+/// A release, and who says what its bytes are.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Release {
+    /// Its name beyond mounts and upstreams: `npm/left-pad@1.0.0`.
+    pub name: String,
+    /// What vouches for its bytes, in its dialect's own words. Without it, no later document is held to them.
+    pub testimony: Option<String>,
+    /// The key and the digest of the document that says so.
+    pub document: Option<(Arc<str>, Digest)>,
 }
 
 /// Whether the bytes under a name may change.
@@ -71,6 +85,14 @@ pub struct Rules {
     pub stale_while_revalidate: Duration,
     /// After its freshness, served for this long while upstream cannot be asked. Source: RFC 5861 §4.
     pub stale_if_error: Duration,
+}
+
+// === impl Release ===
+
+impl From<String> for Release {
+    fn from(name: String) -> Self {
+        Self { name, ..Self::default() }
+    }
 }
 
 // === impl Upstream ===

@@ -53,6 +53,11 @@ impl Room {
         }
     }
 
+    /// Gives the share of the budget back: what is written here is not to be kept.
+    pub fn forgo(self) -> Self {
+        Self { reservation: None, ..self }
+    }
+
     fn move_to_memory(&mut self, written: u64) -> io::Result<()> {
         tracing::warn!("the disk is full: what is being fetched is served from memory and not kept");
         let memory = Temp::in_memory()?;

@@ -6,6 +6,9 @@ use std::sync::Arc;
 
 use crate::base::digest::{Hashed, Hasher, Integrity};
 
+/// The kind of proof that a release is what it was when it was first proved.
+pub const FIRST_SEEN: &str = "first-seen";
+
 /// One thing that must hold before bytes are kept.
 #[derive(Clone)]
 pub enum Proof {

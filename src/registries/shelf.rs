@@ -66,6 +66,7 @@ impl Shelf {
             etag: None,
             proofs: Vec::new(),
             release: None,
+            chronicle: None,
             rules: Arc::clone(&self.rules),
             max_bytes: match kind {
                 Kind::Document => self.max_document_bytes,

@@ -154,7 +154,7 @@ async fn a_release_with_new_bytes_is_refused_until_an_operator_accepts_it() {
     assert!(well, "{said}");
     tokio::time::sleep(Duration::from_millis(1_500)).await;
     let answer = heliostat.get(&path).await;
-    assert!(answer.status == 502 || !answer.completed(), "{}", answer.summary());
+    assert!(answer.status == 403 && answer.completed(), "{}", answer.summary());
     let incidents = heliostat.incidents(Some("replaced")).await;
     assert!(incidents.iter().any(|incident| incident["kind"] == "first-seen"), "{incidents:?}");
     assert_eq!(content_of(&heliostat, &second), None);

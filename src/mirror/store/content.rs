@@ -16,7 +16,7 @@ use std::time::Duration;
 
 use cacache::{Integrity, SyncReader};
 
-use crate::base::digest::Digest;
+use crate::base::digest::{Digest, Hasher, Integrity as Promised};
 use crate::base::fs::{self, Slice, Temp};
 
 const READ_BYTES: usize = 128 * 1024;
@@ -113,6 +113,24 @@ impl Content {
             }
         }
         Ok(Condition::Stopped)
+    }
+
+    /// Tells whether a content has a promised hash; `None` when it is missing or damaged. Blocks for as long as hashing
+    /// takes.
+    ///
+    /// # Errors
+    /// The system's.
+    pub(super) fn is_of(&self, digest: Digest, promised: &Promised) -> io::Result<Option<bool>> {
+        let slice = match Slice::open(&self.place(digest)) {
+            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
+            opened => opened?,
+        };
+        let mut hasher = Hasher::new(Some(promised));
+        for start in (0..slice.length).step_by(READ_BYTES) {
+            hasher.update(&slice.part(start..(start + READ_BYTES as u64).min(slice.length)).read_all()?);
+        }
+        let hashed = hasher.finish();
+        Ok(hashed.promise_holds.filter(|_| hashed.digest == digest))
     }
 
     /// Removes a content; one that is not there is as good as removed.

@@ -14,6 +14,7 @@ use crate::base::digest::Digest;
 use crate::base::fs::Slice;
 use crate::base::http::Body;
 use crate::mirror::fresh::Lifetimes;
+use crate::mirror::resource::Release;
 
 /// What an entry weighs in memory besides its content, roughly: itself, its place in the hot tier, its headers.
 const OVERHEAD_BYTES: u64 = 1024;
@@ -89,7 +90,7 @@ pub struct Draft {
     pub source: Option<Digest>,
     pub segments: Vec<Segment>,
     /// The release whose first digest is remembered.
-    pub release: Option<String>,
+    pub release: Option<Release>,
     /// Whether another digest than the first is refused, rather than taken for the new first.
     pub keep_first_seen: bool,
 }

@@ -113,7 +113,9 @@ impl Store {
         self.remove_and(remove, |keys| keys).await
     }
 
-    async fn remove_and<T: Send + 'static>(
+    /// Does what removes entries among other things, and then removes the content that nobody refers to any more. `keys`
+    /// finds the removed entries' keys in what is done.
+    pub(super) async fn remove_and<T: Send + 'static>(
         &self,
         remove: impl FnOnce(&Connection) -> Result<T, Error> + Send + 'static,
         keys: fn(&T) -> &Vec<Arc<str>>,

@@ -46,6 +46,7 @@ use rusqlite::Connection;
 pub use self::entry::{Draft, Entry, Http, Segment};
 pub use self::error::Error;
 pub use self::evict::Reservation;
+pub use self::firsts::First;
 pub use self::incidents::Incident;
 pub use self::writer::Totals;
 
@@ -54,7 +55,6 @@ use self::hot::Hot;
 use self::index::{Readers, Suspects};
 use self::writer::{Shared, Writer};
 use crate::base::clock::Clock;
-use crate::base::digest::Digest;
 use crate::base::fs::RunDir;
 use crate::config::Store as Settings;
 use crate::mirror::turns::Turns;
@@ -114,24 +114,6 @@ impl Store {
             evicting: tokio::sync::Mutex::default(),
             closing: AtomicBool::default(),
         })))
-    }
-
-    /// Finds the digest that a release was first proved with.
-    ///
-    /// # Errors
-    /// SQLite's.
-    pub async fn first_seen(&self, release: &str) -> Result<Option<Digest>, Error> {
-        let release = release.to_owned();
-        self.read(move |connection| firsts::find(connection, &release)).await
-    }
-
-    /// Forgets the first digest of a release: an operator accepts the next. `false` when there was none.
-    ///
-    /// # Errors
-    /// SQLite's.
-    pub async fn accept(&self, release: &str) -> Result<bool, Error> {
-        let release = release.to_owned();
-        self.0.writer.write(move |connection| firsts::forget(connection, &release), |_| {}).await
     }
 
     /// Remembers a proof that did not hold.

@@ -9,6 +9,7 @@ use super::entry::{Draft, Http, Segment};
 use super::error::Error;
 use super::values::{Blob, Count, Millis};
 use crate::base::digest::Digest;
+use crate::mirror::first_seen::HELD;
 
 const FIND: &str = "
     SELECT key, mount, package, status, entries.digest, size, hashed_at, http, proofs, source, stored_at, validated_at,
@@ -191,6 +192,22 @@ pub(super) fn remove(connection: &Connection, key: &str) -> Result<Vec<Arc<str>>
 pub(super) fn remove_package(connection: &Connection, mount: &str, package: &str) -> Result<Vec<Arc<str>>, Error> {
     let sql = "DELETE FROM entries WHERE mount = ?1 AND package = ?2 RETURNING key";
     removed(connection, sql, params![mount, package])
+}
+
+/// Removes what of a package has a digest, and what was held to it: documents that had earlier words put back, and all
+/// that is made of documents. Returns the keys.
+///
+/// # Errors
+/// SQLite's.
+pub(super) fn remove_held(
+    connection: &Connection,
+    mount: &str,
+    package: &str,
+    digest: Digest,
+) -> Result<Vec<Arc<str>>, Error> {
+    let sql = "DELETE FROM entries
+        WHERE mount = ?1 AND package = ?2 AND (digest = ?3 OR source IS NOT NULL OR instr(proofs, ?4)) RETURNING key";
+    removed(connection, sql, params![mount, package, Blob(digest), HELD])
 }
 
 /// Removes the entries that refer to a content, and returns their keys.

@@ -5,7 +5,7 @@
 //! entries     what is kept: key, what it belongs to, its content, HTTP facts, when it was last asked for
 //! segments    named parts of prepared content; apart, because they are large and never change
 //! totals      one row, kept by triggers: entries, absences, bytes on disk
-//! first_seen  the first digest of every release; survives eviction and purge
+//! first_seen  the first digest of every release, and what vouched for it; survives eviction and purge
 //! incidents   proofs that did not hold
 //! runs        processes that have the store open
 //! suspects    times in which a process that crashed may have left content half written
@@ -20,8 +20,12 @@ use rusqlite::{Connection, OpenFlags};
 
 use super::error::Error;
 
-/// Counted up with every change of the tables; an older form lives in an older directory (`v1`).
-const VERSION: i64 = 1;
+/// Counted up with every change of the tables. Older ones are brought up to date when they are opened ([`UPGRADES`]).
+const VERSION: i64 = 2;
+
+/// What turns tables of version 1, 2, … into those of the next.
+const UPGRADES: [&str; VERSION as usize - 1] =
+    ["ALTER TABLE first_seen ADD COLUMN testimony TEXT; ALTER TABLE first_seen ADD COLUMN rival TEXT;"];
 
 /// How long one process waits for another one's write.
 const BUSY: Duration = Duration::from_secs(10);
@@ -96,7 +100,9 @@ END;
 CREATE TABLE first_seen (
     release TEXT PRIMARY KEY,
     digest BLOB NOT NULL,
-    seen_at INTEGER NOT NULL
+    seen_at INTEGER NOT NULL,
+    testimony TEXT,
+    rival TEXT
 ) WITHOUT ROWID;
 
 CREATE TABLE incidents (
@@ -159,19 +165,26 @@ fn set_up(connection: &Connection) -> Result<(), Error> {
 /// Two processes may come here at once: the first to get the lock makes the tables, the other finds them.
 fn make_tables(connection: &Connection) -> Result<(), Error> {
     connection.execute_batch("BEGIN IMMEDIATE")?;
-    let made = match version(connection) {
-        Ok(0) => {
-            connection.execute_batch(TABLES).and_then(|()| connection.pragma_update(None, "user_version", VERSION))
-        }
-        Ok(_) => Ok(()),
-        Err(error) => Err(error),
-    };
+    let made = version(connection).and_then(|found| match usize::try_from(found) {
+        Ok(0) => write_tables(connection, &[TABLES]),
+        Ok(found) => write_tables(connection, UPGRADES.get(found - 1..).unwrap_or_default()),
+        // Of a program that counts otherwise: its tables are not ours to change.
+        Err(_) => Ok(()),
+    });
     connection.execute_batch(if made.is_ok() { "COMMIT" } else { "ROLLBACK" })?;
     made?;
     match version(connection)? {
         found if found > VERSION => Err(Error::TooNew { found, known: VERSION }),
         _ => Ok(()),
     }
+}
+
+fn write_tables(connection: &Connection, batches: &[&str]) -> rusqlite::Result<()> {
+    if batches.is_empty() {
+        return Ok(());
+    }
+    batches.iter().try_for_each(|batch| connection.execute_batch(batch))?;
+    connection.pragma_update(None, "user_version", VERSION)
 }
 
 fn version(connection: &Connection) -> rusqlite::Result<i64> {

@@ -33,6 +33,15 @@ pub enum Form {
     Abbreviated,
 }
 
+/// One version, as its document describes it.
+pub struct Described {
+    pub manifest: Bytes,
+    /// In milliseconds since 1970, if the document says so.
+    pub published: Option<u64>,
+    /// The document's key and digest.
+    pub document: Option<(Arc<str>, Digest)>,
+}
+
 impl Form {
     /// Chooses: abbreviated only if it is named, and at least as welcome as plain JSON. Source: contract npm §3.
     pub fn wanted(headers: &HeaderMap) -> Self {
@@ -150,14 +159,14 @@ impl Npm {
         prepared.map_err(|error| Error::of_mirror(error, name.as_str()))
     }
 
-    /// Returns one version as upstream describes it, and when it was published (milliseconds since 1970). Upstream is
-    /// asked anew if the document that is held does not have it yet.
+    /// Returns one version as its document describes it. Upstream is asked anew if the document that is held does not have
+    /// it yet.
     pub(super) async fn release(
         &self,
         name: &PackageName,
         version: &Version,
         demand: &Demand,
-    ) -> Result<(Bytes, Option<u64>), Error> {
+    ) -> Result<Described, Error> {
         let mut prepared = self.indexed(name, demand).await?;
         let mut index = self.index(&prepared).await?;
         if wire::find_version(&index, version.as_str()).is_none() {
@@ -166,7 +175,12 @@ impl Npm {
         }
         let line = wire::find_version(&index, version.as_str());
         let line = line.ok_or_else(|| missing(&prepared, format!("{name}@{version}")))?;
-        Ok((part(prepared.document.body()?, &line.original).await?, line.published))
+        let document = &prepared.document;
+        Ok(Described {
+            manifest: part(document.body()?, &line.original).await?,
+            published: line.published,
+            document: document.digest.map(|digest| (Arc::clone(&document.key), digest)),
+        })
     }
 
     /// Returns the index of a document: small, and nearly always in memory.

@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use super::error::Error;
 use super::wire;
+use crate::mirror::verify::FIRST_SEEN;
 use crate::mirror::{self, store};
 
 impl Error {
@@ -18,6 +19,13 @@ impl Error {
             Engine::Refused { status: 401 | 403 | 451 } => {
                 Self::Forbidden(format!("upstream does not allow {what}").into())
             }
+            Engine::Unproven(broken) if broken.kind == FIRST_SEEN => Self::Forbidden(
+                format!(
+                    "{what} has other bytes upstream than when this mirror first saw it; \
+                     they are refused until its operator accepts them"
+                )
+                .into(),
+            ),
             Engine::Unproven(_) => Self::Unproven { what, cause: Some(Arc::new(error)) },
             Engine::Unreachable { retry_after, .. } => {
                 Self::Unreachable { what, retry_after, cause: Some(Arc::new(error)) }
@@ -68,12 +76,13 @@ mod tests {
     #[test]
     fn every_error_of_the_engine_has_its_status() {
         let host = || "registry.example".to_owned();
-        let broken = Broken { kind: "digest", detail: String::new() };
+        let broken = |kind| Broken { kind, detail: String::new() };
         for (error, status) in [
             (mirror::Error::Absent { cache: CacheState::Hit }, 404),
             (mirror::Error::Refused { status: 403 }, 403),
             (mirror::Error::Refused { status: 418 }, 502),
-            (mirror::Error::Unproven(broken), 502),
+            (mirror::Error::Unproven(broken("digest")), 502),
+            (mirror::Error::Unproven(broken(FIRST_SEEN)), 403),
             (mirror::Error::Unreachable { host: host(), retry_after: None, cause: None }, 503),
             (mirror::Error::TimedOut { host: host() }, 504),
             (mirror::Error::Truncated { host: host(), cause: None }, 502),

@@ -20,6 +20,7 @@ pub mod discover;
 mod documents;
 pub mod error;
 mod fault;
+mod first_seen;
 mod keys;
 mod merge;
 pub mod name;

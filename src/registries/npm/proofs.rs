@@ -109,6 +109,16 @@ pub fn promised(dist: &Dist) -> Result<Option<Integrity>, Error> {
     Ok(promise.transpose().map_err(Error::Shasum)?.map(Integrity::from))
 }
 
+/// Returns every hash that a document names for a tarball, to compare it with what another document names.
+///
+/// # Errors
+/// As [`promised`].
+pub fn all_promised(dist: &Dist) -> Result<Option<Integrity>, Error> {
+    let sum = dist.shasum.as_deref().and_then(|text| Promise::from_hex(Algorithm::Sha1, text.trim()).ok());
+    let promised = promised(dist)?;
+    Ok(promised.map(|integrity| sum.into_iter().fold(integrity, Integrity::and)))
+}
+
 /// Judges a version's signatures. `published` is in milliseconds since 1970.
 ///
 /// One valid signature of several suffices. Of the rest the worst counts: a known key that disagrees, then an expired

@@ -5,8 +5,11 @@ use std::sync::Arc;
 use url::Url;
 
 use super::error::Error;
+use super::first_seen::Releases;
 use super::name::{PackageName, Version};
-use super::vouch::{IsJson, IsKeySet, IsPackument, Vouched};
+use super::vouch::{IsJson, IsKeySet, IsPackument, Release, Vouched};
+use crate::base::digest::Digest;
+use crate::mirror;
 use crate::mirror::resource::{Resource, Upstream};
 use crate::mirror::verify::Proof;
 use crate::registries::Upstreams;
@@ -55,25 +58,33 @@ impl Sources {
         Ok(Arc::new(Resource {
             package: name.to_string(),
             proofs: vec![Proof::Content(Arc::new(IsPackument(name.clone())))],
+            chronicle: Some(Arc::new(Releases::of(&self.shelf.mount, name))),
             ..self.document(self.packument_key(name), upstream, &name.escaped())?
         }))
     }
 
-    /// A tarball, with what its document vouches for. Source: contract npm §5.3, §6.
+    /// A tarball, with what its document vouches for, and that document's key and digest. Source: contract npm §5.3, §6.
     pub fn tarball(
         &self,
-        name: &PackageName,
-        version: &Version,
-        url: &str,
+        release: &Release<'_>,
         vouched: Vouched,
+        document: Option<(Arc<str>, Digest)>,
     ) -> Result<Arc<Resource>, Error> {
+        let Release { name, version, dist, .. } = *release;
+        let missing = || Error::not_found(format!("the tarball of {name}@{version}"));
+        let url = dist.tarball.as_deref().ok_or_else(missing)?;
+        let testimony = Some(release.written.to_owned());
         let upstream = self.upstream(name);
         let key = self.tarball_key(name, version);
         Ok(Arc::new(Resource {
             package: name.to_string(),
             etag: vouched.etag,
             proofs: vouched.proofs,
-            release: Some(format!("{}/{name}@{version}", self.shelf.mount)),
+            release: Some(mirror::Release {
+                name: Releases::of(&self.shelf.mount, name).name(version),
+                testimony,
+                document,
+            }),
             ..self.shelf.artifact(upstream, key, tarball_url(upstream, url)?)
         }))
     }

@@ -6,6 +6,7 @@ use http::header::{
 use http::{HeaderValue, StatusCode};
 
 use super::Npm;
+use super::documents::Described;
 use super::error::Error;
 use super::name::{PackageName, Version};
 use super::vouch::{self, Release};
@@ -55,14 +56,13 @@ impl Npm {
         version: &Version,
     ) -> Result<Found, Error> {
         let demand = Demand::of(request.headers);
-        let (manifest, published) = self.release(name, version, &demand).await?;
-        let dist = wire::parse_dist(&manifest)?;
+        let Described { manifest, published, document } = self.release(name, version, &demand).await?;
+        let written = wire::find_dist(&manifest)?;
+        let dist = wire::parse_dist(written)?;
         let keys = self.keys_for(name).await?;
-        let release = Release { name, version, dist: &dist, published };
+        let release = Release { name, version, dist: &dist, written, published };
         let vouched = vouch::vouch(&release, &keys, self.signatures);
-        let url =
-            dist.tarball.as_deref().ok_or_else(|| Error::not_found(format!("the tarball of {name}@{version}")))?;
-        let want = self.sources.tarball(name, version, url, vouched)?;
+        let want = self.sources.tarball(&release, vouched, document)?;
         self.mirror
             .artifact(&want, &demand)
             .await

@@ -11,6 +11,9 @@ use super::wire::{self, Dist};
 use crate::config::Signatures;
 use crate::mirror::verify::{Content, Proof, Statement};
 
+/// A version's `dist` that is longer than this vouches for nothing: what vouches for a release is remembered for good.
+const LONGEST: usize = 64 * 1024;
+
 /// How the index says that a signature was proved; the key follows.
 pub const SIGNED: &str = "signed by ";
 
@@ -31,6 +34,8 @@ pub struct Release<'a> {
     pub name: &'a PackageName,
     pub version: &'a Version,
     pub dist: &'a Dist,
+    /// The same, as it is written in the document.
+    pub written: &'a str,
     /// In milliseconds since 1970, if the document says so.
     pub published: Option<u64>,
 }
@@ -106,6 +111,7 @@ impl Statement for Judged {
 /// Source: contract npm §6.1, §6.2.
 pub fn vouch(release: &Release<'_>, keys: &KeySet, mode: Signatures) -> Vouched {
     let mut proofs = match proofs::promised(release.dist) {
+        _ if release.written.len() > LONGEST => vec![judged("digest", Err("its dist is too long".to_owned()))],
         Ok(Some(integrity)) => vec![Proof::Digest(integrity)],
         Ok(None) => vec![Proof::Content(Arc::new(IsGzip))],
         Err(reason) => vec![judged("digest", Err(reason.to_string()))],

@@ -16,7 +16,7 @@ mod scan;
 mod tags;
 mod time;
 
-pub use dist::{Attestations, Dist, Signature, parse_dist};
+pub use dist::{Attestations, Dist, Dists, Signature, find_dist, parse_dist};
 pub use index::{VersionLine, find_tag, find_version, resolve, tags, versions};
 pub use time::parse_time;
 

@@ -210,28 +210,3 @@ async fn a_tarball_on_a_foreign_host_is_not_fetched() {
     assert_refused(&answer, answer.status);
     assert!(foreign.all_seen().is_empty());
 }
-
-#[tokio::test]
-async fn other_bytes_under_a_version_once_seen_are_refused_and_listed() {
-    let world = World::shared().await;
-    let publish = |readme: &str| {
-        let release = Release { more: format!(",\"note\":\"{readme}\""), ..Release::new("1.0.0") };
-        let package = Package::new("twice").cache_control("max-age=0").with(Release::new("0.9.0").size(5000));
-        let release = if readme == "new" { release.size(6000) } else { release };
-        let package = package.with(release);
-        world.registry.publish(&package);
-        package
-    };
-    let (path, first) = World::tarball(&publish("old"), "1.0.0");
-    assert!(world.get(&path).await.is(&first));
-    let (_, second) = World::tarball(&publish("new"), "1.0.0");
-    assert_ne!(first, second);
-    world.get("/npm/twice").await;
-    let answer = world.get(&path).await;
-    assert!(!answer.is(&second), "the mirror went along with a changed release");
-    if !answer.is(&first) {
-        assert_unproven(&answer);
-    }
-    let incidents = world.heliostat.incidents(Some("twice")).await;
-    assert!(answer.is(&first) || incidents.iter().any(|each| each["kind"] == "first-seen"), "{incidents:?}");
-}

@@ -86,7 +86,7 @@ async fn many_that_want_content_under_suspicion_are_all_served_once_it_is_hashed
 #[tokio::test]
 async fn a_write_that_fails_does_not_undo_those_it_shares_a_transaction_with() {
     let bench = Bench::new();
-    let release = |key: &str| Draft { release: Some("npm/a@1".into()), ..bench.draft(key) };
+    let release = |key: &str| Draft { release: Some("npm/a@1".to_owned().into()), ..bench.draft(key) };
     let (first, refused, third) = tokio::join!(
         keep(&bench.store, release("a"), b"one"),
         keep(&bench.store, release("b"), b"two"),

@@ -1,8 +1,15 @@
 //! What one version says of its tarball: where upstream keeps it and what vouches for it.
 
+use std::borrow::Cow;
+use std::collections::HashMap;
+
 use serde::Deserialize;
+use serde_json::value::RawValue;
 
 use super::Error;
+use super::map::Map;
+use super::scan::Span;
+use crate::registries::npm::name::PackageName;
 
 /// A version's `dist`, as far as a mirror needs it (contract npm §6).
 #[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize)]
@@ -32,17 +39,68 @@ pub struct Attestations {
     pub url: Option<String>,
 }
 
-#[derive(Deserialize)]
-struct Manifest {
-    dist: Dist,
+/// Every `dist` of a document, as it is written there.
+pub struct Dists<'a> {
+    text: &'a str,
+    /// By version.
+    places: HashMap<Cow<'a, str>, Span>,
 }
 
-/// Reads the `dist` of one version, given the bytes of its manifest in the upstream document.
+#[derive(Deserialize)]
+struct Manifest<'a> {
+    #[serde(borrow)]
+    dist: &'a RawValue,
+}
+
+/// Finds the `dist` of one version as it is written, given the bytes of its manifest in the upstream document.
 ///
 /// # Errors
-/// [`Error::BadDist`]: no `dist`, a member of the wrong type, or one that stands there twice.
-pub fn parse_dist(manifest: &[u8]) -> Result<Dist, Error> {
-    serde_json::from_slice(manifest).map(|Manifest { dist }| dist).map_err(Error::BadDist)
+/// [`Error::BadDist`]: there is none, or there are two.
+pub fn find_dist(manifest: &[u8]) -> Result<&str, Error> {
+    serde_json::from_slice(manifest).map(|Manifest { dist }| dist.get()).map_err(Error::BadDist)
+}
+
+/// Reads a `dist`.
+///
+/// # Errors
+/// [`Error::BadDist`]: it is no object, has a member of the wrong type, or one that stands there twice.
+pub fn parse_dist(dist: &str) -> Result<Dist, Error> {
+    serde_json::from_str(dist).map_err(Error::BadDist)
+}
+
+// === impl Dists ===
+
+impl<'a> Dists<'a> {
+    /// Reads a document.
+    ///
+    /// # Errors
+    /// As [`super::check`].
+    pub fn parse(document: &'a [u8], name: &PackageName) -> Result<Self, Error> {
+        let map = Map::parse(document, name)?;
+        let places = map.releases.into_iter().map(|release| (release.version, release.dist)).collect();
+        Ok(Self { text: map.text, places })
+    }
+
+    /// Finds that of a version.
+    pub fn of(&self, version: &str) -> Option<&'a str> {
+        self.places.get(version).map(|place| &self.text[place.range()])
+    }
+
+    /// Returns the document with others in their places, by version; those of versions that it does not have are left
+    /// out.
+    pub fn with(&self, others: &[(&str, &str)]) -> Vec<u8> {
+        let mut changes: Vec<(Span, &str)> =
+            others.iter().filter_map(|(version, dist)| Some((*self.places.get(*version)?, *dist))).collect();
+        changes.sort_unstable_by_key(|(place, _)| place.start);
+        let (mut document, mut from) = (String::with_capacity(self.text.len()), 0);
+        for (place, dist) in changes {
+            document.push_str(&self.text[from..place.start as usize]);
+            document.push_str(dist);
+            from = place.end as usize;
+        }
+        document.push_str(&self.text[from..]);
+        document.into_bytes()
+    }
 }
 
 fn null_is_empty<'de, D: serde::Deserializer<'de>>(deserializer: D) -> Result<Vec<Signature>, D::Error> {
@@ -53,9 +111,31 @@ fn null_is_empty<'de, D: serde::Deserializer<'de>>(deserializer: D) -> Result<Ve
 mod tests {
     use super::*;
 
+    fn read(manifest: &[u8]) -> Result<Dist, Error> {
+        find_dist(manifest).and_then(parse_dist)
+    }
+
+    #[test]
+    fn the_dists_of_single_versions_are_exchanged_and_no_other_byte() {
+        let document = br#"{"name":"n","versions":{"1.0.0":{"dist":{"shasum":"00"} ,"x":1}, "1.1.0":{"dist": {}},
+            "2.0.0":{"dist":{"shasum":"22"}}}}"#;
+        let name = PackageName::parse("n").unwrap();
+        let dists = Dists::parse(document, &name).unwrap();
+        assert_eq!(
+            (dists.of("1.0.0"), dists.of("1.1.0"), dists.of("3.0.0")),
+            (Some(r#"{"shasum":"00"}"#), Some("{}"), None)
+        );
+        let others = [("2.0.0", "{}"), ("3.0.0", "{}"), ("1.0.0", r#"{"shasum":"11","more":[]}"#)];
+        let expected = String::from_utf8_lossy(document)
+            .replace(r#"{"shasum":"00"}"#, r#"{"shasum":"11","more":[]}"#)
+            .replace(r#"{"shasum":"22"}"#, "{}");
+        assert_eq!(String::from_utf8(dists.with(&others)).unwrap(), expected);
+        assert_eq!(dists.with(&[]), document);
+    }
+
     #[test]
     fn a_dist_is_read_with_everything_or_next_to_nothing() {
-        let dist = parse_dist(
+        let dist = read(
             br#"{"name":"n","dist":{"tarball":"https://registry.example/n.tgz","integrity":"sha512-x","shasum":"00",
                 "fileCount":3,"signatures":[{"keyid":"SHA256:k","sig":"MEUC","more":1}],"npm-signature":"x",
                 "attestations":{"url":"https://registry.example/a","provenance":{"predicateType":"p"}}}}"#,
@@ -64,9 +144,9 @@ mod tests {
         assert_eq!(dist.tarball.as_deref(), Some("https://registry.example/n.tgz"));
         assert_eq!(dist.signatures, [Signature { keyid: "SHA256:k".into(), sig: "MEUC".into() }]);
         assert_eq!(dist.attestations.unwrap().url.as_deref(), Some("https://registry.example/a"));
-        assert_eq!(parse_dist(br#"{"dist":{}}"#).unwrap(), Dist::default());
+        assert_eq!(read(br#"{"dist":{}}"#).unwrap(), Dist::default());
         let nulls = br#"{"dist":{"integrity":null,"signatures":null,"attestations":null,"tarball":null}}"#;
-        assert_eq!(parse_dist(nulls).unwrap(), Dist::default());
+        assert_eq!(read(nulls).unwrap(), Dist::default());
     }
 
     #[test]
@@ -82,7 +162,7 @@ mod tests {
             r#"{"dist":{"shasum":1}}"#,
             r#"{"dist":{}"#,
         ] {
-            assert!(matches!(parse_dist(manifest.as_bytes()), Err(Error::BadDist(_))), "{manifest}");
+            assert!(matches!(read(manifest.as_bytes()), Err(Error::BadDist(_))), "{manifest}");
         }
     }
 }

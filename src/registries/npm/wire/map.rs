@@ -37,6 +37,8 @@ pub struct Release<'a> {
     pub key: Span,
     /// The manifest.
     pub object: Span,
+    /// Its `dist`.
+    pub dist: Span,
     /// What is rewritten, in the document's order.
     pub links: Links<'a>,
     /// Which of [`Map::kept`] are this version's.
@@ -215,7 +217,7 @@ impl<'a> Map<'a> {
 
     fn visit_version(&mut self, scanner: &mut Scanner<'a>, key: Text<'a>) -> Result<(), Error> {
         let start = self.kept.len() as u32;
-        let (mut links, mut has_dist, mut has_install_script) = ([None; 2], false, false);
+        let (mut links, mut dist, mut has_install_script) = ([None; 2], None, false);
         let version = key.decode();
         if scanner.peek() != Some(b'{') {
             return Err(Error::NoDist { version: version.into_owned() });
@@ -224,9 +226,9 @@ impl<'a> Map<'a> {
             let member = key.decode();
             let value = match &*member {
                 "dist" if scanner.peek() == Some(b'{') => {
-                    refuse_second(has_dist.then_some(()), "dist")?;
-                    has_dist = true;
-                    visit_dist(scanner, &mut links)?
+                    let span = visit_dist(scanner, &mut links)?;
+                    refuse_second(dist.replace(span), "dist")?;
+                    span
                 }
                 "dist" => return Err(Error::NoDist { version: version.to_string() }),
                 "scripts" => visit_scripts(scanner, &mut has_install_script)?,
@@ -241,11 +243,9 @@ impl<'a> Map<'a> {
             }
             Ok(())
         })?;
-        if !has_dist {
-            return Err(Error::NoDist { version: version.into_owned() });
-        }
+        let Some(dist) = dist else { return Err(Error::NoDist { version: version.into_owned() }) };
         let kept = start..self.kept.len() as u32;
-        self.releases.push(Release { version, key: key.span, object, links, kept, has_install_script });
+        self.releases.push(Release { version, key: key.span, object, dist, links, kept, has_install_script });
         Ok(())
     }
 }

@@ -71,7 +71,8 @@ fn the_index_finds_every_version_in_every_form() {
         assert_eq!(slice(&forms.abbreviated, &line.abbreviated)["version"], version);
     }
     let line = find_version(&forms.index, "1.1.0").unwrap();
-    let dist = parse_dist(&TOOL.as_bytes()[line.original.start as usize..line.original.end as usize]).unwrap();
+    let manifest = &TOOL.as_bytes()[line.original.start as usize..line.original.end as usize];
+    let dist = parse_dist(find_dist(manifest).unwrap()).unwrap();
     assert_eq!(dist.tarball.as_deref(), Some("https://registry.example/tool/-/tool-1.1.0.tgz"));
     assert_eq!(find_version(&forms.index, "1.0.0").unwrap().published, Some(1_577_836_800_000));
     assert_eq!(find_version(&forms.index, "1.1.0").unwrap().published, Some(1_609_459_200_123));

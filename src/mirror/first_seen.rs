@@ -1,0 +1,182 @@
+//! First seen, held to: what a release was when it was first proved, it stays, whatever its upstream says later.
+//!
+//! With the digest of every release, the store remembers for good what vouched for it. Two things are read against that:
+//!
+//! - a new document, before anybody sees it. Where it vouches for other bytes, the words that were first proved are put
+//!   back, so that document and artifact go on agreeing; the rival is listed as an incident, once. A hit costs nothing.
+//! - an artifact that is fetched again. Its document names the first hashes, so that other bytes fail their proof.
+//!
+//! An operator who accepts the rival has all of this forgotten ([`super::store::Store::accept`]).
+
+use std::io;
+use std::sync::Arc;
+
+use tokio::sync::OwnedMutexGuard;
+
+use super::document::{self, Settled};
+use super::error::Error;
+use super::fill::Fill;
+use super::resource::Resource;
+use super::store::{First, Store};
+use super::verify::{Broken, FIRST_SEEN};
+use crate::base::digest::{Digest, Integrity};
+
+/// How the index says that a document had the first words put back.
+pub const HELD: &str = "held to first seen";
+
+/// What a document says of releases, as its dialect reads it.
+pub trait Chronicle: Send + Sync {
+    /// What the names of all its releases start with: `npm/left-pad@`.
+    fn prefix(&self) -> &str;
+
+    /// Reads a document against what its releases were when they were first proved. Blocks.
+    ///
+    /// # Errors
+    /// Why the document cannot be understood; it was proved before, so this is a fault of ours.
+    fn read(&self, document: &[u8], firsts: &[First], is_of: &IsOf<'_>) -> io::Result<Reading>;
+}
+
+/// Tells whether the bytes of a digest have a hash; `None` when they are not kept.
+pub type IsOf<'a> = dyn Fn(Digest, &Integrity) -> Option<bool> + 'a;
+
+/// Where a document says something else than what was proved first.
+#[derive(Debug, Default)]
+pub struct Reading {
+    pub rivals: Vec<Rival>,
+    /// The document with the first words put back; none where there is no rival.
+    pub mended: Option<Vec<u8>>,
+}
+
+/// Other bytes under the name of a release.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Rival {
+    pub release: String,
+    /// The hashes that its document names now.
+    pub claim: String,
+}
+
+impl Fill {
+    /// Waits until nothing else of the package is being kept: a document must not miss what is proved meanwhile, nor an
+    /// artifact that its document has changed.
+    pub(super) async fn turn(&self) -> Option<OwnedMutexGuard<()>> {
+        let want = &self.want;
+        let is_held = want.chronicle.is_some() || want.release.is_some();
+        let key = || [&want.mount, "/", want.package.as_str()].concat();
+        if is_held { Some(self.engine.keeping.turn(&key()).await) } else { None }
+    }
+
+    // === Documents ===
+
+    /// Reads a proved document against what was proved first, and puts that back where it says something else.
+    ///
+    /// # Errors
+    /// [`Error::Store`]: what was seen first cannot be read.
+    pub(super) async fn hold_document(&self, settled: Settled) -> Result<Settled, Error> {
+        let Some(chronicle) = self.want.chronicle.clone() else { return Ok(settled) };
+        let firsts: Arc<[First]> = self.engine.store.firsts(chronicle.prefix()).await?.into();
+        if firsts.is_empty() {
+            return Ok(settled);
+        }
+        let (want, store, known) = (Arc::clone(&self.want), self.engine.store.clone(), Arc::clone(&firsts));
+        let read = move || mend(&want, &store, &*chronicle, settled, &known);
+        let (settled, rivals) = tokio::task::spawn_blocking(read).await.map_err(|_| Error::Died)??;
+        self.tell_of(&firsts, &rivals).await;
+        Ok(settled)
+    }
+
+    /// Lists rivals that nobody has been told of, and forgets those that are gone.
+    async fn tell_of(&self, firsts: &[First], rivals: &[Rival]) {
+        let mut news = Vec::new();
+        for first in firsts {
+            let rival = rivals.iter().find(|rival| rival.release == first.release);
+            let claim = rival.map(|rival| rival.claim.clone());
+            if claim == first.rival {
+                continue;
+            }
+            if let Some(claim) = &claim {
+                let detail = print(first, claim);
+                tracing::error!(key = self.want.key, detail, "document of other bytes held to the first seen");
+                self.list(&Broken { kind: FIRST_SEEN, detail }).await;
+            }
+            news.push((first.release.clone(), claim));
+        }
+        if news.is_empty() {
+            return;
+        }
+        if let Err(error) = self.engine.store.note_rivals(news).await {
+            tracing::warn!(error = &error as &dyn std::error::Error, "rivals of what was seen first not written down");
+        }
+    }
+
+    // === Artifacts ===
+
+    /// Tells whether the document of this artifact speaks of other bytes now: upstream may have only those.
+    ///
+    /// # Errors
+    /// [`Error::Store`].
+    pub(super) async fn is_disputed(&self) -> Result<bool, Error> {
+        let Some(release) = &self.want.release else { return Ok(false) };
+        let first = self.engine.store.first_seen(&release.name).await?;
+        Ok(first.is_some_and(|first| first.rival.is_some()))
+    }
+
+    /// The first digest ever proved for a release is held to. Source: design "First seen, held to".
+    ///
+    /// # Errors
+    /// [`Error::Unproven`], [`Error::Store`].
+    pub(super) async fn hold_artifact(&self, digest: &Digest) -> Result<(), Error> {
+        let Some(release) = &self.want.release else { return Ok(()) };
+        match self.engine.store.first_seen(&release.name).await? {
+            Some(First { digest: first, .. }) if first != *digest => {
+                let detail = format!("{} was sha256 {first} when first seen, and is {digest} now", release.name);
+                Err(Broken { kind: FIRST_SEEN, detail }.into())
+            }
+            _ => Ok(()),
+        }
+    }
+
+    /// Tells whether the document that vouches for this artifact is the one that is kept: another may have come while the
+    /// bytes were on their way.
+    pub(super) async fn is_still_vouched_for(&self) -> bool {
+        let document = self.want.release.as_ref().and_then(|release| release.document.as_ref());
+        let Some((key, digest)) = document else { return true };
+        self.engine.find(key).await.is_none_or(|kept| kept.digest == Some(*digest))
+    }
+}
+
+/// Says of bytes that are not those of a disputed release what they are: the rival's.
+pub(super) fn as_rival(error: Error) -> Error {
+    match error {
+        Error::Unproven(Broken { detail, .. }) => {
+            let detail = format!("upstream no longer has what was first seen: {detail}");
+            Broken { kind: FIRST_SEEN, detail }.into()
+        }
+        other => other,
+    }
+}
+
+fn mend(
+    want: &Resource,
+    store: &Store,
+    chronicle: &dyn Chronicle,
+    settled: Settled,
+    firsts: &[First],
+) -> Result<(Settled, Vec<Rival>), Error> {
+    let is_of = |digest, promised: &Integrity| {
+        store.is_of(digest, promised).unwrap_or_else(|error| {
+            tracing::warn!(%digest, %error, "kept content not read");
+            None
+        })
+    };
+    let Reading { rivals, mended } = chronicle.read(&settled.body, firsts, &is_of).map_err(Error::disk)?;
+    let Some(mended) = mended else { return Ok((settled, rivals)) };
+    // Proved anew: what is kept and served is the mended one.
+    let mut mended = document::settle(want, mended.into(), false)?;
+    mended.proved.push(HELD.to_owned());
+    Ok((mended, rivals))
+}
+
+fn print(first: &First, claim: &str) -> String {
+    let First { release, digest, .. } = first;
+    format!("{release} was sha256 {digest} when first seen, and its document says {claim} now: the first is held to")
+}
