@@ -142,7 +142,8 @@ impl<'a> Download<'a> {
         }
     }
 
-    /// Asks for the rest, or for all of it again where the rest cannot be had.
+    /// Asks for the rest, or for all of it again where the rest cannot be had. An answer that does not go on where the last
+    /// one broke off is no better than none: another server behind the same name may know better.
     async fn resume(&mut self, mut error: Error) -> Result<(), Error> {
         let settings = self.fill.engine.fetch.settings();
         // The old answer's place among the host's connections is needed for the next.
@@ -157,7 +158,7 @@ impl<'a> Download<'a> {
             self.attempt += 1;
             match self.ask_for_rest().await {
                 Ok(true) => return Ok(()),
-                Ok(false) => break,
+                Ok(false) => {}
                 Err(next) => error = next,
             }
         }
@@ -173,7 +174,7 @@ impl<'a> Download<'a> {
             200 => self.start_again(&response)?,
             _ => false,
         };
-        self.response = Some(response);
+        self.response = goes_on.then_some(response);
         Ok(goes_on)
     }
 
@@ -211,17 +212,18 @@ impl<'a> Download<'a> {
     }
 
     /// The whole comes again: what is there already is passed over if a digest or the validator vouches that it is the
-    /// same, or forgotten if nobody has seen it.
+    /// same, or forgotten if nobody has seen it and nothing says that it is another. Another one has other validators than
+    /// those that the fill was begun with, and is for another fill.
     fn start_again(&mut self, response: &Response) -> Result<bool, Error> {
         if !self.is_promised(response.length()) {
             return Ok(false);
         }
-        let same = self.validator.is_some() && validator(response) == self.validator;
-        if same || verify::has_digest(&self.fill.want.proofs) {
+        let same = validator(response) == self.validator;
+        if (same && self.validator.is_some()) || verify::has_digest(&self.fill.want.proofs) {
             self.skip = self.received;
             return Ok(true);
         }
-        if self.fill.pilot.released() > 0 {
+        if !same || self.fill.pilot.released() > 0 {
             return Ok(false);
         }
         self.room.temp.truncate(0).map_err(Error::disk)?;

@@ -35,6 +35,10 @@ pub enum Fault {
     },
     /// Other bytes under the same name and validators.
     OtherBytes(Bytes),
+    /// Another resource, with validators of its own.
+    Replaced(Bytes),
+    /// Something wrong with a part; whole answers are as they should be.
+    Part(PartLie),
     /// A login page with status 200, as captive portals send.
     Html,
     /// 304, whatever was asked.
@@ -56,6 +60,27 @@ pub enum LengthLie {
     Shorter,
     Absent,
     Garbage,
+}
+
+/// What comes in place of the part that was asked for.
+#[derive(Clone, Copy, Debug)]
+pub enum PartLie {
+    /// The whole, as 200.
+    Whole,
+    /// The part, with no word of where it belongs.
+    Placeless,
+    /// The part, said to begin a byte later.
+    OtherStart,
+    /// The part, said to be of a longer whole.
+    OtherLength,
+    /// The start of the resource, said to be the part.
+    OtherPlace,
+    /// The part, with another entity tag.
+    OtherTag,
+    /// The part and ten bytes more.
+    Longer,
+    /// Nothing, as 416.
+    Refused,
 }
 
 /// One thing done on a connection; after the last one it is kept alive.
@@ -81,6 +106,7 @@ pub fn plan(resource: &Resource, seen: &Seen, fault: Option<&Fault>) -> Vec<Step
     }
     let mut response = match fault {
         Fault::OtherBytes(bytes) => Resource { body: bytes.clone(), gzip: None, ..resource.clone() }.respond(seen),
+        Fault::Replaced(bytes) => Resource::artifact(bytes.clone()).respond(seen),
         _ => resource.respond(seen),
     };
     match fault {
@@ -93,6 +119,10 @@ pub fn plan(resource: &Resource, seen: &Seen, fault: Option<&Fault>) -> Vec<Step
         Fault::Latency(pause) => [vec![Step::Sleep(*pause)], send(&response)].concat(),
         Fault::FlipBit { offset, bit } => {
             flip(&mut response, *offset, *bit);
+            send(&response)
+        }
+        Fault::Part(lie) if response.status == 206 => {
+            lie_about(&mut response, resource, *lie);
             send(&response)
         }
         _ => send(&response),
@@ -174,6 +204,33 @@ fn flip(response: &mut Response, offset: usize, bit: u8) {
         *byte ^= 1 << (bit % 8);
     }
     response.body = bytes.into();
+}
+
+fn lie_about(part: &mut Response, resource: &Resource, lie: PartLie) {
+    let (offset, length, whole) = (part.offset, part.body.len(), &resource.body);
+    let last = offset + length - 1;
+    let mut place = Some(format!("bytes {offset}-{last}/{}", whole.len()));
+    match lie {
+        PartLie::Whole => {
+            (part.status, part.offset, part.body) = (200, 0, whole.clone());
+            place = None;
+        }
+        PartLie::Placeless => place = None,
+        PartLie::OtherStart => place = Some(format!("bytes {}-{last}/{}", offset + 1, whole.len())),
+        PartLie::OtherLength => place = Some(format!("bytes {offset}-{last}/{}", whole.len() + 1)),
+        PartLie::OtherPlace => part.body = whole.slice(..length),
+        PartLie::OtherTag => {
+            part.headers.0.retain(|(name, _)| name != "etag");
+            part.headers.push("etag", "\"another\"");
+        }
+        PartLie::Longer => part.body = [part.body.as_ref(), b"0123456789"].concat().into(),
+        PartLie::Refused => {
+            (part.status, part.body) = (416, Bytes::new());
+            place = Some(format!("bytes */{}", whole.len()));
+        }
+    }
+    part.headers.0.retain(|(name, _)| name != "content-range");
+    place.into_iter().for_each(|place| part.headers.push("content-range", place));
 }
 
 fn head(response: &Response) -> Step {

@@ -11,7 +11,7 @@ use p256::ecdsa::{Signature, VerifyingKey};
 use p256::pkcs8::DecodePublicKey;
 use serde_json::{Value, json};
 
-use super::fault::{Fault, LengthLie};
+use super::fault::{Fault, LengthLie, PartLie};
 use super::heliostat::free_address;
 use super::http::{Ask, Connection, ask};
 use super::packages::{Package, Release, Signing, iso};
@@ -98,6 +98,34 @@ async fn other_faults_do_what_their_names_say() {
     assert!(slow.is(BODY) && slow.took >= Duration::from_millis(60), "{}", slow.summary());
     let late = under(Fault::Latency(Duration::from_millis(80))).await;
     assert!(late.is(BODY) && late.took >= Duration::from_millis(80));
+}
+
+#[tokio::test]
+async fn parts_are_lied_about_as_ordered_and_wholes_are_not() {
+    let rest = &BODY[10..];
+    for (lie, status, range, body) in [
+        (PartLie::Whole, 200, None, BODY),
+        (PartLie::Placeless, 206, None, rest),
+        (PartLie::OtherStart, 206, Some("bytes 11-35/36"), rest),
+        (PartLie::OtherLength, 206, Some("bytes 10-35/37"), rest),
+        (PartLie::OtherPlace, 206, Some("bytes 10-35/36"), &BODY[..26]),
+        (PartLie::OtherTag, 206, Some("bytes 10-35/36"), rest),
+        (PartLie::Longer, 206, Some("bytes 10-35/36"), &[rest, b"0123456789"].concat()),
+        (PartLie::Refused, 416, Some("bytes */36"), b""),
+    ] {
+        let upstream = with_artifact();
+        upstream.fail("/a", Fault::Part(lie));
+        let part = ask(upstream.address(), &Ask::get("/a").header("range", "bytes=10-")).await;
+        assert_eq!((part.status, part.header("content-range"), part.body.as_slice()), (status, range, body), "{lie:?}");
+        let whole = ask(upstream.address(), &Ask::get("/a")).await;
+        assert!(whole.is(BODY), "{lie:?}");
+        let same_tag = part.header("etag") == whole.header("etag");
+        assert_eq!(same_tag, !matches!(lie, PartLie::OtherTag), "{lie:?}");
+    }
+    let replaced = under(Fault::Replaced(Bytes::from_static(b"other"))).await;
+    assert!(
+        replaced.is(b"other") && replaced.header("etag") != with_artifact().resource("/a").unwrap().etag.as_deref()
+    );
 }
 
 #[tokio::test]
