@@ -33,6 +33,7 @@ mod support {
     pub mod resource;
     pub mod signing;
     pub mod tarball;
+    pub mod tls;
     pub mod upstream;
     pub mod wire;
 }

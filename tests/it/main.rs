@@ -12,4 +12,5 @@ mod layers;
 mod npm;
 mod process;
 mod support;
+mod tls;
 mod upgrade;

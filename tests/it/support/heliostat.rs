@@ -14,10 +14,12 @@ use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
 use rustix::process::{Pid, Signal, kill_process};
+use rustls::ClientConfig;
 use serde_json::Value;
 use tempfile::TempDir;
 
 use super::http::{self, Answer, Ask};
+use super::tls::{Authority, Identity};
 
 /// Longest wait for `/readyz`.
 const START: Duration = Duration::from_secs(20);
@@ -35,6 +37,8 @@ pub struct Builder {
     environment: Vec<(String, String)>,
     arguments: Vec<String>,
     data: Option<PathBuf>,
+    /// How we speak to it, where not in the clear.
+    tls: Option<Arc<ClientConfig>>,
 }
 
 /// A running process.
@@ -60,6 +64,7 @@ impl Builder {
             environment: Vec::new(),
             arguments: Vec::new(),
             data: None,
+            tls: None,
         };
         for (key, value) in [
             ("connect_timeout", r#""2s""#),
@@ -106,6 +111,17 @@ impl Builder {
     pub fn mount(mut self, text: &str) -> Self {
         self.mounts.push(text.to_owned());
         self
+    }
+
+    /// Shows an identity to clients, which believe in its authority.
+    pub fn tls(mut self, authority: &Authority, identity: &Identity) -> Self {
+        self.tls = Some(authority.client(&["http/1.1"]));
+        self.set_path("tls", "certificate", &identity.certificate).set_path("tls", "key", &identity.key)
+    }
+
+    /// Sets a key of a section to a file.
+    pub fn set_path(self, section: &str, key: &str, path: &Path) -> Self {
+        self.set(section, key, &format!("{:?}", path.display().to_string()))
     }
 
     pub fn environment(mut self, name: &str, value: &str) -> Self {
@@ -171,7 +187,7 @@ impl Heliostat {
     }
 
     pub fn url(&self) -> String {
-        format!("http://{}", self.address)
+        format!("{}://{}", if self.builder.tls.is_some() { "https" } else { "http" }, self.address)
     }
 
     pub fn data(&self) -> PathBuf {
@@ -192,7 +208,7 @@ impl Heliostat {
     }
 
     pub async fn ask(&self, ask: &Ask) -> Answer {
-        http::ask(self.address, ask).await
+        http::ask_over(self.address, self.builder.tls.as_ref(), ask).await
     }
 
     /// Starts the process again, on the same address and data.
@@ -200,7 +216,7 @@ impl Heliostat {
         assert!(self.child.is_none(), "the process runs already");
         let start = Instant::now();
         self.spawn();
-        while http::ask(self.address, &Ask::get("/readyz").within(Duration::from_secs(2))).await.status != 200 {
+        while self.ask(&Ask::get("/readyz").within(Duration::from_secs(2))).await.status != 200 {
             let ended = self.child.as_mut().and_then(|child| child.try_wait().expect("our own child"));
             assert!(ended.is_none(), "the process ended at once: {ended:?}\n{}", self.said());
             assert!(start.elapsed() < START, "the process does not get ready\n{}", self.said());

@@ -3,13 +3,16 @@
 //! [`Ask`] is a request, [`ask`] sends one on a connection of its own, [`Connection`] sends several, or raw bytes, or
 //! leaves midway. Every wait is bounded: [`Ask::within`] is the longest silence borne, in any state.
 
+use std::io;
 use std::net::SocketAddr;
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use rustls::ClientConfig;
 use tokio::net::{TcpSocket, TcpStream};
 use tokio::time::timeout;
 
-use super::wire::{Ending, Framing, Head, Headers, Pace, Reading, Wire};
+use super::wire::{Ending, Framing, Head, Headers, Pace, Reading, Stream, Wire};
 
 /// Longest wait for a whole answer, unless a request says otherwise.
 const PATIENCE: Duration = Duration::from_secs(30);
@@ -17,12 +20,12 @@ const PATIENCE: Duration = Duration::from_secs(30);
 /// One request, and how its answer is to be read.
 #[derive(Clone, Debug)]
 pub struct Ask {
-    method: String,
-    target: String,
-    headers: Headers,
-    body: Vec<u8>,
-    reading: Reading,
-    patience: Duration,
+    pub(super) method: String,
+    pub(super) target: String,
+    pub(super) headers: Headers,
+    pub(super) body: Vec<u8>,
+    pub(super) reading: Reading,
+    pub(super) patience: Duration,
     /// Bytes the kernel may hold for us; small ones make a slow reader felt.
     receive_buffer: Option<u32>,
 }
@@ -118,7 +121,7 @@ impl Ask {
 // === impl Answer ===
 
 impl Answer {
-    fn none(ending: Ending, took: Duration) -> Self {
+    pub(super) fn none(ending: Ending, took: Duration) -> Self {
         Self { status: 0, headers: Headers::default(), body: Vec::new(), ending, took }
     }
 
@@ -173,28 +176,24 @@ impl Connection {
     /// # Errors
     /// How the connection failed.
     pub async fn open(address: SocketAddr) -> Result<Self, Ending> {
-        Self::open_with(address, None).await
+        Self::open_with(address, None, None).await
     }
 
-    async fn open_with(address: SocketAddr, receive_buffer: Option<u32>) -> Result<Self, Ending> {
-        let connect = async {
-            let socket = if address.is_ipv4() { TcpSocket::new_v4()? } else { TcpSocket::new_v6()? };
-            if let Some(bytes) = receive_buffer {
-                socket.set_recv_buffer_size(bytes)?;
-            }
-            socket.connect(address).await
-        };
-        match timeout(Duration::from_secs(5), connect).await {
-            Ok(Ok(stream)) => Ok(Self::over(stream)),
-            Ok(Err(error)) => Err(Ending::Cut(error.to_string())),
-            Err(_) => Err(Ending::Stalled),
-        }
+    /// Connects and shakes hands for TLS, within 5 s each.
+    ///
+    /// # Errors
+    /// How either failed.
+    pub async fn open_tls(address: SocketAddr, tls: &Arc<ClientConfig>) -> Result<Self, Ending> {
+        Self::open_with(address, Some(tls), None).await
     }
 
-    fn over(stream: TcpStream) -> Self {
-        // Small requests must not wait for each other; a socket that refuses the option still works.
-        let _ = stream.set_nodelay(true);
-        Self { wire: Wire::new(stream) }
+    async fn open_with(
+        address: SocketAddr,
+        tls: Option<&Arc<ClientConfig>>,
+        receive_buffer: Option<u32>,
+    ) -> Result<Self, Ending> {
+        let stream = within(connect(address, receive_buffer)).await?;
+        Ok(Self { wire: Wire::new(within(Stream::connect(stream, tls)).await?) })
     }
 
     /// Sends a request and reads its answer.
@@ -255,9 +254,32 @@ impl Connection {
 
 /// Sends one request on a connection of its own.
 pub async fn ask(address: SocketAddr, ask: &Ask) -> Answer {
-    match Connection::open_with(address, ask.receive_buffer).await {
+    ask_over(address, None, ask).await
+}
+
+/// As [`ask`], over TLS where a client for it is given.
+pub async fn ask_over(address: SocketAddr, tls: Option<&Arc<ClientConfig>>, ask: &Ask) -> Answer {
+    match Connection::open_with(address, tls, ask.receive_buffer).await {
         Ok(mut connection) => connection.ask(ask).await,
         Err(ending) => Answer::none(ending, Duration::ZERO),
+    }
+}
+
+async fn connect(address: SocketAddr, receive_buffer: Option<u32>) -> io::Result<TcpStream> {
+    let socket = if address.is_ipv4() { TcpSocket::new_v4()? } else { TcpSocket::new_v6()? };
+    if let Some(bytes) = receive_buffer {
+        socket.set_recv_buffer_size(bytes)?;
+    }
+    let stream = socket.connect(address).await?;
+    // Small requests must not wait for each other; a socket that refuses the option still works.
+    let _ = stream.set_nodelay(true);
+    Ok(stream)
+}
+
+async fn within<T>(work: impl Future<Output = io::Result<T>>) -> Result<T, Ending> {
+    match timeout(Duration::from_secs(5), work).await {
+        Ok(done) => done.map_err(|error| Ending::Cut(error.to_string())),
+        Err(_) => Err(Ending::Stalled),
     }
 }
 

@@ -1,7 +1,8 @@
 //! What every behaviour test stands on: a raw client, a registry that lies on demand, and the real process between them.
 //!
-//! [`http`] speaks to the process and tells how each message ended; [`upstream`] serves resources with [`fault`]s on
-//! order; [`registry`] makes an npm registry of it; [`heliostat`] starts, stops, kills and measures the process.
+//! [`http`] and [`streams`] speak to the process and tell how each message ended; [`upstream`] serves resources with
+//! [`fault`]s on order; [`registry`] makes an npm registry of it; [`heliostat`] starts, stops, kills and measures the
+//! process; [`tls`] makes certificates for either.
 
 pub mod audit;
 pub mod beside;
@@ -15,7 +16,9 @@ pub mod registry;
 pub mod resource;
 pub mod shared;
 pub mod signing;
+pub mod streams;
 pub mod tarball;
+pub mod tls;
 pub mod upstream;
 pub mod wire;
 

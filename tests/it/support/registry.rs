@@ -13,6 +13,7 @@ use super::packages::{Package, Release, Signing, Style, iso};
 use super::random::{fingerprint, hex};
 use super::resource::{Resource, Seen};
 use super::signing::Key;
+use super::tls::Identity;
 use super::upstream::FakeUpstream;
 
 /// The media type of the abbreviated form.
@@ -79,6 +80,19 @@ impl FakeRegistry {
     pub fn start_with(switches: Switches) -> Self {
         let upstream = FakeUpstream::start();
         let url = upstream.url();
+        Self::start_at(upstream, url, switches)
+    }
+
+    /// Starts a registry that shows this identity.
+    pub fn start_tls(identity: &Identity) -> Self {
+        let upstream = FakeUpstream::start();
+        upstream.show(Some(identity));
+        let url = upstream.url();
+        Self::start_at(upstream, url, Switches::default())
+    }
+
+    /// Makes a registry of a server, which calls itself by this URL.
+    pub fn start_at(upstream: FakeUpstream, url: String, switches: Switches) -> Self {
         let key = Key::from_seed("the key of the fake registry");
         let shared = Arc::new(Shared { url, switches, key, catalog: Mutex::default() });
         let theirs = shared.clone();

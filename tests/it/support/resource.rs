@@ -63,6 +63,11 @@ impl Resource {
         Self { status: 200, content_type: content_type.to_owned(), body: body.into(), ..Self::default() }
     }
 
+    /// What is not there.
+    pub fn absent() -> Self {
+        Self::new("application/json", r#"{"error":"Not found"}"#).status(404)
+    }
+
     /// An artifact as good registries serve it: strong tag, ranges, a length.
     pub fn artifact(body: impl Into<Bytes>) -> Self {
         let mut resource = Self::new("application/octet-stream", body);

@@ -13,12 +13,13 @@ use serde_json::{Value, json};
 
 use super::fault::{Fault, LengthLie, PartLie};
 use super::heliostat::free_address;
-use super::http::{Ask, Connection, ask};
+use super::http::{Ask, Connection, ask, ask_over};
 use super::packages::{Package, Release, Signing, iso};
 use super::random::{Random, fingerprint};
 use super::registry::{ABBREVIATED_ACCEPT, FakeRegistry, Switches};
 use super::resource::{Resource, gzip};
 use super::tarball;
+use super::tls::{Authority, Wish};
 use super::upstream::FakeUpstream;
 use super::wire::{Ending, Pace};
 
@@ -126,6 +127,32 @@ async fn parts_are_lied_about_as_ordered_and_wholes_are_not() {
     assert!(
         replaced.is(b"other") && replaced.header("etag") != with_artifact().resource("/a").unwrap().etag.as_deref()
     );
+}
+
+#[tokio::test]
+async fn an_upstream_shows_what_it_was_told_to_and_fails_within_tls_too() {
+    let (known, unknown) = (Authority::new("known"), Authority::new("unknown"));
+    let tls = known.client(&["http/1.1"]);
+    let upstream = with_artifact();
+    let get = async || ask_over(upstream.address(), Some(&tls), &Ask::get("/a")).await;
+    assert!(upstream.url().starts_with("http://") && get().await.status == 0);
+    upstream.show(Some(&known.issue("right")));
+    assert!(upstream.url().starts_with("https://") && get().await.is(BODY));
+    for wrong in [unknown.issue("wrong"), known.issue_for("past", &Wish { names: &["127.0.0.1"], until: 2001 })] {
+        upstream.show(Some(&wrong));
+        assert_eq!(get().await.status, 0);
+    }
+    upstream.show(Some(&known.issue("right again")));
+    for fault in [Fault::CutAt(10), Fault::ResetAt(10)] {
+        upstream.fail_next("/a", 1, fault);
+        assert!(matches!(get().await.ending, Ending::Cut(_)));
+    }
+    upstream.fail_next("/a", 1, Fault::Length(LengthLie::Absent));
+    assert_eq!(get().await.ending, Ending::ByClose);
+    let registry = FakeRegistry::start_tls(&known.issue("registry"));
+    registry.publish_plain("named");
+    let document = ask_over(registry.upstream.address(), Some(&tls), &Ask::get("/named")).await;
+    assert!(document.text().contains(&format!("\"tarball\":\"{}/named/", registry.url())), "{}", document.summary());
 }
 
 #[tokio::test]

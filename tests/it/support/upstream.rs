@@ -1,4 +1,4 @@
-//! A small HTTP/1.1 server that has what it was given, counts what it is asked, and fails on order.
+//! A small HTTP/1.1 server, bare or within TLS: it has what it was given, counts what it is asked, and fails on order.
 //!
 //! It runs on a thread and a runtime of its own, so that it neither slows a test's tasks nor outlives the test: dropping
 //! it ends the thread, and fails if a connection is left.
@@ -11,6 +11,7 @@ use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
 use percent_encoding::percent_decode_str;
+use rustls::ServerConfig;
 use tokio::net::{TcpListener, TcpSocket, TcpStream};
 use tokio::sync::{mpsc, oneshot};
 use tokio::task::JoinSet;
@@ -18,12 +19,14 @@ use tokio::time::{sleep, timeout};
 
 use super::fault::{Fault, Step, plan};
 use super::resource::{Resource, Seen};
-use super::wire::{Ending, Framing, Head, Reading, Wire};
+use super::tls::Identity;
+use super::wire::{Ending, Framing, Head, Reading, Stream, Wire};
 
 /// Longest stall, and longest wait for the next request on a connection.
 const PATIENCE: Duration = Duration::from_secs(120);
 /// Connections the kernel holds for us before they are accepted.
 const BACKLOG: u32 = 1024;
+const BAD_REQUEST: &[u8] = b"HTTP/1.1 400 Bad Request\r\ncontent-length: 0\r\nconnection: close\r\n\r\n";
 
 /// Answers requests for which no resource was put.
 pub type Responder = Arc<dyn Fn(&Seen) -> Option<Resource> + Send + Sync>;
@@ -50,6 +53,8 @@ struct State {
     /// By path; the empty one stands for every path.
     faults: BTreeMap<String, Vec<Ordered>>,
     seen: Vec<Seen>,
+    /// Shown to connections from now on; `None` speaks without TLS.
+    tls: Option<Arc<ServerConfig>>,
 }
 
 /// A fault and how often it strikes.
@@ -100,9 +105,14 @@ impl FakeUpstream {
         self.address
     }
 
-    /// Returns its URL without a trailing slash.
+    /// Returns its URL without a trailing slash, of the scheme it speaks now.
     pub fn url(&self) -> String {
-        format!("http://{}", self.address)
+        format!("http{}://{}", if self.shared.lock().tls.is_some() { "s" } else { "" }, self.address)
+    }
+
+    /// Shows this identity to connections from now on, or speaks to them without TLS.
+    pub fn show(&self, identity: Option<&Identity>) {
+        self.shared.lock().tls = identity.map(Identity::server);
     }
 
     pub fn put(&self, path: &str, resource: Resource) {
@@ -214,7 +224,7 @@ impl Shared {
         state.seen.push(seen.clone());
         drop(state);
         let made = || fallback.and_then(|responder| responder(&seen));
-        let resource = resource.or_else(made).unwrap_or_else(absent);
+        let resource = resource.or_else(made).unwrap_or_else(Resource::absent);
         plan(&resource, &seen, fault.as_ref())
     }
 }
@@ -230,10 +240,6 @@ impl State {
         ordered.left = ordered.left.map(|left| left - 1);
         Some(ordered.fault.clone())
     }
-}
-
-fn absent() -> Resource {
-    Resource::new("application/json", r#"{"error":"Not found"}"#).status(404)
 }
 
 // === impl Counted ===
@@ -264,8 +270,7 @@ async fn serve(listener: std::net::TcpListener, shared: &Arc<Shared>, mut orders
     loop {
         tokio::select! {
             stream = accept(&door) => {
-                let counted = Counted::new(shared);
-                connections.spawn(converse(stream, counted));
+                connections.spawn(converse(stream, Counted::new(shared)));
             }
             Some(_) = connections.join_next() => {}
             order = orders.recv() => match order {
@@ -318,12 +323,23 @@ async fn reserve(address: SocketAddr) -> TcpSocket {
 async fn converse(stream: TcpStream, counted: Counted) {
     // Pieces must leave as they are written; a socket that refuses the option still works.
     let _ = stream.set_nodelay(true);
+    let tls = counted.0.lock().tls.clone();
+    // A peer that does not like what it is shown leaves.
+    let Ok(Ok(stream)) = timeout(PATIENCE, Stream::accept(stream, tls.as_ref())).await else { return };
     let mut wire = Wire::new(stream);
-    while let Ok(Ok(Some(head))) = timeout(PATIENCE, wire.head()).await {
+    loop {
+        let head = match timeout(PATIENCE, wire.head()).await {
+            Ok(Ok(Some(head))) => head,
+            // Whoever sends what is no HTTP may not understand this; then it is the end of it all the same.
+            Ok(Err(Ending::Malformed(_))) => return drop(wire.write(BAD_REQUEST).await),
+            _ => return,
+        };
         let Some(seen) = read_rest(&mut wire, head).await else { return };
         let leave = seen.headers.lists("connection", "close");
-        if !perform(&mut wire, counted.0.decide(seen)).await || leave {
-            return;
+        match perform(&mut wire, counted.0.decide(seen)).await {
+            false => return,
+            true if leave => return wire.close().await,
+            true => {}
         }
     }
 }
@@ -340,8 +356,7 @@ async fn read_rest(wire: &mut Wire, head: Head) -> Option<Seen> {
     let (method, target) = (words.next()?.to_owned(), words.next()?.to_owned());
     let (path, query) = target.split_once('?').unwrap_or((&target, ""));
     let path = percent_decode_str(path).decode_utf8_lossy().into_owned();
-    let query = query.to_owned();
-    let seen = Seen { method, target, path, query, headers: head.headers, body };
+    let seen = Seen { path, query: query.to_owned(), method, target, headers: head.headers, body };
     (ending == Ending::Complete).then_some(seen)
 }
 
@@ -368,7 +383,10 @@ async fn perform(wire: &mut Wire, steps: Vec<Step>) -> bool {
                 let _ = timeout(PATIENCE, wire.drain()).await;
                 return false;
             }
-            Step::Close => return false,
+            Step::Close => {
+                wire.close().await;
+                return false;
+            }
             Step::Reset => {
                 wire.stream().set_zero_linger().expect("a socket takes this option");
                 return false;

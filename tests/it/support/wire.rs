@@ -1,14 +1,17 @@
-//! HTTP/1.1 messages as bytes on a TCP stream, for both ends of the tests.
+//! HTTP/1.1 messages as bytes on a TCP stream, bare or within TLS, for both ends of the tests.
 //!
 //! Own code on purpose: a library would hide how a message ended, and that is what the tests are about.
 
 use std::fmt;
 use std::io;
+use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::{Buf, BytesMut};
+use rustls::{ClientConfig, ServerConfig};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
+use tokio_rustls::{TlsAcceptor, TlsConnector, TlsStream};
 
 /// Longest head read, in bytes.
 const HEAD_LIMIT: usize = 256 * 1024;
@@ -16,10 +19,16 @@ const HEAD_LIMIT: usize = 256 * 1024;
 /// Most bytes read at once.
 const PIECE: usize = 64 * 1024;
 
-/// A TCP stream, and what was read from it beyond what was asked for.
+/// A stream, and what was read from it beyond what was asked for.
 pub struct Wire {
-    stream: TcpStream,
+    stream: Stream,
     held: BytesMut,
+}
+
+/// What carries the bytes.
+pub enum Stream {
+    Plain(TcpStream),
+    Tls(Box<TlsStream<TcpStream>>),
 }
 
 /// The first line and the headers of a message.
@@ -57,6 +66,8 @@ pub enum Ending {
     Abandoned,
     /// The bytes are no HTTP message.
     Malformed(String),
+    /// The peer gave up this one stream of HTTP/2, for this reason.
+    Reset(String),
 }
 
 /// How fast to read or write: a `pause` after so many `bytes`.
@@ -137,25 +148,66 @@ impl Head {
     }
 }
 
+// === impl Stream ===
+
+impl Stream {
+    /// Shakes hands as a client, where TLS is to be spoken. The server is known by its address.
+    pub async fn connect(stream: TcpStream, tls: Option<&Arc<ClientConfig>>) -> io::Result<Self> {
+        let Some(tls) = tls else { return Ok(Self::Plain(stream)) };
+        let name = stream.peer_addr()?.ip().into();
+        let stream = TlsConnector::from(Arc::clone(tls)).connect(name, stream).await?;
+        Ok(Self::Tls(Box::new(stream.into())))
+    }
+
+    /// Shakes hands as a server, where TLS is to be spoken.
+    pub async fn accept(stream: TcpStream, tls: Option<&Arc<ServerConfig>>) -> io::Result<Self> {
+        let Some(tls) = tls else { return Ok(Self::Plain(stream)) };
+        let stream = TlsAcceptor::from(Arc::clone(tls)).accept(stream).await?;
+        Ok(Self::Tls(Box::new(stream.into())))
+    }
+}
+
 // === impl Wire ===
 
 impl Wire {
-    pub fn new(stream: TcpStream) -> Self {
+    pub fn new(stream: Stream) -> Self {
         Self { stream, held: BytesMut::new() }
     }
 
+    /// Returns the connection below.
     pub fn stream(&self) -> &TcpStream {
-        &self.stream
+        match &self.stream {
+            Stream::Plain(stream) => stream,
+            Stream::Tls(stream) => stream.get_ref().0,
+        }
     }
 
     pub async fn write(&mut self, bytes: &[u8]) -> io::Result<()> {
-        self.stream.write_all(bytes).await
+        match &mut self.stream {
+            Stream::Plain(stream) => stream.write_all(bytes).await,
+            Stream::Tls(stream) => {
+                stream.write_all(bytes).await?;
+                stream.flush().await
+            }
+        }
+    }
+
+    /// Ends in good order: TLS wants a word for that, a bare connection is only dropped.
+    pub async fn close(&mut self) {
+        if let Stream::Tls(stream) = &mut self.stream {
+            // A peer that has left already needs no word.
+            let _ = stream.shutdown().await;
+        }
     }
 
     /// Reads what comes next into `held`; `false` at the end of the stream.
     async fn fill(&mut self) -> io::Result<bool> {
         self.held.reserve(PIECE);
-        Ok(self.stream.read_buf(&mut self.held).await? > 0)
+        let read = match &mut self.stream {
+            Stream::Plain(stream) => stream.read_buf(&mut self.held).await?,
+            Stream::Tls(stream) => stream.read_buf(&mut self.held).await?,
+        };
+        Ok(read > 0)
     }
 
     /// Waits until the peer closes, throwing away what it sends.
@@ -177,6 +229,10 @@ impl Wire {
                 let text = String::from_utf8_lossy(&self.held[..end]).into_owned();
                 self.held.advance(end + 4);
                 return Head::parse(&text).map(Some).ok_or(Ending::Malformed(text));
+            }
+            // What starts otherwise is no message: TLS, for one, where none was expected.
+            if self.held.first().is_some_and(|byte| !byte.is_ascii_alphabetic()) {
+                return Err(Ending::Malformed(format!("{:?}", &self.held[..self.held.len().min(16)])));
             }
             if self.held.len() > HEAD_LIMIT {
                 return Err(Ending::Malformed("a head without end".into()));
