@@ -40,6 +40,8 @@ struct Parts {
     health: Arc<Health>,
     log: log::Log,
     mounts: Arc<ArcSwap<Mounts>>,
+    /// What clients are shown; none where plain HTTP is spoken.
+    tls: Option<Arc<Tls>>,
 }
 
 /// Serves until told to stop.
@@ -57,9 +59,10 @@ pub fn serve(source: config::Source, upgrade: bool) -> anyhow::Result<()> {
     let mirror = mirror(&config, store, &pseudonym, &metrics)?;
     let health = Arc::new(Health::default());
     health.set_store_open(true);
-    let parts = Arc::new(Parts { source, mirror, metrics, health, log, mounts: Arc::default() });
+    let tls = tls(&config)?;
+    let parts = Arc::new(Parts { source, mirror, metrics, health, log, mounts: Arc::default(), tls });
     parts.mount(&config)?;
-    let ended = front(&parts, &config, pseudonym, upgrade)?.run(hooks(&parts, &config));
+    let ended = front(&parts, &config, pseudonym, upgrade).run(hooks(&parts, &config));
     parts.close();
     ended.context("the server stopped")
 }
@@ -80,11 +83,16 @@ fn mirror(config: &Config, store: Store, pseudonym: &str, metrics: &Arc<Metrics>
     Ok(Mirror::new(store, fetch, Clock::default(), Arc::clone(metrics)))
 }
 
-fn front(parts: &Parts, config: &Config, via: String, upgrade: bool) -> anyhow::Result<Front> {
-    let tls = config.listen.tls.as_ref().map(|tls| Tls::load(&tls.certificate, &tls.key)).transpose()?;
+fn tls(config: &Config) -> anyhow::Result<Option<Arc<Tls>>> {
+    let files = config.listen.tls.as_ref();
+    let tls = files.map(|files| Tls::load(&files.certificate, &files.key)).transpose();
+    Ok(tls.context("cannot show the certificate")?.map(Arc::new))
+}
+
+fn front(parts: &Parts, config: &Config, via: String, upgrade: bool) -> Front {
     let settings = Settings {
         listen: config.addresses().copied().collect(),
-        tls: tls.map(Arc::new),
+        tls: parts.tls.clone(),
         threads: config.listen.threads,
         limits: Limits {
             in_flight: config.limits.in_flight,
@@ -97,12 +105,12 @@ fn front(parts: &Parts, config: &Config, via: String, upgrade: bool) -> anyhow::
         connect_timeout: config.fetch.connect_timeout,
         ca_file: config.fetch.ca_file.clone(),
     };
-    Ok(Front {
+    Front {
         settings,
         mounts: Arc::clone(&parts.mounts),
         metrics: Arc::clone(&parts.metrics),
         health: Arc::clone(&parts.health),
-    })
+    }
 }
 
 fn hooks(parts: &Arc<Parts>, config: &Config) -> Hooks {
@@ -172,7 +180,8 @@ impl Parts {
         }
     }
 
-    /// Reads the configuration again and takes over what may change while running: mounts, log filter, offline.
+    /// Reads the configuration again and takes over what may change while running: mounts, log filter, offline, and
+    /// what the files of the certificate hold.
     fn reload(&self) {
         let reloaded = config::load(&self.source).map_err(anyhow::Error::from).and_then(|config| {
             self.mount(&config)?;
@@ -182,6 +191,13 @@ impl Parts {
             Ok(()) => tracing::info!("configuration read again: mounts, log filter and offline are taken over"),
             Err(error) => {
                 tracing::error!(error = format!("{error:#}"), "configuration not taken over, the old one stays")
+            }
+        }
+        match self.tls.as_ref().map(|tls| tls.reload().map_err(anyhow::Error::from)) {
+            None => {}
+            Some(Ok(())) => tracing::info!("certificate read again: new connections are shown it"),
+            Some(Err(error)) => {
+                tracing::error!(error = format!("{error:#}"), "certificate not taken over, the old one stays")
             }
         }
     }

@@ -42,7 +42,13 @@ impl Authority {
         params.key_usages = vec![KeyUsagePurpose::KeyCertSign];
         let issuer = CertifiedIssuer::self_signed(params, key_pair()).expect("these parameters make a certificate");
         let directory = tempfile::tempdir().expect("a temporary directory");
+        std::fs::write(directory.path().join("authority.pem"), issuer.pem()).expect("it can be written");
         Self { issuer, directory }
+    }
+
+    /// Returns the PEM file of its own certificate.
+    pub fn file(&self) -> PathBuf {
+        self.directory.path().join("authority.pem")
     }
 
     /// Makes an identity for 127.0.0.1 and localhost.

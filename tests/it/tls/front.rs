@@ -1,8 +1,9 @@
 //! The certificate that clients are shown, and HTTP/1.1 behind it.
 
 use std::process::{Command, Stdio};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
+use rustix::process::Signal;
 use rustls::version;
 
 use super::{LARGE, Secured};
@@ -63,6 +64,37 @@ async fn who_speaks_no_tls_or_does_not_believe_us_harms_nobody() {
     let stranger = Authority::new("somebody else").client(&["http/1.1"]);
     assert!(Connection::open_tls(address, &stranger).await.is_err(), "our certificate is signed by nobody it knows");
     assert!(world.heliostat.get("/npm/harmless").await.is(document.as_bytes()));
+}
+
+#[tokio::test]
+async fn a_renewed_certificate_is_shown_after_sighup_and_a_broken_one_is_not() {
+    let world = Secured::start().await;
+    let document = world.publish_document("renewed");
+    let (address, others) = (world.heliostat.address(), Authority::new("the next one"));
+    let (old, new) = (world.authority.client(&["http/1.1"]), others.client(&["http/1.1"]));
+    let mut kept = Connection::open_tls(address, &old).await.expect("it is believed");
+    let renew = |certificate: &[u8], key: &[u8]| {
+        let place = world.authority.file();
+        std::fs::write(place.with_file_name("front-certificate.pem"), certificate).expect("it can be written");
+        std::fs::write(place.with_file_name("front-key.pem"), key).expect("it can be written");
+        world.heliostat.signal(Signal::HUP);
+    };
+    let next = others.issue("next");
+    let read = |path| std::fs::read(path).expect("it is there");
+    renew(&read(&next.certificate), &read(&next.key));
+    let start = Instant::now();
+    while Connection::open_tls(address, &new).await.is_err() {
+        assert!(start.elapsed() < Duration::from_secs(5), "it is not shown\n{}", world.heliostat.said());
+        tokio::time::sleep(Duration::from_millis(20)).await;
+    }
+    assert!(kept.ask(&Ask::get("/npm/renewed")).await.is(document.as_bytes()), "who is connected stays");
+    renew(b"-----BEGIN CERTIFICATE-----\nAA==\n-----END CERTIFICATE-----\n", &read(&next.key));
+    while !world.heliostat.said().contains("certificate not taken over") {
+        assert!(start.elapsed() < Duration::from_secs(10), "it is not told\n{}", world.heliostat.said());
+        tokio::time::sleep(Duration::from_millis(20)).await;
+    }
+    let answer = ask_over(address, Some(&new), &Ask::get("/npm/renewed")).await;
+    assert_eq!(answer.status, 200, "{}", answer.summary());
 }
 
 #[test]
