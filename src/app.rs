@@ -13,6 +13,7 @@ use time::format_description::well_known::Rfc3339;
 use crate::base::clock::Clock;
 use crate::base::fs;
 use crate::base::http::Handler;
+use crate::base::roots::Roots;
 use crate::config::{self, Config};
 use crate::front::limits::Limits;
 use crate::front::mounts::{Mount, Mounts};
@@ -40,6 +41,8 @@ struct Parts {
     health: Arc<Health>,
     log: log::Log,
     mounts: Arc<ArcSwap<Mounts>>,
+    /// Whom we believe.
+    roots: Roots,
     /// What clients are shown; none where plain HTTP is spoken.
     tls: Option<Arc<Tls>>,
 }
@@ -56,11 +59,12 @@ pub fn serve(source: config::Source, upgrade: bool) -> anyhow::Result<()> {
     let metrics = Arc::new(Metrics::new()?);
     let store = open_store(&config, &metrics)?;
     let pseudonym = pseudonym(&config.data, &store)?;
-    let mirror = mirror(&config, store, &pseudonym, &metrics)?;
+    let roots = Roots::load(&config.fetch.extra_roots).context("cannot use fetch.ca_file")?;
+    let mirror = mirror(&config, store, &pseudonym, &roots, &metrics)?;
     let health = Arc::new(Health::default());
     health.set_store_open(true);
     let tls = tls(&config)?;
-    let parts = Arc::new(Parts { source, mirror, metrics, health, log, mounts: Arc::default(), tls });
+    let parts = Arc::new(Parts { source, mirror, metrics, health, log, mounts: Arc::default(), roots, tls });
     parts.mount(&config)?;
     let ended = front(&parts, &config, pseudonym, upgrade).run(hooks(&parts, &config));
     parts.close();
@@ -77,8 +81,14 @@ pub fn open_store(config: &Config, metrics: &Arc<Metrics>) -> anyhow::Result<Sto
         .with_context(|| format!("cannot open the store in {}", directory.display()))
 }
 
-fn mirror(config: &Config, store: Store, pseudonym: &str, metrics: &Arc<Metrics>) -> anyhow::Result<Mirror> {
-    let fetch = Fetch::new(config.fetch.clone(), via(pseudonym)?, Clock::default(), Arc::clone(metrics))
+fn mirror(
+    config: &Config,
+    store: Store,
+    pseudonym: &str,
+    roots: &Roots,
+    metrics: &Arc<Metrics>,
+) -> anyhow::Result<Mirror> {
+    let fetch = Fetch::new(config.fetch.clone(), roots, via(pseudonym)?, Clock::default(), Arc::clone(metrics))
         .context("cannot build the client of upstreams")?;
     Ok(Mirror::new(store, fetch, Clock::default(), Arc::clone(metrics)))
 }
@@ -103,7 +113,7 @@ fn front(parts: &Parts, config: &Config, via: String, upgrade: bool) -> Front {
         upgrade_socket: config.data.join(UPGRADE_SOCKET),
         access_log: config.log.access,
         connect_timeout: config.fetch.connect_timeout,
-        ca_file: config.fetch.ca_file.clone(),
+        roots: parts.roots.clone(),
     };
     Front {
         settings,

@@ -7,6 +7,7 @@ use std::ffi::OsStr;
 use std::fs::{self, File, OpenOptions};
 use std::io::{self, IoSliceMut, Read, Write};
 use std::ops::Range;
+use std::os::fd::AsRawFd;
 use std::os::unix::fs::{FileExt, MetadataExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -153,6 +154,11 @@ impl Temp {
     pub fn in_memory() -> io::Result<Self> {
         let file = rustix::fs::memfd_create("heliostat", rustix::fs::MemfdFlags::CLOEXEC)?;
         Ok(Self { file: Arc::new(file.into()), path: None })
+    }
+
+    /// Returns a path at which this process can open the file for as long as this lives, for readers that take no less.
+    pub fn path(&self) -> PathBuf {
+        self.path.clone().unwrap_or_else(|| format!("/proc/self/fd/{}", self.file.as_raw_fd()).into())
     }
 
     /// Returns a slice of the first `length` bytes, for readers that follow the writer.

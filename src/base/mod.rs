@@ -6,4 +6,5 @@ pub mod digest;
 pub mod fs;
 pub mod http;
 pub mod negotiate;
+pub mod roots;
 pub mod secret;

@@ -31,6 +31,8 @@ use super::limits::Limits;
 use super::mounts::Mounts;
 use super::proxy::Proxy;
 use super::tls::Tls;
+use crate::base::fs::Temp;
+use crate::base::roots::Roots;
 use crate::telemetry::health::Health;
 use crate::telemetry::metrics::Metrics;
 
@@ -57,8 +59,8 @@ pub struct Settings {
     pub access_log: bool,
     /// For connections to the upstreams of what is passed through.
     pub connect_timeout: Duration,
-    /// Roots to trust for those, in place of the system's.
-    pub ca_file: Option<PathBuf>,
+    /// Whom to believe on those.
+    pub roots: Roots,
 }
 
 /// The server, not yet running.
@@ -95,7 +97,7 @@ pub enum Error {
     Listen { address: SocketAddr, source: io::Error },
     #[error("cannot take over the running server")]
     TakeOver(#[from] hand_over::Error),
-    #[error("cannot start threads or hear signals")]
+    #[error("cannot start threads, hear signals or hold files in memory")]
     System(#[source] io::Error),
     #[error("cannot show the certificate")]
     Tls(#[source] Box<pingora::Error>),
@@ -139,7 +141,8 @@ impl Front {
     fn start(&self, fds: ListenFds) -> Result<Running, Error> {
         let (shutdown, stopped) = watch::channel(false);
         let doors = Doors::default();
-        let proxy = Arc::new(http_proxy(&Arc::new(self.conf()), self.proxy()));
+        let roots = self.roots_file().map_err(Error::System)?;
+        let proxy = Arc::new(http_proxy(&Arc::new(self.conf(&roots)), self.proxy()));
         let gate = Gate { proxy, doors: doors.clone() };
         let mut service = Service::new("front".into(), gate);
         for address in &self.settings.listen {
@@ -159,12 +162,16 @@ impl Front {
         }
     }
 
-    fn conf(&self) -> ServerConf {
-        ServerConf {
-            threads: self.threads(),
-            ca_file: self.settings.ca_file.as_ref().map(|path| path.to_string_lossy().into_owned()),
-            ..ServerConf::default()
-        }
+    /// Writes the roots where pingora can read them: it takes a file, and that in place of the system's own.
+    fn roots_file(&self) -> io::Result<Temp> {
+        let file = Temp::in_memory()?;
+        file.write_all(self.settings.roots.print().as_bytes())?;
+        Ok(file)
+    }
+
+    fn conf(&self, roots: &Temp) -> ServerConf {
+        let ca_file = Some(roots.path().to_string_lossy().into_owned());
+        ServerConf { threads: self.threads(), ca_file, ..ServerConf::default() }
     }
 
     fn proxy(&self) -> Proxy {

@@ -24,6 +24,7 @@ use super::egress::{self, Kept, Reach};
 use super::error::Error;
 use super::resource::Upstream;
 use crate::base::clock::Clock;
+use crate::base::roots::Roots;
 use crate::config;
 use crate::telemetry::metrics::Metrics;
 
@@ -96,12 +97,13 @@ struct Host {
 // === impl Fetch ===
 
 impl Fetch {
-    /// Builds the client. `via` names us in `Via`.
+    /// Builds the client, which believes in `roots` alone. `via` names us in `Via`.
     ///
     /// # Errors
-    /// [`reqwest::Error`] when a configured proxy or root certificate cannot be used.
+    /// [`reqwest::Error`] when the configured proxy cannot be used.
     pub fn new(
         settings: config::Fetch,
+        roots: &Roots,
         via: HeaderValue,
         clock: Clock,
         metrics: Arc<Metrics>,
@@ -109,8 +111,8 @@ impl Fetch {
         // With a proxy, the only name that is resolved here is the proxy's own.
         let guarded = if settings.proxy.is_some() { Reach::Private } else { Reach::Public };
         Ok(Self {
-            public: client(&settings, guarded)?,
-            private: client(&settings, Reach::Private)?,
+            public: client(&settings, roots, guarded)?,
+            private: client(&settings, roots, Reach::Private)?,
             settings,
             hosts: Mutex::default(),
             offline: AtomicBool::new(false),
@@ -392,8 +394,10 @@ fn authority(url: &Url) -> String {
 }
 
 /// Builds a client whose connections reach so far.
-fn client(settings: &config::Fetch, reach: Reach) -> Result<reqwest::Client, reqwest::Error> {
+fn client(settings: &config::Fetch, roots: &Roots, reach: Reach) -> Result<reqwest::Client, reqwest::Error> {
+    let certificates = roots.certificates().iter().map(|root| reqwest::Certificate::from_der(root));
     let mut builder = reqwest::Client::builder()
+        .tls_certs_only(certificates.collect::<Result<Vec<_>, _>>()?)
         .redirect(reqwest::redirect::Policy::none())
         .no_proxy()
         .dns_resolver(Arc::new(Resolver(reach)))
@@ -402,9 +406,6 @@ fn client(settings: &config::Fetch, reach: Reach) -> Result<reqwest::Client, req
         .tcp_nodelay(true);
     if let Some(proxy) = &settings.proxy {
         builder = builder.proxy(reqwest::Proxy::all(proxy.as_url().as_str())?);
-    }
-    for certificate in reqwest::Certificate::from_pem_bundle(&settings.extra_roots)? {
-        builder = builder.tls_certs_merge([certificate]);
     }
     builder.build()
 }

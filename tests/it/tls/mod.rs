@@ -3,6 +3,7 @@
 
 mod front;
 mod streams;
+mod trust;
 
 use std::path::PathBuf;
 use std::time::{Duration, Instant};
