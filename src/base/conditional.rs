@@ -4,7 +4,8 @@ use std::ops::Range;
 use std::time::SystemTime;
 
 use ::http::header::{
-    ETAG, HeaderMap, IF_MATCH, IF_MODIFIED_SINCE, IF_NONE_MATCH, IF_RANGE, IF_UNMODIFIED_SINCE, LAST_MODIFIED, RANGE,
+    DATE, ETAG, HeaderMap, IF_MATCH, IF_MODIFIED_SINCE, IF_NONE_MATCH, IF_RANGE, IF_UNMODIFIED_SINCE, LAST_MODIFIED,
+    RANGE,
 };
 
 /// More ranges than this in one request are answered with the whole, as RFC 9110 §14.2 allows against abuse.
@@ -104,8 +105,10 @@ fn not_modified(request: &HeaderMap, held: &HeaderMap) -> bool {
             .filter_map(|v| v.to_str().ok())
             .any(|list| etag_listed(list, etag));
     }
-    match (date(request, IF_MODIFIED_SINCE), date(held, LAST_MODIFIED)) {
-        (Some(since), Some(modified)) => modified <= since,
+    // What does not say when it was changed was not changed after it was sent. Source: RFC 9111 §4.3.2.
+    let modified = || date(held, LAST_MODIFIED).or_else(|| date(held, DATE));
+    match date(request, IF_MODIFIED_SINCE).map(|since| (since, modified())) {
+        Some((since, Some(modified))) => modified <= since,
         _ => false,
     }
 }
@@ -220,6 +223,15 @@ mod tests {
         ] {
             assert_eq!(due(request), expected, "{request:?}");
         }
+    }
+
+    #[test]
+    fn what_does_not_say_when_it_changed_did_so_before_it_was_sent() {
+        let due = |since: &str| {
+            let request = [(IF_MODIFIED_SINCE, since.parse().unwrap())].into_iter().collect();
+            decide(&request, &[(DATE, MODIFIED.parse().unwrap())].into_iter().collect(), Some(10))
+        };
+        assert_eq!((due(MODIFIED), due(EARLIER)), (Due::NotModified, Due::Whole));
     }
 
     #[test]

@@ -88,6 +88,14 @@ pub struct Forward {
     pub authorization: Option<Secret>,
     /// Longest request body passed on, in bytes.
     pub max_body: u64,
+    /// Hears the head of the answer before the client does.
+    pub listener: Option<Arc<dyn Listener>>,
+}
+
+/// Wants to know how a passthrough ends.
+#[async_trait]
+pub trait Listener: std::fmt::Debug + Send + Sync {
+    async fn hear(&self, status: StatusCode, headers: &HeaderMap);
 }
 
 /// One reply: head, body, and what the access line says of it.
@@ -130,6 +138,8 @@ pub enum CacheState {
     Revalidated,
     /// Kept, no longer fresh, and upstream gave another.
     Expired,
+    /// Fetched for this request alone, and not to be kept.
+    Passed,
     /// Could not be had: nothing is kept, and upstream gave nothing that can be.
     Failed,
     /// Rode along with a fill that another request started.
@@ -157,6 +167,11 @@ pub trait Source: Send {
 
     /// Returns the next piece, `None` at the end. After an error the connection must be cut.
     async fn next(&mut self) -> Option<Result<Bytes, Cut>>;
+
+    /// Tells whether this can be turned into a file of any length: what may not be kept anywhere cannot.
+    fn may_settle(&self) -> bool {
+        true
+    }
 
     /// Turns this into a file once all of it is there and proved, so that any part of it can be served.
     async fn whole(self: Box<Self>) -> Result<Slice, Cut>;
@@ -228,12 +243,13 @@ impl Body {
 
 impl CacheState {
     /// Every state, for metrics.
-    pub const ALL: [Self; 8] = [
+    pub const ALL: [Self; 9] = [
         Self::Hit,
         Self::Miss,
         Self::Stale,
         Self::Revalidated,
         Self::Expired,
+        Self::Passed,
         Self::Failed,
         Self::Joined,
         Self::Bypass,
@@ -246,6 +262,7 @@ impl CacheState {
             Self::Stale => "stale",
             Self::Revalidated => "revalidated",
             Self::Expired => "expired",
+            Self::Passed => "passed",
             Self::Failed => "failed",
             Self::Joined => "joined",
             Self::Bypass => "bypass",
@@ -260,6 +277,7 @@ impl CacheState {
             Self::Stale => "heliostat; hit; detail=stale",
             Self::Revalidated => "heliostat; fwd=stale; fwd-status=304",
             Self::Expired => "heliostat; fwd=stale; fwd-status=200; stored",
+            Self::Passed => "heliostat; fwd=miss",
             Self::Failed => "heliostat; fwd=uri-miss; detail=failed",
             Self::Joined => "heliostat; fwd=uri-miss; collapsed",
             Self::Bypass => return None,

@@ -4,8 +4,8 @@ use std::time::{Duration, Instant};
 
 use http::header::{
     ACCEPT, ACCEPT_ENCODING, ACCEPT_LANGUAGE, ALT_SVC, AUTHORIZATION, CONTENT_ENCODING, CONTENT_LENGTH, CONTENT_TYPE,
-    HOST, HeaderName, HeaderValue, IF_MODIFIED_SINCE, IF_NONE_MATCH, RANGE, SET_COOKIE, STRICT_TRANSPORT_SECURITY,
-    TRANSFER_ENCODING, USER_AGENT, VIA,
+    HOST, HeaderName, HeaderValue, IF_MATCH, IF_MODIFIED_SINCE, IF_NONE_MATCH, IF_RANGE, IF_UNMODIFIED_SINCE, RANGE,
+    SET_COOKIE, STRICT_TRANSPORT_SECURITY, TRANSFER_ENCODING, USER_AGENT, VIA,
 };
 use pingora::http::{RequestHeader, ResponseHeader};
 use pingora::upstreams::peer::HttpPeer;
@@ -18,15 +18,18 @@ pub const TOO_LARGE: ErrorType = ErrorType::new("BodyTooLarge");
 
 /// What of a client's request an upstream gets to see. All else stays here: credentials for us, cookies, and whatever a
 /// client may come to send that we do not know.
-const PASSED: [HeaderName; 12] = [
+const PASSED: [HeaderName; 15] = [
     ACCEPT,
     ACCEPT_ENCODING,
     ACCEPT_LANGUAGE,
     CONTENT_ENCODING,
     CONTENT_LENGTH,
     CONTENT_TYPE,
+    IF_MATCH,
     IF_MODIFIED_SINCE,
     IF_NONE_MATCH,
+    IF_RANGE,
+    IF_UNMODIFIED_SINCE,
     RANGE,
     TRANSFER_ENCODING,
     USER_AGENT,
@@ -107,6 +110,15 @@ impl Passage {
         Ok(())
     }
 
+    /// Tells whoever wants to know how the upstream answers.
+    pub async fn hear(&self, response: &ResponseHeader) {
+        if let Some(listener) = &self.forward.listener
+            && !response.status.is_informational()
+        {
+            listener.hear(response.status, &response.headers).await;
+        }
+    }
+
     /// Counts request body bytes before they are passed on.
     ///
     /// # Errors
@@ -153,6 +165,7 @@ mod tests {
             target: "/-/v1/search?text=a".into(),
             authorization: Some(Secret::new("Bearer ours")),
             max_body: 10,
+            listener: None,
         })
     }
 
@@ -190,6 +203,29 @@ mod tests {
         let mut passage = passage();
         passage.count_body(10).unwrap();
         assert_eq!(passage.count_body(1).unwrap_err().etype(), &TOO_LARGE);
+    }
+
+    /// Writes down what it hears.
+    #[derive(Debug, Default)]
+    struct Heard(std::sync::Mutex<Vec<u16>>);
+
+    #[async_trait::async_trait]
+    impl crate::base::http::Listener for Heard {
+        async fn hear(&self, status: http::StatusCode, _headers: &http::HeaderMap) {
+            self.0.lock().unwrap().push(status.as_u16());
+        }
+    }
+
+    #[tokio::test]
+    async fn who_wants_to_know_hears_the_final_head() {
+        let heard = std::sync::Arc::new(Heard::default());
+        let mut passage = passage();
+        passage.hear(&ResponseHeader::build(200, None).unwrap()).await;
+        passage.forward.listener = Some(heard.clone());
+        for status in [100, 103, 204] {
+            passage.hear(&ResponseHeader::build(status, None).unwrap()).await;
+        }
+        assert_eq!(*heard.0.lock().unwrap(), [204]);
     }
 
     #[test]

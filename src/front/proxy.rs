@@ -244,6 +244,7 @@ impl ProxyHttp for Proxy {
     ) -> Result<()> {
         if let Some(passage) = &visit.passage {
             self.metrics.upstream_seconds.with_label_values(&[passage.host()]).observe(passage.seconds());
+            passage.hear(response).await;
         }
         passage::rewrite_response(response, &self.via, &visit.id)
     }

@@ -48,7 +48,7 @@ pub async fn settle(mut reply: Reply, asked: Asked<'_>) -> Result<Reply, Cut> {
     // Without chunks and without a length, a cut body would look complete.
     let unchunked = asked.version < Version::HTTP_11 || reply.manner == Manner::Strict;
     let unframed = unchunked && source.length().is_none();
-    if unframed || (asked.headers.contains_key(RANGE) && is_partial(&reply, asked)) {
+    if unframed || (source.may_settle() && asked.headers.contains_key(RANGE) && is_partial(&reply, asked)) {
         let Body::Stream(source) = std::mem::replace(&mut reply.body, Body::Empty) else { return Ok(reply) };
         reply.body = Body::File(source.whole().await?);
     }
@@ -85,8 +85,9 @@ fn is_partial(reply: &Reply, asked: Asked<'_>) -> bool {
 }
 
 fn narrow(mut reply: Reply, asked: Asked<'_>) -> Ready {
-    // Ranges are defined for GET alone (RFC 9110 §14.2).
-    let length = reply.body.length().filter(|_| asked.method == Method::GET);
+    // Ranges are defined for GET alone (RFC 9110 §14.2), and cut from what is all there.
+    let is_there = !matches!(reply.body, Body::Stream(_));
+    let length = reply.body.length().filter(|_| asked.method == Method::GET && is_there);
     match (conditional::decide(asked.headers, &reply.headers, length), length) {
         (Due::Parts(parts), Some(length)) => partial(reply, parts, length),
         (Due::Unsatisfiable, Some(length)) => {
@@ -190,6 +191,28 @@ mod tests {
 
         async fn next(&mut self) -> Option<Result<Bytes, Cut>> {
             None
+        }
+
+        async fn whole(self: Box<Self>) -> Result<Slice, Cut> {
+            Err(Cut(std::sync::Arc::new(std::io::Error::other("cut"))))
+        }
+    }
+
+    /// A body that may not be gathered anywhere.
+    struct Fleeting;
+
+    #[async_trait]
+    impl Source for Fleeting {
+        fn length(&self) -> Option<u64> {
+            Some(10)
+        }
+
+        async fn next(&mut self) -> Option<Result<Bytes, Cut>> {
+            None
+        }
+
+        fn may_settle(&self) -> bool {
+            false
         }
 
         async fn whole(self: Box<Self>) -> Result<Slice, Cut> {
@@ -302,6 +325,17 @@ mod tests {
         let ready = ready(Method::GET, &[], reply);
         assert_eq!(ready.headers["transfer-encoding"], "chunked");
         assert!(!ready.headers.contains_key(CONTENT_LENGTH));
+    }
+
+    #[tokio::test]
+    async fn no_part_is_cut_from_a_body_that_may_not_be_gathered() {
+        let mut reply = held();
+        reply.body = Body::Stream(Box::new(Fleeting));
+        let headers = map(&[("range", "bytes=0-1")]);
+        let asked = Asked { method: &Method::GET, version: Version::HTTP_11, headers: &headers };
+        let ready = compose(settle(reply, asked).await.unwrap(), asked);
+        assert_eq!((ready.status, ready.headers["content-length"].as_bytes()), (StatusCode::OK, &b"10"[..]));
+        assert!(matches!(ready.body, Body::Stream(_)));
     }
 
     #[tokio::test]

@@ -27,6 +27,7 @@ impl Npm {
             target: target(upstream, request),
             authorization: upstream.authorization.clone(),
             max_body: self.max_body,
+            listener: None,
         })
     }
 }
