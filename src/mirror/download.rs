@@ -9,8 +9,8 @@ use super::crash::{self, Step};
 use super::error::Error;
 use super::fetch::Response;
 use super::fill::{Fill, asked_to_wait, back_off, content_range};
+use super::flight::Head;
 use super::room::Room;
-use super::store::Http;
 use super::verify;
 use crate::base::digest::{Hashed, Hasher};
 
@@ -45,19 +45,19 @@ pub struct Download<'a> {
 }
 
 impl<'a> Download<'a> {
-    /// Opens the temporary file and lets riders in, who are told `http`. Without it, they wait until all is proved.
+    /// Opens the temporary file and lets riders in, who are told `head`. Without it, they wait until all is proved.
     ///
     /// # Errors
     /// [`Error::TooLarge`], [`Error::Store`].
-    pub async fn start(fill: &'a Fill, response: Response, http: Option<&Http>) -> Result<Self, Error> {
+    pub async fn start(fill: &'a Fill, response: Response, head: Option<Head>) -> Result<Self, Error> {
         let length = response.length();
         if length.is_some_and(|length| length > fill.want.max_bytes) {
             return Err(Error::TooLarge { limit: fill.want.max_bytes });
         }
         let room = Room::make(&fill.engine.store, length).await?;
         crash::reach(Step::Reserved);
-        if let Some(http) = http {
-            fill.pilot.stream(http.clone(), length, &room.temp);
+        if let Some(head) = head {
+            fill.pilot.stream(head, length, &room.temp);
         }
         let hasher = verify::hasher(&fill.want.proofs);
         Ok(Self {

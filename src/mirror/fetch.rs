@@ -22,7 +22,7 @@ use url::Url;
 use super::breaker::{self, Breaker, Leave};
 use super::egress::{self, Kept, Reach};
 use super::error::Error;
-use super::resource::Upstream;
+use super::resource::{Redirects, Upstream};
 use crate::base::clock::Clock;
 use crate::base::roots::Roots;
 use crate::config;
@@ -64,8 +64,20 @@ pub struct Ask<'a> {
     pub accept: Option<&'static str>,
     /// Whether a gzip answer is welcome.
     pub gzip: bool,
+    /// Further headers, which win over the two above.
+    pub headers: &'a HeaderMap,
     /// Validators and ranges.
     pub conditions: &'a HeaderMap,
+    pub redirects: Redirects,
+    pub failures: Failures,
+}
+
+/// What is made of a status by which upstream says that it failed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Failures {
+    AreErrors,
+    /// They are passed on.
+    AreAnswers,
 }
 
 /// An upstream's answer, its body still to come.
@@ -74,6 +86,8 @@ pub struct Response {
     pub headers: HeaderMap,
     /// Who answered, for messages.
     pub host: String,
+    /// How long the head was waited for.
+    pub delay: Duration,
     /// Who answered, for metrics.
     label: String,
     inner: reqwest::Response,
@@ -126,6 +140,11 @@ impl Fetch {
         &self.settings
     }
 
+    /// Returns our own member of `Via`.
+    pub fn via(&self) -> &HeaderValue {
+        &self.via
+    }
+
     /// Refuses every request from now on, or no longer.
     pub fn set_offline(&self, offline: bool) {
         self.offline.store(offline, Ordering::Relaxed);
@@ -160,6 +179,9 @@ impl Fetch {
         let (mut url, started) = (ask.url.clone(), Instant::now());
         for _ in 0..=MAX_REDIRECTS {
             let response = self.send_once(&ask, &url, patience.saturating_sub(started.elapsed())).await?;
+            if ask.redirects == Redirects::Pass {
+                return Ok(response);
+            }
             let Some(next) = redirect(&url, &response)? else { return Ok(response) };
             url = next;
         }
@@ -180,7 +202,10 @@ impl Fetch {
         let sent = timeout(patience, self.exchange(ask, url, &host, permit)).await;
         let result = sent.unwrap_or_else(|_| Err(Error::TimedOut { host: host.name.clone() }));
         self.metrics.upstream_seconds.with_label_values(&[&host.label]).observe(started.elapsed().as_secs_f64());
-        let result = result.and_then(|response| host.judge(response, self.clock.now()));
+        let result = match ask.failures {
+            Failures::AreErrors => result.and_then(|response| host.judge(response, self.clock.now())),
+            Failures::AreAnswers => result,
+        };
         self.settle(&host, &result);
         result
     }
@@ -197,11 +222,13 @@ impl Fetch {
             Reach::Private => &self.private,
         };
         let request = client.get(url.clone()).headers(self.headers(ask, url));
+        let started = Instant::now();
         let inner = request.send().await.map_err(|error| unreachable(&host.name, error))?;
         Ok(Response {
             status: inner.status(),
             headers: inner.headers().clone(),
             host: host.name.clone(),
+            delay: started.elapsed(),
             label: host.label.clone(),
             inner,
             idle: self.settings.idle_timeout,
@@ -214,10 +241,12 @@ impl Fetch {
 
     fn headers(&self, ask: &Ask<'_>, url: &Url) -> HeaderMap {
         let mut headers = ask.conditions.clone();
+        headers.extend(ask.headers.clone());
         headers.insert(USER_AGENT, HeaderValue::from_static(AGENT));
         headers.insert(VIA, self.via.clone());
-        headers.insert(ACCEPT, HeaderValue::from_static(ask.accept.unwrap_or("*/*")));
-        headers.insert(ACCEPT_ENCODING, HeaderValue::from_static(if ask.gzip { "gzip" } else { "identity" }));
+        headers.entry(ACCEPT).or_insert(HeaderValue::from_static(ask.accept.unwrap_or("*/*")));
+        let coding = HeaderValue::from_static(if ask.gzip { "gzip" } else { "identity" });
+        headers.entry(ACCEPT_ENCODING).or_insert(coding);
         let authorization = ask.upstream.authorization.as_ref().filter(|_| ask.upstream.is_origin_of(url));
         if let Some(mut value) = authorization.and_then(|secret| HeaderValue::from_str(secret.reveal()).ok()) {
             value.set_sensitive(true);

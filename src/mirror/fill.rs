@@ -15,7 +15,7 @@ use super::document;
 use super::download::Download;
 use super::error::Error;
 use super::fetch::{Ask, Response};
-use super::flight::{Change, Landed, Pilot};
+use super::flight::{Change, Head, Landed, Pilot};
 use super::fresh::{self, Lifetimes};
 use super::resource::{Kind, Resource};
 use super::room::Room;
@@ -41,13 +41,38 @@ pub struct Fill {
     /// What is kept so far, fresh no longer.
     pub held: Option<Arc<Entry>>,
     pub pilot: Pilot,
+    pub errand: Errand,
+}
+
+/// How a fill came about; matters to files only.
+#[derive(Default)]
+pub struct Errand {
+    /// What was looked for: the resource's key, or that of a variant.
+    pub key: String,
+    pub manner: Manner,
+}
+
+/// Whom a fill is for.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Manner {
+    /// Whoever comes.
+    #[default]
+    Shared,
+    /// One client, since what comes may not be shared.
+    Alone,
+    /// One client, who wants nothing of it stored.
+    Unkept,
 }
 
 impl Fill {
     /// Runs to the end and tells the riders how it went.
     pub async fn run(self) {
-        let landed = match self.work().await {
-            Ok((entry, change)) => Landed::Held { entry, change },
+        let landed = match self.want.kind {
+            Kind::Document | Kind::Artifact => self.work().await.map(|(entry, change)| Landed::Held { entry, change }),
+            Kind::File => self.work_on_file().await,
+        };
+        let landed = match landed {
+            Ok(landed) => landed,
             Err(error) => {
                 self.report(&error).await;
                 Landed::Failed(error)
@@ -96,7 +121,7 @@ impl Fill {
     }
 
     /// Asks upstream, again if need be, until the time for a first byte is over.
-    async fn ask(&self, conditions: &HeaderMap) -> Result<Response, Error> {
+    pub async fn ask(&self, conditions: &HeaderMap) -> Result<Response, Error> {
         let (started, settings) = (Instant::now(), self.engine.fetch.settings());
         let mut attempt = 1;
         loop {
@@ -124,12 +149,15 @@ impl Fill {
             url: &self.want.url,
             accept: self.want.accept,
             gzip: self.want.kind == Kind::Document,
+            headers: &self.want.headers,
             conditions,
+            redirects: self.want.redirects,
+            failures: self.failures(),
         }
     }
 
     /// Returns the validators of what is held. Source: RFC 9111 §4.3.1.
-    fn validators(&self) -> HeaderMap {
+    pub fn validators(&self) -> HeaderMap {
         let Some(held) = self.held.as_ref().filter(|held| !held.is_absence()) else { return HeaderMap::new() };
         [(IF_NONE_MATCH, &held.http.etag), (IF_MODIFIED_SINCE, &held.http.last_modified)]
             .into_iter()
@@ -164,7 +192,7 @@ impl Fill {
     async fn take(&self, response: Response, stated: Vec<String>) -> Result<(Arc<Entry>, Change), Error> {
         match self.want.kind {
             Kind::Document => self.take_document(response, stated).await,
-            Kind::Artifact => self.take_artifact(response, stated).await,
+            Kind::Artifact | Kind::File => self.take_artifact(response, stated).await,
         }
     }
 
@@ -201,7 +229,9 @@ impl Fill {
     async fn take_artifact(&self, response: Response, mut proved: Vec<String>) -> Result<(Arc<Entry>, Change), Error> {
         let http = self.http(&response);
         let is_disputed = self.is_disputed().await?;
-        let download = Download::start(self, response, (!is_disputed).then_some(&http)).await?;
+        let status = response.status.as_u16();
+        let head = (!is_disputed).then(|| Head { key: self.want.key.clone(), status, http: http.clone() });
+        let download = Download::start(self, response, head).await?;
         let (room, hashed) = download.run().await?;
         let found = self.prove(&room, &hashed).await;
         proved.extend(if is_disputed { found.map_err(first_seen::as_rival) } else { found }?);
@@ -254,11 +284,11 @@ impl Fill {
 
     // === Small things ===
 
-    fn change(&self) -> Change {
+    pub fn change(&self) -> Change {
         if self.held.is_some() { Change::Replaced } else { Change::New }
     }
 
-    fn draft(&self, http: Http, status: u16, proofs: Vec<String>) -> Draft {
+    pub fn draft(&self, http: Http, status: u16, proofs: Vec<String>) -> Draft {
         let now = self.engine.clock.now();
         Draft {
             key: self.want.key.as_str().into(),
@@ -293,6 +323,7 @@ impl Fill {
             etag: self.want.etag.clone().or_else(|| header(ETAG)),
             last_modified: header(LAST_MODIFIED),
             lifetimes: Lifetimes::of(&self.request(), response.status, &response.headers, self.engine.clock.now()),
+            headers: None,
         }
     }
 

@@ -13,6 +13,7 @@ use prometheus::IntGauge;
 use tokio::sync::watch;
 
 use super::error::Error;
+use super::fetch::Response;
 use super::resource::Kind;
 use super::store::{Entry, Http};
 use crate::base::fs::{Slice, Temp};
@@ -57,8 +58,14 @@ pub enum Landed {
         entry: Arc<Entry>,
         change: Change,
     },
+    /// May not be kept, nor shared.
+    Passed(Handed),
     Failed(Error),
 }
+
+/// An answer for one rider, its body still at the upstream: whoever takes it reads it from there.
+#[derive(Clone)]
+pub struct Handed(Arc<Mutex<Option<Response>>>);
 
 /// What a fill found out about the entry there was.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -69,11 +76,22 @@ pub enum Change {
     Same,
     /// Another has taken its place.
     Replaced,
+    /// Another fill has brought it, before this one had begun.
+    Before,
+}
+
+/// The head of a body that is still coming.
+#[derive(Clone, Debug)]
+pub struct Head {
+    /// What it is going to be kept under.
+    pub key: String,
+    pub status: u16,
+    pub http: Http,
 }
 
 /// A body that is still coming.
 pub struct LiveBody {
-    pub http: Http,
+    pub head: Head,
     /// The whole length in bytes, where upstream told it.
     pub length: Option<u64>,
     /// Where the bytes are written; held for a few lines only.
@@ -131,12 +149,31 @@ impl Flights {
     }
 }
 
+// === impl Handed ===
+
+impl Handed {
+    pub fn new(response: Response) -> Self {
+        Self(Arc::new(Mutex::new(Some(response))))
+    }
+
+    /// Takes the answer; `None` when somebody else has.
+    pub fn take(&self) -> Option<Response> {
+        lock(&self.0).take()
+    }
+}
+
+impl std::fmt::Debug for Handed {
+    fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        formatter.write_str("Handed(…)")
+    }
+}
+
 // === impl Pilot ===
 
 impl Pilot {
     /// Lets riders follow a body as it comes.
-    pub fn stream(&self, http: Http, length: Option<u64>, temp: &Temp) {
-        let body = LiveBody { http, length, temp: Mutex::new(temp.slice(u64::MAX)), window: Mutex::default() };
+    pub fn stream(&self, head: Head, length: Option<u64>, temp: &Temp) {
+        let body = LiveBody { head, length, temp: Mutex::new(temp.slice(u64::MAX)), window: Mutex::default() };
         let first = self.flight.body.set(body).is_ok();
         debug_assert!(first, "a fill has one body");
     }
@@ -155,6 +192,11 @@ impl Pilot {
         let end = offset + block.len() as u64;
         body.remember(offset, block);
         self.release(end.saturating_sub(WITHHELD));
+    }
+
+    /// Tells whether riders follow a body already.
+    pub fn is_streaming(&self) -> bool {
+        self.flight.body.get().is_some()
     }
 
     /// Tells whether bytes have been handed out that cannot be taken back.
@@ -227,12 +269,12 @@ impl LiveBody {
 // === impl Rider ===
 
 impl Rider {
-    /// Waits until there is something to answer with. An artifact's body can be followed from its first byte on, a
-    /// small one's when all of it is proved, so that its failure is still an answer; a document only when it has landed.
+    /// Waits until there is something to answer with. What streams can be followed from its first byte on, a small
+    /// body when all of it is proved, so that its failure is still an answer; a document only when it has landed.
     pub async fn sight(&mut self, kind: Kind) -> Sight {
         let seen = self
             .progress
-            .wait_for(|progress| progress.landed.is_some() || (progress.released > 0 && kind == Kind::Artifact))
+            .wait_for(|progress| progress.landed.is_some() || (progress.released > 0 && kind != Kind::Document))
             .await;
         match seen {
             Ok(progress) => progress.landed.clone().map_or(Sight::Body, Sight::Landed),
@@ -314,6 +356,7 @@ impl Source for Following {
         let cut = |error: Error| Cut(Arc::new(error));
         match self.rider.landed().await {
             Landed::Failed(error) => Err(cut(error)),
+            Landed::Passed(_) => Err(cut(Error::Died)),
             Landed::Held { entry, .. } => entry.slice().map_err(|error| cut(error.into())),
         }
     }

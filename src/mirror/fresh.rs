@@ -28,6 +28,9 @@ pub struct Lifetimes {
     pub fresh: Option<Duration>,
     /// How old the response was already (`Age`).
     pub age: Duration,
+    /// For how long it had been stale already; only known of files.
+    #[serde(default)]
+    pub overdue: Duration,
     pub stale_while_revalidate: Duration,
     pub stale_if_error: Duration,
     /// Upstream forbids to serve it stale (`must-revalidate`, `proxy-revalidate`, `no-store`).
@@ -41,6 +44,10 @@ pub struct Demand {
     pub max_age: Option<Duration>,
     /// Fresh for at least this much longer.
     pub min_fresh: Duration,
+    /// Not stale for longer than this.
+    pub max_stale: Option<Duration>,
+    /// Nothing of the answer may be stored.
+    pub no_store: bool,
     /// 504 rather than asking upstream.
     pub only_if_cached: bool,
     /// What upstream says now, and nothing older: the client is about to edit, or knows of something newer.
@@ -53,6 +60,8 @@ pub enum Verdict {
     Fresh,
     /// Serve it and ask upstream meanwhile.
     FreshEnough,
+    /// Serve it: it is stale, and the client does not mind.
+    Accepted,
     Stale,
 }
 
@@ -125,6 +134,7 @@ impl Lifetimes {
         Self {
             fresh: (!silent).then_some(if storable { left } else { Duration::ZERO }),
             age: policy.age(now).min(MAX_DELTA),
+            overdue: Duration::ZERO,
             stale_while_revalidate: seconds(&directives, "stale-while-revalidate").unwrap_or_default(),
             stale_if_error: seconds(&directives, "stale-if-error").unwrap_or_default(),
             never_stale: !storable
@@ -153,6 +163,16 @@ fn speaks_of_freshness(headers: &HeaderMap) -> bool {
 }
 
 impl Demand {
+    /// Asks for nothing in particular.
+    pub const NONE: Self = Self {
+        max_age: None,
+        min_fresh: Duration::ZERO,
+        max_stale: None,
+        no_store: false,
+        only_if_cached: false,
+        newest: false,
+    };
+
     /// Reads a client's `Cache-Control` and `Pragma`.
     pub fn of(request: &HeaderMap) -> Self {
         if !request.contains_key(CACHE_CONTROL) && !request.contains_key(PRAGMA) {
@@ -165,10 +185,19 @@ impl Demand {
         Self {
             max_age: if has("no-cache") || pragma { Some(Duration::ZERO) } else { seconds(&directives, "max-age") },
             min_fresh: seconds(&directives, "min-fresh").unwrap_or_default(),
+            // Without a time, any. Source: RFC 9111 §5.2.1.2.
+            max_stale: has("max-stale").then(|| max_stale(&directives)).flatten(),
+            no_store: has("no-store"),
             only_if_cached: has("only-if-cached"),
             newest: false,
         }
     }
+}
+
+/// Reads how stale an answer may be; a time that cannot be read is none.
+fn max_stale(directives: &[(String, String)]) -> Option<Duration> {
+    let any = directives.iter().any(|(name, value)| name == "max-stale" && value.is_empty());
+    if any { Some(Duration::MAX) } else { seconds(directives, "max-stale") }
 }
 
 fn directives(headers: &HeaderMap) -> Vec<(String, String)> {
@@ -331,7 +360,12 @@ mod tests {
         let demand = |value: &str| Demand::of(&headers(&[("cache-control", value)]));
         assert_eq!(demand("no-cache").max_age, Some(secs(0)));
         assert_eq!(demand("max-age=5").max_age, Some(secs(5)));
-        assert!(demand("only-if-cached").only_if_cached);
+        assert!(demand("only-if-cached").only_if_cached && demand("no-store").no_store);
+        let max_stale = |value: &str| demand(value).max_stale;
+        assert_eq!(
+            (max_stale("max-stale=5"), max_stale("max-stale"), max_stale("max-stale=x"), max_stale("max-age=5")),
+            (Some(secs(5)), Some(Duration::MAX), None, None)
+        );
         assert_eq!(Demand::of(&headers(&[("pragma", "no-cache")])).max_age, Some(secs(0)));
         assert_eq!(Demand::of(&HeaderMap::new()), Demand::default());
     }

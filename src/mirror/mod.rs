@@ -10,6 +10,8 @@
 //!                                          ├ a body comes → ride along (artifacts)
 //!                                          └ it fails ────→ stale, where allowed; else the error
 //! ```
+//!
+//! Files of servers that are no registries go the same way by stricter rules: [`file`].
 
 mod breaker;
 pub mod crash;
@@ -18,13 +20,16 @@ mod download;
 pub mod egress;
 mod error;
 mod fetch;
+pub mod file;
 mod fill;
 pub mod first_seen;
 mod flight;
 pub mod fresh;
 pub mod prepare;
+mod recent;
 pub mod resource;
 mod room;
+pub mod shared;
 mod spool;
 pub mod store;
 mod turns;
@@ -40,12 +45,14 @@ use tokio::time::timeout;
 
 pub use self::error::Error;
 pub use self::fetch::Fetch;
+pub use self::file::Answer;
 pub use self::resource::{Kind, Release, Resource, Rules, Upstream};
 
-use self::fill::Fill;
+use self::fill::{Errand, Fill};
 use self::flight::{Change, Flights, Landed, Rider, Sight};
 use self::fresh::{Demand, Times, Verdict};
 use self::prepare::{Keys, Shape};
+use self::recent::Recent;
 use self::store::{Entry, Http, Store};
 use self::turns::Turns;
 use crate::base::clock::Clock;
@@ -66,6 +73,10 @@ pub struct Engine {
     keeping: Turns,
     /// Documents are held whole in memory while they are proved and prepared: as many at once as there are cores.
     heavy: Semaphore,
+    /// Files that may not be kept: who asks for one waits for nobody else's.
+    unshared: Recent,
+    /// Files that a client has changed at their upstream, and when.
+    changed: Recent,
     clock: Clock,
     metrics: Arc<Metrics>,
 }
@@ -103,8 +114,18 @@ impl Mirror {
     pub fn new(store: Store, fetch: Fetch, clock: Clock, metrics: Arc<Metrics>) -> Self {
         let flights = Flights::new(metrics.fills_in_flight.clone(), metrics.waiters.clone());
         let heavy = Semaphore::new(std::thread::available_parallelism().map_or(1, usize::from));
-        let (preparing, keeping) = (Turns::default(), Turns::default());
-        Self(Arc::new(Engine { store, fetch, flights, preparing, keeping, heavy, clock, metrics }))
+        Self(Arc::new(Engine {
+            store,
+            fetch,
+            flights,
+            preparing: Turns::default(),
+            keeping: Turns::default(),
+            heavy,
+            unshared: Recent::default(),
+            changed: Recent::default(),
+            clock,
+            metrics,
+        }))
     }
 
     pub fn store(&self) -> &Store {
@@ -138,7 +159,7 @@ impl Mirror {
         match self.0.get(want, demand).await? {
             Got::Kept(entry, cache) => self.0.found(&entry, Kind::Artifact, cache),
             Got::Coming(rider, cache) => {
-                let Http { etag, last_modified, .. } = rider.body().ok_or(Error::Died)?.http.clone();
+                let Http { etag, last_modified, .. } = rider.body().ok_or(Error::Died)?.head.http.clone();
                 Ok(Found {
                     etag,
                     last_modified,
@@ -243,6 +264,7 @@ impl Engine {
         match sight {
             Sight::Body => Ok(Got::Coming(rider, if joined { CacheState::Joined } else { CacheState::Miss })),
             Sight::Landed(Landed::Held { entry, change }) => Ok(Got::Kept(entry, state(change, joined))),
+            Sight::Landed(Landed::Passed(_)) => Err(Error::Died),
             Sight::Landed(Landed::Failed(error)) => match fallback {
                 Some(held) if error.is_upstreams_failure() => Ok(Got::Kept(held, CacheState::Stale)),
                 _ => Err(error),
@@ -255,8 +277,8 @@ impl Engine {
         let (rider, pilot) = self.flights.board(&want.key);
         let joined = pilot.is_none();
         if let Some(pilot) = pilot {
-            let fill = Fill { engine: Arc::clone(self), want: Arc::clone(want), held: held.cloned(), pilot };
-            tokio::spawn(fill.run());
+            let (engine, want, held, errand) = (Arc::clone(self), Arc::clone(want), held.cloned(), Errand::default());
+            tokio::spawn(Fill { engine, want, held, pilot, errand }.run());
         }
         (rider, joined)
     }
@@ -308,6 +330,7 @@ fn times(entry: &Entry, kind: Kind) -> Times {
 fn state(change: Change, joined: bool) -> CacheState {
     match change {
         _ if joined => CacheState::Joined,
+        Change::Before => CacheState::Joined,
         Change::New => CacheState::Miss,
         Change::Same => CacheState::Revalidated,
         Change::Replaced => CacheState::Expired,

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use http::HeaderValue;
+use http::{HeaderMap, HeaderValue};
 use url::Url;
 
 use super::egress::Reach;
@@ -24,6 +24,10 @@ pub struct Resource {
     pub url: Url,
     /// The `Accept` header sent, where the upstream negotiates.
     pub accept: Option<&'static str>,
+    /// What else is sent of a file's request: the headers that may select one of several representations.
+    pub headers: HeaderMap,
+    /// Whether a redirect is followed, or is the answer.
+    pub redirects: Redirects,
     /// The entity tag it is served under, where the dialect knows a better one than upstream.
     pub etag: Option<HeaderValue>,
     /// All of them hold before anything is kept.
@@ -55,6 +59,17 @@ pub enum Kind {
     Document,
     /// Never changes: fresh for ever once proved, streamed to clients while it is being proved.
     Artifact,
+    /// Anything that a server has under a URL, whatever the status: changes like a document, streams like an artifact,
+    /// and is kept and reused by the letter of RFC 9111, with all its headers.
+    File,
+}
+
+/// What is done with a redirect.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Redirects {
+    Follow,
+    /// It is an answer like any other.
+    Pass,
 }
 
 /// A server that a mount follows.

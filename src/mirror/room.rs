@@ -66,6 +66,11 @@ impl Room {
         Ok(())
     }
 
+    /// Gives its place in the store back: what was written is held for its present readers only.
+    pub fn unkept(self) -> Self {
+        Self { reservation: None, ..self }
+    }
+
     /// Keeps what was written and proved; where there is no room for it, holds it for its present readers.
     ///
     /// # Errors

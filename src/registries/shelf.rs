@@ -2,11 +2,12 @@
 
 use std::sync::Arc;
 
+use http::HeaderMap;
 use url::Url;
 
 use crate::config;
 use crate::mirror::Upstream;
-use crate::mirror::resource::{Kind, Resource, Rules};
+use crate::mirror::resource::{Kind, Redirects, Resource, Rules};
 
 /// Where the resources of one mount stand.
 pub struct Shelf {
@@ -54,6 +55,11 @@ impl Shelf {
         self.resource(Kind::Artifact, upstream, key, url)
     }
 
+    /// Begins a file that an upstream has at `url`, without proofs.
+    pub fn file(&self, upstream: &Arc<Upstream>, key: String, url: Url) -> Resource {
+        self.resource(Kind::File, upstream, key, url)
+    }
+
     fn resource(&self, kind: Kind, upstream: &Arc<Upstream>, key: String, url: Url) -> Resource {
         Resource {
             key,
@@ -63,6 +69,8 @@ impl Shelf {
             upstream: Arc::clone(upstream),
             url,
             accept: None,
+            headers: HeaderMap::new(),
+            redirects: Redirects::Follow,
             etag: None,
             proofs: Vec::new(),
             release: None,
@@ -70,7 +78,7 @@ impl Shelf {
             rules: Arc::clone(&self.rules),
             max_bytes: match kind {
                 Kind::Document => self.max_document_bytes,
-                Kind::Artifact => self.max_artifact_bytes,
+                Kind::Artifact | Kind::File => self.max_artifact_bytes,
             },
         }
     }

@@ -5,7 +5,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::SystemTime;
 
 use bytes::Bytes;
-use http::HeaderValue;
+use http::{HeaderMap, HeaderValue};
 use serde::{Deserialize, Serialize};
 
 use super::content::Content;
@@ -19,6 +19,7 @@ use crate::mirror::resource::Release;
 /// What an entry weighs in memory besides its content, roughly: itself, its place in the hot tier, its headers.
 const OVERHEAD_BYTES: u64 = 1024;
 const SEGMENT_OVERHEAD_BYTES: u64 = 160;
+const HEADER_OVERHEAD_BYTES: u64 = 128;
 
 /// Something that is kept. Never changes: a newer state is another entry under the same key.
 #[derive(Debug)]
@@ -26,7 +27,7 @@ pub struct Entry {
     pub key: Arc<str>,
     pub mount: Arc<str>,
     pub package: Arc<str>,
-    /// What upstream answered: 200, or 404 and 410 for an absence, which has no content.
+    /// What upstream answered: 200, or 404 and 410 for an absence, which has no content. Of a file, anything.
     pub status: u16,
     pub digest: Option<Digest>,
     /// The length of the content, in bytes.
@@ -59,6 +60,9 @@ pub struct Http {
     #[serde(with = "header_text")]
     pub last_modified: Option<HeaderValue>,
     pub lifetimes: Lifetimes,
+    /// All headers that go to clients, where the dialect passes them on.
+    #[serde(default, skip_serializing_if = "Option::is_none", with = "header_lines")]
+    pub headers: Option<Box<HeaderMap>>,
 }
 
 /// A named part of some content that can be served by itself.
@@ -243,7 +247,12 @@ impl Entry {
     pub(super) fn weight(&self) -> u64 {
         let texts =
             self.key.len() + self.mount.len() + self.package.len() + self.proofs.iter().map(String::len).sum::<usize>();
-        OVERHEAD_BYTES + texts as u64 + self.segments.len() as u64 * SEGMENT_OVERHEAD_BYTES + self.held.length()
+        let headers = self.http.headers.as_ref().map_or(0, |headers| headers.len() as u64 * HEADER_OVERHEAD_BYTES);
+        OVERHEAD_BYTES
+            + headers
+            + texts as u64
+            + self.segments.len() as u64 * SEGMENT_OVERHEAD_BYTES
+            + self.held.length()
     }
 }
 
@@ -312,6 +321,30 @@ fn runs(segments: Vec<&Segment>) -> Vec<Vec<&Segment>> {
         }
     }
     runs
+}
+
+/// Header lines as pairs of JSON strings, values as in [`header_text`].
+mod header_lines {
+    use http::{HeaderMap, HeaderName, HeaderValue};
+    use serde::{Deserialize, Deserializer, Serialize, Serializer, de};
+
+    pub fn serialize<S: Serializer>(headers: &Option<Box<HeaderMap>>, serializer: S) -> Result<S::Ok, S::Error> {
+        let text = |value: &HeaderValue| value.as_bytes().iter().map(|&byte| char::from(byte)).collect::<String>();
+        let lines = headers.iter().flat_map(|headers| headers.iter());
+        lines.map(|(name, value)| (name.as_str(), text(value))).collect::<Vec<_>>().serialize(serializer)
+    }
+
+    pub fn deserialize<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<Box<HeaderMap>>, D::Error> {
+        let lines = Vec::<(String, String)>::deserialize(deserializer)?;
+        let mut headers = HeaderMap::with_capacity(lines.len());
+        for (name, value) in lines {
+            let name = HeaderName::from_bytes(name.as_bytes()).map_err(de::Error::custom)?;
+            let bytes: Result<Vec<u8>, _> = value.chars().map(u8::try_from).collect();
+            let value = HeaderValue::from_bytes(&bytes.map_err(de::Error::custom)?).map_err(de::Error::custom)?;
+            headers.append(name, value);
+        }
+        Ok(Some(Box::new(headers)))
+    }
 }
 
 /// Header values as JSON strings, a character a byte: a value may hold bytes that are not UTF-8 (RFC 9110 §5.5).

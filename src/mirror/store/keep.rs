@@ -142,6 +142,15 @@ impl Store {
         Ok(!self.remove_by(move |connection| rows::remove(connection, &key)).await?.is_empty())
     }
 
+    /// Removes what was asked for longest ago of a package, but for `keep` entries and what is pinned.
+    ///
+    /// # Errors
+    /// SQLite's or the system's.
+    pub async fn trim_package(&self, mount: &str, package: &str, keep: u64) -> Result<(), Error> {
+        let (mount, package) = (mount.to_owned(), package.to_owned());
+        self.remove_by(move |connection| rows::trim_package(connection, &mount, &package, keep)).await.map(drop)
+    }
+
     /// Removes everything of a package, pinned or not, and returns how many entries that were.
     ///
     /// # Errors

@@ -210,6 +210,22 @@ pub(super) fn remove_held(
     removed(connection, sql, params![mount, package, Blob(digest), HELD])
 }
 
+/// Removes the entries of a package that were asked for longest ago, but for `keep`, and returns their keys.
+///
+/// # Errors
+/// SQLite's.
+pub(super) fn trim_package(
+    connection: &Connection,
+    mount: &str,
+    package: &str,
+    keep: u64,
+) -> Result<Vec<Arc<str>>, Error> {
+    let sql = "DELETE FROM entries WHERE id IN
+        (SELECT id FROM entries WHERE mount = ?1 AND package = ?2 AND pinned = 0
+        ORDER BY last_used DESC, id DESC LIMIT -1 OFFSET ?3) RETURNING key";
+    removed(connection, sql, params![mount, package, Count(keep)])
+}
+
 /// Removes the entries that refer to a content, and returns their keys.
 ///
 /// # Errors

@@ -2,7 +2,7 @@
 
 use std::ops::Range;
 use std::sync::{Arc, LazyLock};
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 use bytes::Bytes;
 use http::header::{AGE, CACHE_CONTROL, CONTENT_ENCODING, CONTENT_TYPE, ETAG, LAST_MODIFIED, VARY};
@@ -191,7 +191,7 @@ impl Npm {
 }
 
 /// What a client wants that edits, or that asks for a version it knows to be there.
-const NEWEST: Demand = Demand { max_age: None, min_fresh: Duration::ZERO, only_if_cached: false, newest: true };
+const NEWEST: Demand = Demand { newest: true, ..Demand::NONE };
 
 /// Tells that a document does not have what was asked for; one that is stale cannot tell. Source: contract npm §18.4.
 fn missing(prepared: &Prepared, what: String) -> Error {

@@ -12,7 +12,11 @@ async fn what_is_kept_comes_back_after_a_restart_with_all_its_facts() {
     let bench = Bench::new();
     let source = Some(Digest::of(b"document"));
     let segments = vec![segment("plain", 0, 2), segment("gzip", 2, 3)];
-    let draft = Draft { source, segments, pinned: true, ..bench.draft("a@1") };
+    let lines = [("x-a", &b"1"[..]), ("x-a", b"caf\xe9"), ("x-b", b"")];
+    let line = |(name, value)| (HeaderName::from_static(name), HeaderValue::from_bytes(value).unwrap());
+    let headers = Some(Box::new(lines.into_iter().map(line).collect()));
+    let http = Http { headers, ..bench.draft("a@1").http };
+    let draft = Draft { source, segments, http, pinned: true, ..bench.draft("a@1") };
     let kept = keep(&bench.store, draft.clone(), b"hello").await.unwrap();
     let bench = bench.restart().await;
     let found = bench.store.find("a@1").await.unwrap().unwrap();
@@ -101,6 +105,21 @@ async fn a_package_is_purged_in_its_own_mount_only() {
     assert_eq!(bench.store.purge_package("npm", "a").await.unwrap(), 2);
     assert!(bench.text("a@1").await.is_none() && bench.text("a@2").await.is_none());
     assert_eq!((bench.files(), bench.store.totals().entries), (2, 2));
+}
+
+#[tokio::test]
+async fn a_package_is_trimmed_to_what_was_asked_for_last() {
+    let bench = Bench::new();
+    for key in ["a@1", "a@2", "a@3", "a@4", "b@1"] {
+        bench.keep(key, key.as_bytes()).await;
+        bench.clock.advance(Duration::from_secs(1));
+    }
+    bench.store.pin("a@1", true).await.unwrap();
+    bench.store.trim_package("npm", "a", 2).await.unwrap();
+    assert!(bench.text("a@2").await.is_none());
+    for key in ["a@1", "a@3", "a@4", "b@1"] {
+        assert_eq!(bench.text(key).await.as_deref(), Some(key));
+    }
 }
 
 #[tokio::test]

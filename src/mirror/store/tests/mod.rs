@@ -9,7 +9,7 @@ use std::path::Path;
 use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
-use http::HeaderValue;
+use http::{HeaderName, HeaderValue};
 use tempfile::TempDir;
 
 use super::{Draft, Entry, Error, Http, Segment, Store};
@@ -103,6 +103,7 @@ fn draft(key: &str, now: SystemTime) -> Draft {
         etag: Some(HeaderValue::from_bytes(b"\"caf\xe9\"").unwrap()),
         last_modified: None,
         lifetimes: Lifetimes { fresh: Some(Duration::from_secs(300)), ..Lifetimes::default() },
+        headers: None,
     };
     Draft {
         key: key.into(),
