@@ -11,6 +11,7 @@ mod house;
 mod layers;
 mod npm;
 mod process;
+mod sparing;
 mod support;
 mod tls;
 mod upgrade;

@@ -29,6 +29,11 @@ pub enum Fault {
     TooManyRequests {
         retry_after: u32,
     },
+    /// This status, and this text as `Retry-After`.
+    Later {
+        status: u16,
+        retry_after: String,
+    },
     FlipBit {
         offset: usize,
         bit: u8,
@@ -145,6 +150,7 @@ fn instead(fault: &Fault, seen: &Seen) -> Option<Response> {
     let mut response = match fault {
         Fault::Status(status) => Response::plain(*status, "text/plain", "out of order"),
         Fault::TooManyRequests { .. } => Response::plain(429, "text/plain", "slow down"),
+        Fault::Later { status, .. } => Response::plain(*status, "text/plain", "later"),
         Fault::Html => Response::plain(200, "text/html", "<!doctype html><title>Log in</title><p>Please log in."),
         Fault::NotModified => Response::plain(304, "text/plain", Bytes::new()),
         Fault::Redirect(_) | Fault::RedirectLoop => Response::plain(302, "text/plain", "elsewhere"),
@@ -152,6 +158,7 @@ fn instead(fault: &Fault, seen: &Seen) -> Option<Response> {
     };
     match fault {
         Fault::TooManyRequests { retry_after } => response.headers.push("retry-after", retry_after),
+        Fault::Later { retry_after, .. } => response.headers.push("retry-after", retry_after),
         Fault::Redirect(to) => response.headers.push("location", to),
         Fault::RedirectLoop => response.headers.push("location", format!("{}?round=again", seen.target)),
         _ => {}

@@ -88,6 +88,8 @@ async fn lengths_lie_as_ordered() {
 async fn other_faults_do_what_their_names_say() {
     assert_eq!(under(Fault::Status(503)).await.status, 503);
     assert_eq!(under(Fault::TooManyRequests { retry_after: 7 }).await.header("retry-after"), Some("7"));
+    let later = under(Fault::Later { status: 503, retry_after: "soon".into() }).await;
+    assert_eq!((later.status, later.header("retry-after")), (503, Some("soon")));
     assert_eq!(under(Fault::Html).await.header("content-type"), Some("text/html"));
     assert_eq!(under(Fault::NotModified).await.status, 304);
     assert_eq!(under(Fault::RedirectLoop).await.header("location"), Some("/a?round=again"));

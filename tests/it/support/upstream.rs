@@ -42,8 +42,16 @@ pub struct FakeUpstream {
 #[derive(Default)]
 struct Shared {
     state: Mutex<State>,
-    open: AtomicUsize,
-    most_open: AtomicUsize,
+    open: Most,
+    /// Requests that are being answered.
+    busy: Most,
+}
+
+/// How many there are, and the most there ever were at once.
+#[derive(Default)]
+struct Most {
+    now: AtomicUsize,
+    most: AtomicUsize,
 }
 
 #[derive(Default)]
@@ -75,8 +83,11 @@ enum Door {
     Shut(#[expect(dead_code, reason = "held for the port it is bound to")] TcpSocket),
 }
 
-/// Counts a connection for as long as it lives.
-struct Counted(Arc<Shared>);
+/// Counts a connection, or a request, for as long as it lives.
+struct Counted {
+    shared: Arc<Shared>,
+    kind: fn(&Shared) -> &Most,
+}
 
 // === impl FakeUpstream ===
 
@@ -176,7 +187,12 @@ impl FakeUpstream {
 
     /// Returns how many connections are open, and the most there ever were at once.
     pub fn connections(&self) -> (usize, usize) {
-        (self.shared.open.load(Ordering::SeqCst), self.shared.most_open.load(Ordering::SeqCst))
+        self.shared.open.read()
+    }
+
+    /// Returns how many requests are being answered, and the most there ever were at once.
+    pub fn busy(&self) -> (usize, usize) {
+        self.shared.busy.read()
     }
 
     /// Drops every connection and refuses new ones.
@@ -242,19 +258,27 @@ impl State {
     }
 }
 
+// === impl Most ===
+
+impl Most {
+    fn read(&self) -> (usize, usize) {
+        (self.now.load(Ordering::SeqCst), self.most.load(Ordering::SeqCst))
+    }
+}
+
 // === impl Counted ===
 
 impl Counted {
-    fn new(shared: &Arc<Shared>) -> Self {
-        let open = shared.open.fetch_add(1, Ordering::SeqCst) + 1;
-        shared.most_open.fetch_max(open, Ordering::SeqCst);
-        Self(shared.clone())
+    fn new(shared: &Arc<Shared>, kind: fn(&Shared) -> &Most) -> Self {
+        let Most { now, most } = kind(shared);
+        most.fetch_max(now.fetch_add(1, Ordering::SeqCst) + 1, Ordering::SeqCst);
+        Self { shared: shared.clone(), kind }
     }
 }
 
 impl Drop for Counted {
     fn drop(&mut self) {
-        self.0.open.fetch_sub(1, Ordering::SeqCst);
+        (self.kind)(&self.shared).now.fetch_sub(1, Ordering::SeqCst);
     }
 }
 
@@ -270,7 +294,8 @@ async fn serve(listener: std::net::TcpListener, shared: &Arc<Shared>, mut orders
     loop {
         tokio::select! {
             stream = accept(&door) => {
-                connections.spawn(converse(stream, Counted::new(shared)));
+                let counted = Counted::new(shared, |shared| &shared.open);
+                connections.spawn(converse(stream, counted));
             }
             Some(_) = connections.join_next() => {}
             order = orders.recv() => match order {
@@ -323,7 +348,7 @@ async fn reserve(address: SocketAddr) -> TcpSocket {
 async fn converse(stream: TcpStream, counted: Counted) {
     // Pieces must leave as they are written; a socket that refuses the option still works.
     let _ = stream.set_nodelay(true);
-    let tls = counted.0.lock().tls.clone();
+    let tls = counted.shared.lock().tls.clone();
     // A peer that does not like what it is shown leaves.
     let Ok(Ok(stream)) = timeout(PATIENCE, Stream::accept(stream, tls.as_ref())).await else { return };
     let mut wire = Wire::new(stream);
@@ -336,7 +361,8 @@ async fn converse(stream: TcpStream, counted: Counted) {
         };
         let Some(seen) = read_rest(&mut wire, head).await else { return };
         let leave = seen.headers.lists("connection", "close");
-        match perform(&mut wire, counted.0.decide(seen)).await {
+        let _busy = Counted::new(&counted.shared, |shared| &shared.busy);
+        match perform(&mut wire, counted.shared.decide(seen)).await {
             false => return,
             true if leave => return wire.close().await,
             true => {}
@@ -366,11 +392,13 @@ async fn perform(wire: &mut Wire, steps: Vec<Step>) -> bool {
         let written = match step {
             Step::Write(bytes) => wire.write(&bytes).await,
             Step::Paced(bytes, pace) => {
-                for piece in bytes.chunks(pace.bytes) {
+                for (index, piece) in bytes.chunks(pace.bytes).enumerate() {
+                    if index > 0 {
+                        sleep(pace.pause).await;
+                    }
                     if wire.write(piece).await.is_err() {
                         return false;
                     }
-                    sleep(pace.pause).await;
                 }
                 Ok(())
             }
