@@ -9,19 +9,19 @@ use std::io;
 use std::net::SocketAddr;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
-use std::time::{Duration, Instant, SystemTime};
+use std::time::{Duration, Instant};
 
 use bytes::Bytes;
-use http::header::{ACCEPT, ACCEPT_ENCODING, AUTHORIZATION, LOCATION, RETRY_AFTER, USER_AGENT, VIA};
+use http::header::{ACCEPT, ACCEPT_ENCODING, AUTHORIZATION, LOCATION, USER_AGENT, VIA};
 use http::{HeaderMap, HeaderValue, StatusCode};
 use reqwest::dns::{Addrs, Name, Resolve, Resolving};
-use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+use tokio::sync::OwnedSemaphorePermit;
 use tokio::time::timeout;
 use url::Url;
 
-use super::breaker::{self, Breaker, Leave};
 use super::egress::{self, Kept, Reach};
 use super::error::Error;
+use super::host::Host;
 use super::resource::{Redirects, Upstream};
 use crate::base::clock::Clock;
 use crate::base::roots::Roots;
@@ -32,9 +32,6 @@ const MAX_REDIRECTS: usize = 5;
 
 /// Beyond this many hosts, those that nobody is busy with are forgotten.
 const MAX_HOSTS: usize = 256;
-
-/// An upstream that asks to be left alone for longer is tried again after this all the same.
-const MAX_RETRY_AFTER: Duration = Duration::from_secs(300);
 
 /// A body that comes slower than this, in bytes a second, once the idle time-out has passed, is given up.
 const SLOWEST: u64 = 64;
@@ -97,15 +94,6 @@ pub struct Response {
     received: u64,
     metrics: Arc<Metrics>,
     _permit: OwnedSemaphorePermit,
-}
-
-/// What is known of one scheme, host and port.
-struct Host {
-    name: String,
-    /// Its name in metrics.
-    label: String,
-    permits: Arc<Semaphore>,
-    breaker: Mutex<Breaker>,
 }
 
 // === impl Fetch ===
@@ -203,11 +191,15 @@ impl Fetch {
         let result = sent.unwrap_or_else(|_| Err(Error::TimedOut { host: host.name.clone() }));
         self.metrics.upstream_seconds.with_label_values(&[&host.label]).observe(started.elapsed().as_secs_f64());
         let result = match ask.failures {
-            Failures::AreErrors => result.and_then(|response| host.judge(response, self.clock.now())),
+            Failures::AreErrors => result.and_then(|response| self.judge(&host, response)),
             Failures::AreAnswers => result,
         };
         self.settle(&host, &result);
         result
+    }
+
+    fn judge(&self, host: &Host, response: Response) -> Result<Response, Error> {
+        host.judge(response.status, &response.headers, self.clock.now()).map(|()| response)
     }
 
     async fn exchange(
@@ -257,7 +249,7 @@ impl Fetch {
 
     /// Tells the breaker and the metrics how a request went.
     fn settle(&self, host: &Host, result: &Result<Response, Error>) {
-        let mut breaker = host.breaker.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut breaker = host.breaker();
         match result {
             Ok(_) => breaker.succeeded(),
             Err(Error::Unreachable { retry_after: Some(pause), .. }) => breaker.pause_for(*pause, self.clock.now()),
@@ -286,44 +278,6 @@ impl Fetch {
         Arc::clone(host)
     }
 }
-
-// === impl Host ===
-
-impl Host {
-    fn new(name: String, label: String, settings: &config::Fetch) -> Self {
-        let breaker = Breaker::new(breaker::Settings {
-            failures: settings.breaker_failures,
-            pause: settings.breaker_pause,
-            pause_max: settings.breaker_pause_max,
-        });
-        let permits = Arc::new(Semaphore::new(settings.connections_per_host));
-        Self { name, label, permits, breaker: Mutex::new(breaker) }
-    }
-
-    fn ask_leave(&self, now: SystemTime) -> Result<(), Error> {
-        match self.breaker.lock().unwrap_or_else(PoisonError::into_inner).ask(now) {
-            Leave::Go => Ok(()),
-            Leave::Wait(left) => {
-                Err(Error::Unreachable { host: self.name.clone(), retry_after: Some(left), cause: None })
-            }
-        }
-    }
-
-    /// Turns the statuses that mean that upstream failed into errors.
-    fn judge(&self, response: Response, now: SystemTime) -> Result<Response, Error> {
-        let status = response.status;
-        if !status.is_server_error() && !matches!(status.as_u16(), 408 | 420 | 429) {
-            return Ok(response);
-        }
-        let retry_after = retry_after(&response.headers, now);
-        Err(Error::Unreachable { host: self.name.clone(), retry_after, cause: Some(Arc::new(Failed(status))) })
-    }
-}
-
-/// A status by which upstream says that it failed.
-#[derive(Debug, thiserror::Error)]
-#[error("status {0}")]
-struct Failed(StatusCode);
 
 // === impl Response ===
 
@@ -381,16 +335,6 @@ fn redirect(from: &Url, response: &Response) -> Result<Option<Url>, Error> {
         return Err(senseless("a redirect from https to something weaker"));
     }
     Ok(Some(to))
-}
-
-/// Reads `Retry-After`: seconds or a date. Source: RFC 9110 §10.2.3.
-fn retry_after(headers: &HeaderMap, now: SystemTime) -> Option<Duration> {
-    let value = headers.get(RETRY_AFTER)?.to_str().ok()?.trim();
-    let pause = match value.parse() {
-        Ok(seconds) => Duration::from_secs(seconds),
-        Err(_) => httpdate::parse_http_date(value).ok()?.duration_since(now).unwrap_or_default(),
-    };
-    Some(pause.min(MAX_RETRY_AFTER))
 }
 
 /// Sorts a failure to get an answer: ours to refuse, too slow, or not there.
@@ -455,20 +399,6 @@ impl Resolve for Resolver {
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    fn pause(value: &str) -> Option<Duration> {
-        let headers = [(RETRY_AFTER, value.parse().unwrap())].into_iter().collect();
-        retry_after(&headers, httpdate::parse_http_date("Sun, 06 Nov 1994 08:49:37 GMT").unwrap())
-    }
-
-    #[test]
-    fn retry_after_is_read_in_both_forms_and_bounded() {
-        assert_eq!(pause("7"), Some(Duration::from_secs(7)));
-        assert_eq!(pause("Sun, 06 Nov 1994 08:49:47 GMT"), Some(Duration::from_secs(10)));
-        assert_eq!(pause("Sun, 06 Nov 1994 08:49:30 GMT"), Some(Duration::ZERO));
-        assert_eq!(pause("999999"), Some(MAX_RETRY_AFTER));
-        assert_eq!(pause("soon"), None);
-    }
 
     #[test]
     fn a_refusal_of_the_egress_rules_is_found_among_the_causes() {

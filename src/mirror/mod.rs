@@ -25,6 +25,7 @@ mod fill;
 pub mod first_seen;
 mod flight;
 pub mod fresh;
+mod host;
 pub mod prepare;
 mod recent;
 pub mod resource;
