@@ -7,6 +7,7 @@
 //! A new one is a folder, its keys in [`config::Dialect`], and its line in [`of`].
 
 pub mod desk;
+pub mod hex;
 pub mod npm;
 pub mod shelf;
 pub mod upstreams;
