@@ -18,4 +18,10 @@
 //! What clients get is what was signed: a document is served as upstream's very bytes, never printed again and never
 //! under a `Content-Encoding`.
 
+pub mod keys;
 pub mod name;
+pub mod proofs;
+pub mod wire;
+
+#[cfg(test)]
+mod tests;

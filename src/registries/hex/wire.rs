@@ -1,0 +1,85 @@
+//! Registry resources and files as bytes. All pure, and nothing here trusts what it reads: every size has its bound, and
+//! whether bytes are whose they claim to be is for `proofs` to say.
+//!
+//! A registry resource is `gzip(Signed{payload, signature})`, and the payload one of the [`messages`]. It is served as
+//! it came: printing a message again would lose the fields that a later schema added (contract hex §2).
+
+use std::io;
+
+use bytes::Bytes;
+use prost::Message;
+
+mod docs;
+mod gzip;
+mod installs;
+pub mod messages;
+mod tarball;
+mod term;
+
+pub use docs::check_docs;
+pub use gzip::gunzip;
+pub use installs::{Archive, Install, List, find_sum};
+pub use messages::{Names, Package, Policy, Release, Signed, Versions};
+pub use tarball::Tarball;
+pub use term::print_error;
+
+/// Longest package or policy, uncompressed, in bytes (contract hex §2.4).
+pub const MAX_RESOURCE: u64 = 32 * 1024 * 1024;
+/// Longest list of names or versions, uncompressed, in bytes (contract hex §2.4).
+pub const MAX_LISTING: u64 = 256 * 1024 * 1024;
+
+/// Most entries of an archive (contract hex §3.3).
+const MAX_ENTRIES: usize = 20_000;
+
+/// Why bytes are not what they were to be.
+#[derive(Debug, thiserror::Error)]
+pub enum Error {
+    #[error("it cannot be uncompressed")]
+    Gzip(#[source] io::Error),
+    #[error("it is longer than {limit} bytes")]
+    TooLong { limit: u64 },
+    #[error("something follows the compressed stream")]
+    Trailing,
+    #[error("it is no protobuf message of this kind")]
+    Protobuf(#[source] prost::DecodeError),
+    #[error("the envelope holds more than one payload and one signature")]
+    Surplus,
+    #[error("it is no readable tar archive")]
+    Tar(#[source] io::Error),
+    #[error("the archive has no {0}")]
+    NoEntry(&'static str),
+    #[error("{0} cannot be read")]
+    BadEntry(&'static str),
+    #[error("the archive has more than {MAX_ENTRIES} entries")]
+    TooMany,
+    #[error("the archive has an entry that leads out of it: {path:?}")]
+    Escapes { path: String },
+    #[error("the archive has an entry that is neither file, directory nor link")]
+    Special,
+    #[error("it is no list of installs")]
+    NoList,
+}
+
+/// Opens a registry resource, of at most `limit` bytes uncompressed. What it holds is not proved yet.
+///
+/// The envelope must hold its two fields once and nothing else: of what the signature does not cover, there is nothing.
+///
+/// # Errors
+/// [`Error::Gzip`], [`Error::TooLong`], [`Error::Trailing`], [`Error::Protobuf`], [`Error::Surplus`].
+pub fn parse_signed(body: &[u8], limit: u64) -> Result<Signed, Error> {
+    let plain = gunzip(body, limit)?;
+    let length = plain.len();
+    let signed: Signed = parse_message(plain.into())?;
+    if signed.encoded_len() == length { Ok(signed) } else { Err(Error::Surplus) }
+}
+
+/// Reads a message. Fields of later schemas are passed over.
+///
+/// # Errors
+/// [`Error::Protobuf`].
+pub fn parse_message<M: Message + Default>(bytes: Bytes) -> Result<M, Error> {
+    M::decode(bytes).map_err(Error::Protobuf)
+}
+
+#[cfg(test)]
+mod tests;
