@@ -18,9 +18,12 @@
 //! What clients get is what was signed: a document is served as upstream's very bytes, never printed again and never
 //! under a `Content-Encoding`.
 
+pub mod error;
+mod fault;
 pub mod keys;
 pub mod name;
 pub mod proofs;
+pub mod routes;
 pub mod wire;
 
 #[cfg(test)]
