@@ -16,7 +16,9 @@
 //! | `api/…` | passed through | nothing is kept |
 //!
 //! What clients get is what was signed: a document is served as upstream's very bytes, never printed again and never
-//! under a `Content-Encoding`.
+//! under a `Content-Encoding`. One request: [`routes::parse`] reads the path once into an action; the action names the
+//! handler, the one path at the upstream and the label in the log; [`vouch`] says what must hold before it is kept;
+//! [`error`] is the one place where a fault becomes a status.
 
 pub mod error;
 mod fault;
@@ -24,6 +26,7 @@ pub mod keys;
 pub mod name;
 pub mod proofs;
 pub mod routes;
+pub mod vouch;
 pub mod wire;
 
 #[cfg(test)]

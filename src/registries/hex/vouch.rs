@@ -1,0 +1,195 @@
+//! What must hold before anything of Hex's is kept, as proofs that the engine runs.
+
+use std::fmt::Display;
+use std::sync::Arc;
+
+use super::keys::{Pin, PublicKey};
+use super::name::{PackageName, PolicyName};
+use super::proofs::{self, Checksums, Trusted};
+use super::wire::{self, Archive};
+use crate::mirror::verify::{Content, Proof};
+
+/// How the index says that a signature was proved; the key's fingerprint follows.
+pub const SIGNED: &str = "signed by ";
+
+/// Which of a repository's signed documents.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Document {
+    Names,
+    Versions,
+    Package(PackageName),
+    Policy(PolicyName),
+}
+
+/// A proof over a whole body, by a function of it.
+struct Check<F> {
+    kind: &'static str,
+    hold: F,
+}
+
+impl<F: Fn(&[u8]) -> Result<String, String> + Send + Sync> Content for Check<F> {
+    fn kind(&self) -> &'static str {
+        self.kind
+    }
+
+    fn hold(&self, body: &[u8]) -> Result<String, String> {
+        (self.hold)(body)
+    }
+}
+
+/// Returns the proofs of a signed document: by its repository's key, and the one that was asked for.
+///
+/// Source: contract hex §2.4.
+pub fn document(trusted: &Arc<Trusted>, document: Document) -> Vec<Proof> {
+    let trusted = Arc::clone(trusted);
+    check("signature", move |body| {
+        let held = match &document {
+            Document::Names => trusted.names(body).map(drop),
+            Document::Versions => trusted.versions(body).map(drop),
+            Document::Package(name) => trusted.package(body, name).map(drop),
+            Document::Policy(name) => trusted.policy(body, name).map(drop),
+        };
+        told(held, signed_by(&trusted.key))
+    })
+}
+
+/// Returns the proofs of a tarball, of which a proved document promises `checksums`. Source: contract hex §2.4.
+pub fn tarball(checksums: &Checksums) -> Vec<Proof> {
+    let inner = checksums.inner;
+    let mut proofs = vec![Proof::Digest(checksums.promise().into())];
+    proofs
+        .extend(check("inner-checksum", move |body| told(proofs::tarball(body, &inner), "inner checksum".to_owned())));
+    proofs
+}
+
+/// Returns what can be asked of documentation: that it is whole and keeps to itself. Source: contract hex §2.4.
+pub fn docs() -> Vec<Proof> {
+    check("well-formed", |body| told(wire::check_docs(body), "no digest: well-formed".to_owned()))
+}
+
+/// Returns the proofs of the old registry, whose signature came as a file or as a header. Source: contract hex §1.5.
+pub fn registry_v1(trusted: &Arc<Trusted>, signature: Vec<u8>) -> Vec<Proof> {
+    let trusted = Arc::clone(trusted);
+    check("signature", move |body| told(trusted.registry_v1(body, &signature), signed_by(&trusted.key)))
+}
+
+/// Returns the proofs of a key that is fetched to be believed: it is the pinned one. Source: contract hex §2.1.
+pub fn public_key(pin: Pin) -> Vec<Proof> {
+    check("key", move |body| told(pin.admit(body).map(drop), format!("key {}", pin.fingerprint())))
+}
+
+/// Returns the proofs of a list of builds, where the key of Elixir's builds is known. Source: contract hex §1.4.
+pub fn install_list(key: PublicKey, signature: Vec<u8>) -> Vec<Proof> {
+    check("signature", move |body| told(proofs::install_list(&key, body, &signature), signed_by(&key)))
+}
+
+/// Returns the proofs of a build, by the list that has it; `None` when the list does not have it.
+///
+/// # Errors
+/// [`wire::Error::NoList`].
+///
+/// Source: contract hex §1.4.
+pub fn archive(list: &[u8], archive: &Archive) -> Result<Option<Vec<Proof>>, wire::Error> {
+    let promise = wire::find_sum(list, archive)?;
+    Ok(promise.map(|promise| vec![Proof::Digest(promise.into())]))
+}
+
+fn check(kind: &'static str, hold: impl Fn(&[u8]) -> Result<String, String> + Send + Sync + 'static) -> Vec<Proof> {
+    vec![Proof::Content(Arc::new(Check { kind, hold }))]
+}
+
+fn told(held: Result<(), impl Display>, proved: String) -> Result<String, String> {
+    held.map(|()| proved).map_err(|error| error.to_string())
+}
+
+fn signed_by(key: &PublicKey) -> String {
+    format!("{SIGNED}{}", key.fingerprint())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::tests::{Parts, Signer, archive as pack, gzip, names, package, policy, version, versions};
+    use super::super::wire::Install;
+    use super::*;
+    use crate::base::digest::hex;
+    use crate::mirror::verify;
+
+    /// Runs every proof as the engine does, and returns what was proved or which kind does not hold.
+    fn run(proofs: &[Proof], body: &[u8]) -> Result<Vec<String>, &'static str> {
+        let mut proved = verify::before(proofs).map_err(|broken| broken.kind)?;
+        let mut hasher = verify::hasher(proofs);
+        hasher.update(body);
+        proved.extend(verify::hashed(proofs, &hasher.finish()).map_err(|broken| broken.kind)?);
+        proved.extend(verify::content(proofs, body).map_err(|broken| broken.kind)?);
+        Ok(proved)
+    }
+
+    #[test]
+    fn every_signed_document_is_held_to_its_own_kind() {
+        let signer = Signer::repository();
+        let trusted = signer.trusted_for("hexpm");
+        let jason = || PackageName::parse("jason").unwrap();
+        let block = || PolicyName::parse("block").unwrap();
+        let proved = vec![format!("signed by {}", signer.public_key().fingerprint())];
+        for (wanted, body) in [
+            (Document::Names, signer.seal(&names("hexpm", &["jason"]))),
+            (Document::Versions, signer.seal(&versions("hexpm", &[("jason", &["1.0.0"])]))),
+            (Document::Package(jason()), signer.seal(&package("hexpm", "jason"))),
+            (Document::Policy(block()), signer.seal(&policy("hexpm", "block"))),
+        ] {
+            assert_eq!(run(&document(&trusted, wanted.clone()), &body), Ok(proved.clone()), "{wanted:?}");
+            for other in [Document::Names, Document::Versions, Document::Package(jason()), Document::Policy(block())] {
+                let held = run(&document(&trusted, other.clone()), &body).is_ok();
+                assert_eq!(held, other == wanted, "{wanted:?} as {other:?}");
+            }
+            let strangers = Signer::stranger().trusted_for("hexpm");
+            assert_eq!(run(&document(&strangers, wanted), &body), Err("signature"));
+        }
+    }
+
+    #[test]
+    fn a_tarball_is_held_to_both_checksums() {
+        let (good, other) = (Parts::of("jason", "1.0.0"), Parts::of("jason", "1.0.1"));
+        let checksums = good.release("1.0.0").checksums().unwrap();
+        assert_eq!(run(&tarball(&checksums), &good.pack()).unwrap(), ["digest", "inner checksum"]);
+        assert_eq!(run(&tarball(&checksums), &other.pack()), Err("digest"));
+        let mistaken = Checksums { inner: other.inner, ..checksums };
+        assert_eq!(run(&tarball(&mistaken), &good.pack()), Err("inner-checksum"));
+    }
+
+    #[test]
+    fn documentation_is_told_to_be_unproven() {
+        let body = gzip(&pack(&[("index.html", b"<html>".to_vec())]));
+        assert_eq!(run(&docs(), &body).unwrap(), ["no digest: well-formed"]);
+        assert_eq!(run(&docs(), b"<html>"), Err("well-formed"));
+    }
+
+    #[test]
+    fn old_registries_keys_and_lists_are_held_to_what_is_pinned() {
+        let (signer, stranger, body) = (Signer::repository(), Signer::stranger(), b"body".to_vec());
+        let trusted = signer.trusted_for("hexpm");
+        let signature = hex(&signer.sign(&body)).into_bytes();
+        assert!(run(&registry_v1(&trusted, signature.clone()), &body).is_ok());
+        assert_eq!(run(&registry_v1(&trusted, signature.clone()), b"other"), Err("signature"));
+
+        let pin = Pin::Fingerprint(signer.public_key().fingerprint());
+        assert!(run(&public_key(pin.clone()), signer.public_key().to_pem().as_bytes()).is_ok());
+        assert_eq!(run(&public_key(pin), stranger.public_key().to_pem().as_bytes()), Err("key"));
+
+        assert_eq!(run(&install_list(signer.public_key(), signature), &body), Err("signature"), "not in base64");
+    }
+
+    #[test]
+    fn a_build_is_held_to_its_list() {
+        let Some(Install::Archive(build)) = Install::parse(&["1.14.0", "hex-2.0.6.ez"]) else { panic!("no build") };
+        assert_eq!((&build.version, &build.elixir), (&version("2.0.6"), &version("1.14.0")));
+        let sum = "cf83e1357eefb8bdf1542850d66d8007d620e4050b5715dc83f4a921d36ce9ce\
+                   47d0d13c5d85f2b0ff8318d2877eec2f63b931bd47417a81a538327af927da3e";
+        let list = format!("2.0.6,{sum},1.14.0\n");
+        let proofs = archive(list.as_bytes(), &build).unwrap().unwrap();
+        assert_eq!(run(&proofs, b"").unwrap(), ["digest"]);
+        assert_eq!(run(&proofs, b"x"), Err("digest"));
+        assert!(archive(b"", &build).unwrap().is_none());
+        assert!(archive(b"2.0.6,zz,1.14.0", &build).is_err());
+    }
+}
