@@ -2,14 +2,18 @@
 //!
 //! A dialect turns a request into an action once (`routes.rs`), names what it wants of the mirror (`sources.rs`, with
 //! the proofs of `proofs.rs`), and shapes what comes back (`merge.rs`, `wire.rs`). What they share is the engine, a
-//! [`desk`] to answer from, and the [`shelf`] that a mount's resources stand on; none of them imports another.
+//! [`desk`] to answer from, the [`shelf`] that a mount's resources stand on, and readers for what strangers send
+//! ([`members`], [`times`], [`untar`]); none of them imports another.
 //!
 //! A new one is a folder, its keys in [`config::Dialect`], and its line in [`of`].
 
 pub mod desk;
 pub mod hex;
+pub mod members;
 pub mod npm;
 pub mod shelf;
+pub mod times;
+pub mod untar;
 pub mod upstreams;
 
 use std::sync::Arc;

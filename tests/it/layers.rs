@@ -142,10 +142,11 @@ fn may_import(from: &[String], to: &[String]) -> bool {
     from_storey < to_storey && !CLOSED.contains(&(from_part, to_part))
 }
 
-/// Tells whether two modules below `registries` belong to one dialect, or one of them to what all dialects share.
+/// Tells whether two modules below `registries` belong to one dialect, or one of them to what all dialects share. A
+/// dialect's folder is whole, with its `mod.rs`; what is shared may have one for its tests.
 fn same_registry(from: &[String], to: &[String]) -> bool {
-    let dialect =
-        |module: &[String]| module.get(1).filter(|name| root().join("registries").join(name).is_dir()).cloned();
+    let is_dialect = |name: &&String| root().join("registries").join(name).join("mod.rs").is_file();
+    let dialect = |module: &[String]| module.get(1).filter(is_dialect).cloned();
     match (dialect(from), dialect(to)) {
         (Some(one), Some(other)) => one == other,
         _ => true,

@@ -1,0 +1,74 @@
+//! The times that registries write into their documents, whatever their zone and however many digits.
+
+use time::format_description::well_known::Rfc3339;
+use time::{OffsetDateTime, UtcOffset};
+
+/// Longer texts are no times, and are not looked at.
+const LONGEST: usize = 64;
+
+/// Reads a time, in any zone, or in UTC where it names none; `None` for anything else, and for times before 1970.
+///
+/// Source: RFC 3339 §5.6; contract niso §1 and nessemble §5.4 for times without a zone.
+pub fn parse_time(text: &str) -> Option<OffsetDateTime> {
+    if text.len() > LONGEST {
+        return None;
+    }
+    let zoned = |text: &str| OffsetDateTime::parse(text, &Rfc3339).ok();
+    let time = zoned(text).or_else(|| zoned(&format!("{text}Z")))?;
+    time.checked_to_offset(UtcOffset::UTC).filter(|time| time.unix_timestamp() >= 0)
+}
+
+/// Prints a time in UTC as `YYYY-MM-DDTHH:MM:SS`.
+pub fn print_seconds(time: OffsetDateTime) -> String {
+    let (year, month, day) = time.to_calendar_date();
+    let (hour, minute, second) = time.to_hms();
+    format!("{year:04}-{:02}-{day:02}T{hour:02}:{minute:02}:{second:02}", u8::from(month))
+}
+
+/// Prints a time in UTC as `YYYY-MM-DDTHH:MM:SS.mmmZ`.
+pub fn print_millis(time: OffsetDateTime) -> String {
+    format!("{}.{:03}Z", print_seconds(time), time.millisecond())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn times_are_read_in_every_form_upstreams_send() {
+        for (text, seconds, millis) in [
+            ("2024-03-01T12:30:45", "2024-03-01T12:30:45", "2024-03-01T12:30:45.000Z"),
+            ("2024-03-01T12:30:45Z", "2024-03-01T12:30:45", "2024-03-01T12:30:45.000Z"),
+            ("2024-03-01T12:30:45.5", "2024-03-01T12:30:45", "2024-03-01T12:30:45.500Z"),
+            ("2024-03-01T12:30:45.123456Z", "2024-03-01T12:30:45", "2024-03-01T12:30:45.123Z"),
+            ("2024-03-01T12:30:45+08:00", "2024-03-01T04:30:45", "2024-03-01T04:30:45.000Z"),
+            ("2024-02-29T23:59:59.999-05:30", "2024-03-01T05:29:59", "2024-03-01T05:29:59.999Z"),
+            ("1970-01-01T00:00:00", "1970-01-01T00:00:00", "1970-01-01T00:00:00.000Z"),
+        ] {
+            let time = parse_time(text).unwrap_or_else(|| panic!("{text}"));
+            assert_eq!((print_seconds(time).as_str(), print_millis(time).as_str()), (seconds, millis), "{text}");
+            assert_eq!(parse_time(&print_millis(time)).map(print_millis).as_deref(), Some(millis), "{text}");
+        }
+    }
+
+    #[test]
+    fn what_is_no_time_is_none() {
+        let long = format!("2024-03-01T12:30:45.{}Z", "0".repeat(100));
+        for text in [
+            "",
+            "yesterday",
+            "2024-03-01",
+            "2024-13-01T00:00:00",
+            "2023-02-29T00:00:00",
+            "2024-03-01T25:00:00",
+            "1969-12-31T23:59:59",
+            "9999-12-31T23:59:59-23:59",
+            "2024-03-01T12:30:45ZZ",
+            "1709296245",
+            "2024-03-01T12:30:4\u{e9}",
+            &long,
+        ] {
+            assert_eq!(parse_time(text), None, "{text}");
+        }
+    }
+}

@@ -1,0 +1,225 @@
+//! Tar archives of strangers, read in one pass and never unpacked: every path is judged, and everything has an end.
+//!
+//! The members of an archive may be described by members before them (long names). Those are read here, and only as
+//! far as a path goes: what would change a member's length or content is refused, because two readers of such an
+//! archive may see different files.
+
+use std::borrow::Cow;
+use std::io::{self, Read};
+
+use tar::{Archive, Entry, EntryType, PaxExtensions};
+
+/// Longest path of a member, in bytes.
+const LONGEST_PATH: u64 = 4096;
+/// Longest description of a member in the manner of pax, in bytes.
+const LONGEST_PAX: u64 = 64 << 10;
+
+/// How much of an archive is looked at.
+#[derive(Clone, Copy, Debug)]
+pub struct Limits {
+    /// Members, those included that describe others.
+    pub members: usize,
+    /// Bytes of the tar file, unpacked.
+    pub unpacked_bytes: u64,
+}
+
+/// One member of an archive.
+pub struct Member<'a> {
+    /// Relative, without `.`, `..` and empty parts.
+    pub path: &'a str,
+    pub kind: Kind,
+    /// In bytes.
+    pub size: u64,
+    body: &'a mut dyn Read,
+}
+
+/// What a member is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Kind {
+    File,
+    Directory,
+    /// Symbolic or hard.
+    Link,
+    /// A device, a pipe.
+    Special,
+}
+
+/// Why an archive is refused.
+#[derive(Debug, thiserror::Error)]
+pub enum Error {
+    #[error("the archive cannot be read: {0}")]
+    Read(#[source] io::Error),
+    #[error("the archive has more than {0} members")]
+    Members(usize),
+    #[error("the archive unpacks to more than {0} bytes")]
+    Bytes(u64),
+    #[error("the path {0:?} leads out of the archive, or nowhere")]
+    Path(String),
+    #[error("a path of the archive is too long")]
+    LongPath,
+    #[error("a member of the archive is of a kind that is not read: {0}")]
+    Kind(&'static str),
+    #[error("the archive goes on after its end")]
+    Trailing,
+    /// What is said of a member by whoever looks at it.
+    #[error("{0}")]
+    Member(Cow<'static, str>),
+}
+
+/// Shows every member of a tar file to `visit`, in order, and makes sure that nothing but padding follows them.
+///
+/// # Errors
+/// [`Error`]; a [`Error::Member`] is the visitor's own.
+pub fn walk(
+    source: impl Read,
+    limits: Limits,
+    mut visit: impl FnMut(&mut Member<'_>) -> Result<(), Error>,
+) -> Result<(), Error> {
+    let mut archive = Archive::new(source.take(limits.unpacked_bytes.saturating_add(1)));
+    let walked = walk_members(&mut archive, limits.members, &mut visit);
+    let mut rest = archive.into_inner();
+    let ended = walked.and_then(|()| skip_padding(&mut rest));
+    // Cut off by the limit, an archive fails in many ways; this is the reason for all of them.
+    if rest.limit() == 0 { Err(Error::Bytes(limits.unpacked_bytes)) } else { ended }
+}
+
+fn walk_members<R: Read>(
+    archive: &mut Archive<R>,
+    limit: usize,
+    visit: &mut dyn FnMut(&mut Member<'_>) -> Result<(), Error>,
+) -> Result<(), Error> {
+    let mut described = None;
+    for (count, entry) in archive.entries().map_err(Error::Read)?.raw(true).enumerate() {
+        if count == limit {
+            return Err(Error::Members(limit));
+        }
+        let mut entry = entry.map_err(Error::Read)?;
+        match entry.header().entry_type() {
+            EntryType::GNULongName => described = Some(read_long_name(&mut entry)?),
+            EntryType::XHeader => described = read_pax_path(&mut entry)?.or(described),
+            EntryType::GNULongLink | EntryType::XGlobalHeader => {}
+            EntryType::GNUSparse => return Err(Error::Kind("a sparse file")),
+            _ => show(&mut entry, described.take(), visit)?,
+        }
+    }
+    Ok(())
+}
+
+fn show<R: Read>(
+    entry: &mut Entry<'_, R>,
+    described: Option<Vec<u8>>,
+    visit: &mut dyn FnMut(&mut Member<'_>) -> Result<(), Error>,
+) -> Result<(), Error> {
+    let path = described.unwrap_or_else(|| entry.path_bytes().into_owned());
+    let kind = kind_of(entry.header().entry_type(), &path);
+    let path = judge_path(&path)?;
+    if path.is_empty() && kind == Kind::Directory {
+        return Ok(());
+    }
+    visit(&mut Member { path: &path, kind, size: entry.size(), body: entry })
+}
+
+fn kind_of(kind: EntryType, path: &[u8]) -> Kind {
+    match kind {
+        // Before there was a kind for directories, a slash at the end told them.
+        EntryType::Regular if path.ends_with(b"/") => Kind::Directory,
+        EntryType::Regular | EntryType::Continuous => Kind::File,
+        EntryType::Directory => Kind::Directory,
+        EntryType::Symlink | EntryType::Link => Kind::Link,
+        _ => Kind::Special,
+    }
+}
+
+/// Returns a path without its `./` and without a slash at its end.
+fn judge_path(path: &[u8]) -> Result<String, Error> {
+    let refused = || Error::Path(String::from_utf8_lossy(path).into_owned());
+    if path.len() as u64 > LONGEST_PATH {
+        return Err(Error::LongPath);
+    }
+    let text = str::from_utf8(path).map_err(|_| refused())?;
+    if text.is_empty() || text.starts_with('/') || text.contains('\0') || text.split('/').any(|part| part == "..") {
+        return Err(refused());
+    }
+    let parts: Vec<&str> = text.split('/').filter(|part| !matches!(*part, "" | ".")).collect();
+    Ok(parts.join("/"))
+}
+
+/// Reads a path in the manner of GNU: a member of its own, ended by a NUL.
+fn read_long_name(entry: &mut impl Read) -> Result<Vec<u8>, Error> {
+    let mut name = read_at_most(entry, LONGEST_PATH)?;
+    if name.last() == Some(&0) {
+        name.pop();
+    }
+    Ok(name)
+}
+
+/// Reads a path in the manner of pax: lines of names and values. Source: POSIX pax(1), "pax Extended Header".
+fn read_pax_path(entry: &mut impl Read) -> Result<Option<Vec<u8>>, Error> {
+    let lines = read_at_most(entry, LONGEST_PAX)?;
+    let mut path = None;
+    for line in PaxExtensions::new(&lines) {
+        let line = line.map_err(Error::Read)?;
+        match line.key_bytes() {
+            b"path" => path = Some(line.value_bytes().to_owned()),
+            b"size" => return Err(Error::Kind("a length in an extension")),
+            key if key.starts_with(b"GNU.sparse.") => return Err(Error::Kind("a sparse file")),
+            _ => {}
+        }
+    }
+    Ok(path)
+}
+
+fn read_at_most(source: &mut impl Read, limit: u64) -> Result<Vec<u8>, Error> {
+    let mut bytes = Vec::new();
+    source.take(limit + 1).read_to_end(&mut bytes).map_err(Error::Read)?;
+    if bytes.len() as u64 > limit { Err(Error::LongPath) } else { Ok(bytes) }
+}
+
+/// Reads what follows the last member, so that whatever wraps the archive comes to its own end and its own checks.
+fn skip_padding(rest: &mut impl Read) -> Result<(), Error> {
+    let mut buffer = [0; 8 << 10];
+    loop {
+        match rest.read(&mut buffer).map_err(Error::Read)? {
+            0 => return Ok(()),
+            read if buffer[..read].iter().any(|byte| *byte != 0) => return Err(Error::Trailing),
+            _ => {}
+        }
+    }
+}
+
+// === impl Member ===
+
+impl Member<'_> {
+    /// Reads a member of at most `limit` bytes.
+    ///
+    /// # Errors
+    /// [`Error::Member`]: it is longer.
+    pub fn read(&mut self, limit: u64) -> Result<Vec<u8>, Error> {
+        if self.size > limit {
+            return Err(Error::refuse(format!("{} is longer than {limit} bytes", self.path)));
+        }
+        let mut bytes = Vec::with_capacity(self.size as usize);
+        self.body.read_to_end(&mut bytes).map_err(Error::Read)?;
+        Ok(bytes)
+    }
+
+    /// Writes a member to `out`.
+    ///
+    /// # Errors
+    /// [`Error::Read`].
+    pub fn copy(&mut self, out: &mut dyn io::Write) -> Result<(), Error> {
+        io::copy(&mut self.body, out).map(drop).map_err(Error::Read)
+    }
+}
+
+// === impl Error ===
+
+impl Error {
+    /// Refuses a member for a visitor's own reason.
+    pub fn refuse(reason: impl Into<Cow<'static, str>>) -> Self {
+        Self::Member(reason.into())
+    }
+}
+
+#[cfg(test)]
+mod tests;
