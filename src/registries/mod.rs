@@ -10,6 +10,7 @@
 pub mod desk;
 pub mod hex;
 pub mod members;
+pub mod niso;
 pub mod npm;
 pub mod shelf;
 pub mod times;

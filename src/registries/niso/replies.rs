@@ -1,0 +1,114 @@
+//! The heads of good answers. Pure: where the body comes from is another's business.
+
+use http::header::{ACCEPT_RANGES, CACHE_CONTROL, CONTENT_DISPOSITION, CONTENT_TYPE, ETAG, HeaderName};
+use http::{HeaderValue, StatusCode};
+
+use super::name::{Arch, PackageName, Spec, Version};
+use crate::base::digest::Digest;
+use crate::base::http::Reply;
+
+/// Which version a body is of: what `latest` came to. Source: contract niso §3.
+const PACKAGE_VERSION: HeaderName = HeaderName::from_static("x-package-version");
+const OCTETS: HeaderValue = HeaderValue::from_static("application/octet-stream");
+const BYTES: HeaderValue = HeaderValue::from_static("bytes");
+const FOR_EVER: HeaderValue = HeaderValue::from_static("public, max-age=31536000, immutable");
+/// Where a tag points may be another version at any time.
+const MOVES: HeaderValue = HeaderValue::from_static("no-cache");
+
+/// Begins the answer with an archive that was asked for as `spec`. Source: contract niso §3.
+pub fn archive(name: &PackageName, version: &Version, arch: &Arch, spec: &Spec) -> Reply {
+    let mut reply = octets();
+    let disposition = format!("attachment; filename=\"{}\"", name.archive_file(version, arch));
+    for (header, text) in [(CONTENT_DISPOSITION, disposition.as_str()), (PACKAGE_VERSION, version.as_str())] {
+        // Names, versions and architectures are letters, digits and a few signs.
+        if let Ok(value) = HeaderValue::from_str(text) {
+            reply.set(header, value);
+        }
+    }
+    reply.set(CACHE_CONTROL, cache_control(spec));
+    reply
+}
+
+/// Begins the answer with a chunk. Source: contract niso §5.
+pub fn chunk(hash: &Digest) -> Reply {
+    let mut reply = octets();
+    reply.set(CACHE_CONTROL, FOR_EVER);
+    if let Ok(etag) = HeaderValue::from_str(&format!("\"sha256-{hash}\"")) {
+        reply.set(ETAG, etag);
+    }
+    reply
+}
+
+/// Answers with the manifest of an archive that was asked for as `spec`. Source: contract niso §3.
+pub fn manifest(text: Vec<u8>, spec: &Spec) -> Reply {
+    let mut reply = Reply::bytes(StatusCode::OK, "text/plain; charset=utf-8", text);
+    reply.set(CACHE_CONTROL, cache_control(spec));
+    reply
+}
+
+/// `GET /health`: upstream is not asked. Source: contract niso §1.
+pub fn health() -> Reply {
+    Reply::bytes(StatusCode::OK, "application/json", r#"{"status":"ok"}"#)
+}
+
+fn octets() -> Reply {
+    let mut reply = Reply::empty(StatusCode::OK);
+    reply.set(CONTENT_TYPE, OCTETS);
+    reply.set(ACCEPT_RANGES, BYTES);
+    reply
+}
+
+fn cache_control(spec: &Spec) -> HeaderValue {
+    match spec {
+        Spec::Version(_) => FOR_EVER,
+        Spec::Tag(_) => MOVES,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn head(reply: &Reply) -> Vec<String> {
+        let mut lines: Vec<_> =
+            reply.headers.iter().map(|(name, value)| format!("{name}: {}", value.to_str().unwrap())).collect();
+        lines.sort();
+        lines
+    }
+
+    fn archive_head(spec: &str) -> Vec<String> {
+        let (version, arch) = (Version::parse("1.1.0").unwrap(), Arch::parse("x86_64-linux").unwrap());
+        head(&archive(&PackageName::parse("@acme/app").unwrap(), &version, &arch, &Spec::parse(spec).unwrap()))
+    }
+
+    #[test]
+    fn an_archive_says_its_file_and_version_and_how_long_it_stays() {
+        let exact = [
+            "accept-ranges: bytes",
+            "cache-control: public, max-age=31536000, immutable",
+            "content-disposition: attachment; filename=\"app-1.1.0-x86_64-linux.niso\"",
+            "content-type: application/octet-stream",
+            "x-package-version: 1.1.0",
+        ];
+        assert_eq!(archive_head("1.1.0"), exact);
+        for moving in ["latest", "stable"] {
+            assert_eq!(archive_head(moving)[1], "cache-control: no-cache", "{moving}");
+            assert_eq!(archive_head(moving)[4], "x-package-version: 1.1.0", "{moving}");
+        }
+    }
+
+    #[test]
+    fn a_chunk_stays_for_ever_under_its_hash() {
+        let hash = Digest::of(b"chunk");
+        let lines = head(&chunk(&hash));
+        assert!(lines.contains(&format!("etag: \"sha256-{hash}\"")), "{lines:?}");
+        assert!(lines.contains(&"cache-control: public, max-age=31536000, immutable".to_owned()), "{lines:?}");
+    }
+
+    #[test]
+    fn a_manifest_is_plain_text() {
+        let lines = head(&manifest(b"[package]".to_vec(), &Spec::parse("latest").unwrap()));
+        assert_eq!(lines, ["cache-control: no-cache", "content-type: text/plain; charset=utf-8"]);
+        assert_eq!(head(&health()), ["content-type: application/json"]);
+    }
+}
