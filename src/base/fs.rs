@@ -344,6 +344,14 @@ pub fn rename(from: &Path, to: &Path) -> io::Result<()> {
     }
 }
 
+/// Waits until everything that was written to the file system of `path` is on the disk, by whomever.
+///
+/// # Errors
+/// The system's.
+pub fn sync_file_system(path: &Path) -> io::Result<()> {
+    Ok(rustix::fs::syncfs(File::open(path)?)?)
+}
+
 /// Tells how full the file system is that holds `path`.
 ///
 /// # Errors

@@ -172,7 +172,7 @@ fn variables_that_are_wrong_are_named() {
 fn variables_that_name_no_key_are_left_alone() {
     let variables = [
         ("HELIOSTAT_CONFIG", "x.toml"),
-        ("HELIOSTAT_TEST_ABORT_AT", "synced"),
+        ("HELIOSTAT_TEST_ABORT_AT", "proved"),
         ("HELIOSTAT_SERVICE_HOST", "10.0.0.1"),
         ("HELIOSTAT_PORT_4870_TCP_ADDR", "10.0.0.1"),
         ("HELIOSTATIC", "x"),

@@ -22,8 +22,6 @@ pub(crate) enum Step {
     TempWritten,
     /// Its proofs hold.
     Proved,
-    /// It is on the disk.
-    Synced,
     /// It is where its digest says.
     ContentInPlace,
     /// The index knows it, in a transaction that is still open.
@@ -44,22 +42,14 @@ pub(crate) fn reach(step: Step) {
 
 #[cfg(debug_assertions)]
 impl Step {
-    const ALL: [Self; 7] = [
-        Self::Reserved,
-        Self::TempWritten,
-        Self::Proved,
-        Self::Synced,
-        Self::ContentInPlace,
-        Self::RowWritten,
-        Self::Committed,
-    ];
+    const ALL: [Self; 6] =
+        [Self::Reserved, Self::TempWritten, Self::Proved, Self::ContentInPlace, Self::RowWritten, Self::Committed];
 
     fn as_str(self) -> &'static str {
         match self {
             Self::Reserved => "reserved",
             Self::TempWritten => "temp_written",
             Self::Proved => "proved",
-            Self::Synced => "synced",
             Self::ContentInPlace => "content_in_place",
             Self::RowWritten => "row_written",
             Self::Committed => "committed",

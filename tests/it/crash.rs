@@ -21,10 +21,9 @@ use crate::support::registry::FakeRegistry;
 /// What names the step to die at.
 const VARIABLE: &str = "HELIOSTAT_TEST_ABORT_AT";
 /// The steps of a commit, in their order.
-const STEPS: [&str; 7] =
-    ["reserved", "temp_written", "proved", "synced", "content_in_place", "row_written", "committed"];
+const STEPS: [&str; 6] = ["reserved", "temp_written", "proved", "content_in_place", "row_written", "committed"];
 /// The steps of those that forms go through: they are not fetched.
-const STEPS_OF_FORMS: [&str; 4] = ["synced", "content_in_place", "row_written", "committed"];
+const STEPS_OF_FORMS: [&str; 3] = ["content_in_place", "row_written", "committed"];
 /// Source: signal(7).
 const SIGABRT: i32 = 6;
 /// A start takes at most 1 s; only this fails a test, since the machine may have other things to do.

@@ -60,13 +60,18 @@ impl Content {
         place
     }
 
-    /// Puts a synced file in its place, over what is there: newly hashed bytes are better than old ones.
+    /// Puts a file in its place, over what is there: newly hashed bytes are better than old ones. But old ones may be
+    /// beyond suspicion: they only give way to bytes that are on the disk.
     ///
     /// # Errors
     /// The system's; the file is removed then.
     pub(super) fn put(&self, temp: Temp, digest: Digest) -> io::Result<()> {
         self.open.invalidate(&digest);
-        temp.persist(&self.place(digest))
+        let place = self.place(digest);
+        if fs::length(&place)?.is_some() {
+            temp.sync()?;
+        }
+        temp.persist(&place)
     }
 
     /// Opens a content; `None` when it is missing or has another length.

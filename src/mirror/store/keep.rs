@@ -20,7 +20,7 @@ const ENTRY_SHARE: u64 = 16;
 /// What a commit has at hand when it comes to the index.
 struct Pending {
     draft: Draft,
-    /// Synced, with its digest and its length in bytes.
+    /// With its digest and its length in bytes.
     file: Option<(Temp, Digest, u64)>,
     held: Held,
 }
@@ -177,15 +177,11 @@ impl Draft {
 }
 
 impl Pending {
-    /// Waits until the file is on the disk, and reads the parts that are to lie in memory. Blocks.
+    /// Reads the parts of the file that are to lie in memory. Blocks.
     fn prepare(draft: Draft, file: Option<(Temp, Digest, u64)>, limits: HeldLimits) -> Result<Self, Error> {
         let held = match &file {
             None => Held::default(),
-            Some((temp, _, size)) => {
-                temp.sync()?;
-                crash::reach(Step::Synced);
-                Held::read(&temp.slice(*size), &draft.segments, limits)?
-            }
+            Some((temp, _, size)) => Held::read(&temp.slice(*size), &draft.segments, limits)?,
         };
         Ok(Self { draft, file, held })
     }

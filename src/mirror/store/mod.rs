@@ -9,10 +9,12 @@
 //! ```
 //!
 //! A fill asks for room ([`Store::reserve`]), writes a temporary file ([`Store::temp`]), has it proved, and hands it to
-//! [`Store::commit`]: synced → in place → row, so that a row never points at bytes that are not there. A request finds
-//! its entry in memory ([`Store::find_hot`], no I/O), else by the index ([`Store::find`]), which looks at the file's
-//! length, and hashes it again if a process crashed while it was being written. What is damaged is dropped with a
-//! warning and is simply not there.
+//! [`Store::commit`]: in place → row, so that a row never points at bytes that are not there. A request finds its entry
+//! in memory ([`Store::find_hot`], no I/O), else by the index ([`Store::find`]), which looks at the file's length. What
+//! is damaged is dropped with a warning and is simply not there.
+//!
+//! No commit waits for the disk. A power cut may take bytes whose row survives; but then the run did not end either, and
+//! all that it wrote is hashed again at its first use. A run ends ([`Store::close`]) when its bytes are on the disk.
 //!
 //! Several processes may have a store open at once (an upgrade, a purge from the command line): files are moved and
 //! removed only while the index is locked, and who sees that somebody else wrote drops his memory.
@@ -55,7 +57,7 @@ use self::hot::Hot;
 use self::index::{Readers, Suspects};
 use self::writer::{Shared, Writer};
 use crate::base::clock::Clock;
-use crate::base::fs::RunDir;
+use crate::base::fs::{self, RunDir};
 use crate::config::Store as Settings;
 use crate::mirror::turns::Turns;
 use crate::telemetry::metrics::Metrics;
@@ -146,6 +148,8 @@ impl Store {
         self.0.closing.store(true, Ordering::Relaxed);
         self.flush_marks().await?;
         self.sweep().await?;
+        let directory = self.0.directory.clone();
+        blocking(move || Ok(fs::sync_file_system(&directory)?)).await?;
         let inner = Arc::clone(&self.0);
         self.0.writer.alone(move |connection| index::end_run(connection, inner.run.name())).await?;
         Ok(self.0.run.close()?)
