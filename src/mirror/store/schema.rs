@@ -140,6 +140,8 @@ pub(super) fn open_writer(file: &Path) -> Result<Connection, Error> {
     // A power cut may take the last transactions with it, never part of one: it costs a fetch.
     connection.pragma_update(None, "synchronous", "NORMAL")?;
     connection.pragma_update(None, "journal_size_limit", 64 << 20)?;
+    // What a savepoint may have to undo: else a file is made and removed in every larger transaction.
+    connection.pragma_update(None, "temp_store", "MEMORY")?;
     make_tables(&connection)?;
     Ok(connection)
 }
