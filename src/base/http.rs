@@ -43,6 +43,11 @@ pub trait Handler: Send + Sync {
     /// Answers one request. Never fails: a fault is a reply in the dialect's own shape.
     async fn handle(&self, request: &Request<'_>) -> Outcome;
 
+    /// Answers a request whose body it has asked for ([`Outcome::NeedsBody`]). Who never asks for one is never given one.
+    async fn handle_body(&self, request: &Request<'_>, _body: Bytes) -> Reply {
+        self.refuse(Refusal::TooLarge, request.id)
+    }
+
     /// Answers a request that the front refuses before it is understood, in the dialect's own error shape.
     fn refuse(&self, refusal: Refusal, request_id: &str) -> Reply;
 }
@@ -65,6 +70,16 @@ pub enum Outcome {
     Reply(Reply),
     /// The front streams the request to an upstream and the answer back, keeping nothing.
     Forward(Forward),
+    /// The front reads the request's body and hands it to [`Handler::handle_body`].
+    NeedsBody(BodyWanted),
+}
+
+/// A body that decides the answer.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct BodyWanted {
+    pub action: &'static str,
+    /// Longest body read, in bytes as they come over the wire.
+    pub max: u64,
 }
 
 impl From<Reply> for Outcome {

@@ -14,15 +14,17 @@ use pingora::http::{RequestHeader, ResponseHeader};
 use pingora::modules::http::HttpModules;
 use pingora::proxy::{FailToProxy, ProxyHttp, Session};
 use pingora::upstreams::peer::HttpPeer;
-use pingora::{Error, ErrorSource, ErrorType, Result};
+use pingora::{Error, ErrorSource, ErrorType, OrErr, Result};
+use tokio::sync::Semaphore;
 
+use super::body;
 use super::delivery::{self, CUT};
 use super::limits::{InFlight, Limits, Ticket};
 use super::mounts::{Mount, Mounts};
 use super::passage::{self, Passage, TOO_LARGE};
 use super::reply::{self, Asked};
 use super::target;
-use crate::base::http::{Forward, Note, Outcome, Refusal, Reply, Request};
+use crate::base::http::{BodyWanted, Forward, Note, Outcome, Refusal, Reply, Request};
 use crate::telemetry::metrics::{Metrics, Tally};
 
 const X_REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
@@ -35,6 +37,8 @@ pub struct Proxy {
     pub mounts: Arc<ArcSwap<Mounts>>,
     pub limits: Limits,
     pub in_flight: Arc<InFlight>,
+    /// Room for request bodies that are read whole.
+    pub bodies: Semaphore,
     pub metrics: Arc<Metrics>,
     /// Counts what reached no mount.
     pub strays: Tally,
@@ -57,6 +61,27 @@ pub struct Visit {
     /// Boxed, since few requests have one and every request is moved about.
     passage: Option<Box<Passage>>,
     ticket: Option<Ticket>,
+}
+
+/// Where a request leads.
+struct Place<'a> {
+    mount: Arc<Mount>,
+    /// The URL of the mount as the client sees it.
+    base: String,
+    /// Below the mount.
+    path: &'a str,
+    query: &'a str,
+}
+
+// === impl Place ===
+
+impl Place<'_> {
+    fn request<'a>(&'a self, session: &'a Session, id: &'a str) -> Request<'a> {
+        let header = session.req_header();
+        let peer = session.client_addr().and_then(|address| address.as_inet()).map(SocketAddr::ip);
+        let (method, headers) = (&header.method, &header.headers);
+        Request { method, path: self.path, query: self.query, headers, base: &self.base, peer, id }
+    }
 }
 
 // === impl Visit ===
@@ -82,21 +107,27 @@ impl Visit {
 // === impl Proxy ===
 
 impl Proxy {
-    async fn answer(&self, session: &Session, visit: &mut Visit) -> Outcome {
+    /// Finds where a request leads.
+    fn place<'a>(&self, session: &'a Session) -> Result<Place<'a>, Box<Reply>> {
         let header = session.req_header();
-        let target = match target::parse(header.raw_path(), host(header)) {
-            Ok(target) => target,
-            Err(malformed) => return plain(StatusCode::BAD_REQUEST, &malformed.to_string()).into(),
-        };
+        let target = target::parse(header.raw_path(), host(header));
+        let target = target.map_err(|malformed| plain(StatusCode::BAD_REQUEST, &malformed.to_string()))?;
+        // Not held while the handler works: it would keep a slot that other threads look for.
         let mounts = self.mounts.load();
         let port = session.server_addr().and_then(|address| address.as_inet()).map(SocketAddr::port);
-        let Some(found) = mounts.find(&target, port) else {
-            return plain(StatusCode::NOT_FOUND, "nothing is mounted here").into();
+        let found =
+            mounts.find(&target, port).ok_or_else(|| plain(StatusCode::NOT_FOUND, "nothing is mounted here"))?;
+        let base = found.base(self.scheme, target.authority);
+        Ok(Place { mount: Arc::clone(found.mount), base, path: found.path, query: target.query })
+    }
+
+    async fn answer(&self, session: &Session, visit: &mut Visit) -> Outcome {
+        let header = session.req_header();
+        let place = match self.place(session) {
+            Ok(place) => place,
+            Err(reply) => return (*reply).into(),
         };
-        let mount = Arc::clone(visit.mount.insert(Arc::clone(found.mount)));
-        let (base, path) = (found.base(self.scheme, target.authority), found.path);
-        // Not held while the handler works: it would keep a slot that other threads look for.
-        drop(mounts);
+        let mount = visit.mount.insert(Arc::clone(&place.mount));
         visit.ticket = self.in_flight.enter(self.limits.in_flight);
         // A server with too much to do is alive, and says so.
         if visit.ticket.is_none() && mount.limited {
@@ -105,9 +136,24 @@ impl Proxy {
         if has_been_here(&header.headers, &self.via) {
             return visit.refuse(Refusal::Loop).into();
         }
-        let peer = session.client_addr().and_then(|address| address.as_inet()).map(SocketAddr::ip);
-        let (method, headers, id) = (&header.method, &header.headers, visit.id());
-        mount.handler.handle(&Request { method, path, query: target.query, headers, base: &base, peer, id }).await
+        place.mount.handler.handle(&place.request(session, visit.id())).await
+    }
+
+    /// Answers a request whose handler wants to see its body.
+    async fn answer_body(&self, session: &mut Session, visit: &Visit, wanted: BodyWanted) -> Result<Reply> {
+        if is_longer(session.req_header(), wanted.max) {
+            return Ok(visit.refuse(Refusal::TooLarge));
+        }
+        // The rest wait in their clients' hands, where they cost us nothing.
+        let _held = self.bodies.acquire().await.or_err(ErrorType::InternalError, "bodies are no longer read")?;
+        let body = match body::read(session, wanted.max).await {
+            Err(error) if *error.etype() == TOO_LARGE => return Ok(visit.refuse(Refusal::TooLarge)),
+            read => read?,
+        };
+        match self.place(session) {
+            Ok(place) => Ok(place.mount.handler.handle_body(&place.request(session, visit.id()), body).await),
+            Err(reply) => Ok(*reply),
+        }
     }
 
     async fn write(&self, session: &mut Session, reply: Reply, visit: &Visit) -> Result<()> {
@@ -202,6 +248,10 @@ impl ProxyHttp for Proxy {
                 visit.passage = Some(Box::new(Passage::new(forward)));
                 // For pingora: not answered yet, go on to the upstream.
                 return Ok(false);
+            }
+            Outcome::NeedsBody(wanted) => {
+                visit.note.action = wanted.action;
+                self.answer_body(session, visit, wanted).await?.action(wanted.action)
             }
         };
         visit.note = reply.note;

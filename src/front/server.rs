@@ -23,7 +23,7 @@ use pingora::server::{Fds, ListenFds};
 use pingora::services::Service as _;
 use pingora::services::listening::Service;
 use tokio::runtime::Runtime;
-use tokio::sync::watch;
+use tokio::sync::{Semaphore, watch};
 
 use super::ending::{Doors, Gate, Running, Signals};
 use super::hand_over;
@@ -38,6 +38,9 @@ use crate::telemetry::metrics::Metrics;
 
 /// How long the last tasks may take to notice that all is over.
 const LAST_TASKS: Duration = Duration::from_millis(300);
+
+/// Request bodies that are held in memory at once, each no longer than its mount takes.
+const BODIES: usize = 64;
 
 /// Bytes of each connection's buffers. A small reply leaves in one piece with its head.
 const BUFFERS: (usize, usize) = (4 << 10, 16 << 10);
@@ -179,6 +182,7 @@ impl Front {
             mounts: Arc::clone(&self.mounts),
             limits: self.settings.limits,
             in_flight: Arc::default(),
+            bodies: Semaphore::new(BODIES),
             metrics: Arc::clone(&self.metrics),
             strays: self.metrics.tally(""),
             scheme: if self.settings.tls.is_some() { "https" } else { "http" },

@@ -58,8 +58,11 @@ pub fn settle(want: &Resource, raw: Bytes, gzip: bool) -> Result<Settled, Error>
     Ok(Settled { body, hashed, proved })
 }
 
-/// Uncompresses at most `limit` bytes: a small body may hide a very large one.
-fn uncompress(raw: &[u8], limit: u64) -> Result<Bytes, Error> {
+/// Uncompresses at most `limit` bytes: a small body may hide a very large one. Blocks.
+///
+/// # Errors
+/// [`Error::TooLarge`]; [`Error::Unproven`]: it is no gzip, or is cut short.
+pub fn uncompress(raw: &[u8], limit: u64) -> Result<Bytes, Error> {
     let mut body = Vec::with_capacity(raw.len().saturating_mul(4).min(limit as usize));
     MultiGzDecoder::new(raw).take(limit + 1).read_to_end(&mut body).map_err(broken)?;
     if body.len() as u64 > limit {

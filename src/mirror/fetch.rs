@@ -12,7 +12,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 use bytes::Bytes;
-use http::header::{ACCEPT, ACCEPT_ENCODING, AUTHORIZATION, LOCATION, USER_AGENT, VIA};
+use http::header::{ACCEPT, ACCEPT_ENCODING, AUTHORIZATION, CONTENT_TYPE, LOCATION, USER_AGENT, VIA};
 use http::{HeaderMap, HeaderValue, StatusCode};
 use reqwest::dns::{Addrs, Name, Resolve, Resolving};
 use tokio::sync::OwnedSemaphorePermit;
@@ -35,6 +35,8 @@ const MAX_HOSTS: usize = 256;
 
 /// A body that comes slower than this, in bytes a second, once the idle time-out has passed, is given up.
 const SLOWEST: u64 = 64;
+
+const JSON: &str = "application/json";
 
 const AGENT: &str = concat!("heliostat/", env!("CARGO_PKG_VERSION"));
 
@@ -75,6 +77,14 @@ pub enum Failures {
     AreErrors,
     /// They are passed on.
     AreAnswers,
+}
+
+/// One POST of JSON.
+#[derive(Clone, Copy)]
+pub struct Post<'a> {
+    pub upstream: &'a Upstream,
+    pub url: &'a Url,
+    pub body: &'a Bytes,
 }
 
 /// An upstream's answer, its body still to come.
@@ -176,18 +186,35 @@ impl Fetch {
         Err(Error::Senseless { host: authority(&url), detail: "too many redirects" })
     }
 
+    /// Sends one POST and returns when the head of the answer is there. Any status is an answer, a redirect too.
+    ///
+    /// How it goes says nothing of the host: an endpoint that is slow or not there must not close the way to the rest, nor
+    /// wait for it.
+    ///
+    /// # Errors
+    /// [`Error::Offline`], [`Error::Forbidden`], [`Error::Unreachable`], [`Error::TimedOut`].
+    pub async fn post(&self, post: Post<'_>, patience: Duration) -> Result<Response, Error> {
+        let Post { upstream, url, body } = post;
+        let none = &HeaderMap::new();
+        let (redirects, failures) = (Redirects::Follow, Failures::AreAnswers);
+        let accept = Some("application/json");
+        let ask = Ask { upstream, url, accept, gzip: true, headers: none, conditions: none, redirects, failures };
+        let (host, permit) = self.admit(upstream, url, patience).await?;
+        let headers = self.headers(&ask, url);
+        let request = self.client(upstream, url).post(url.clone()).headers(headers).header(CONTENT_TYPE, JSON);
+        let sent = self.exchange(request.body(body.clone()), &host, permit);
+        let result = timeout(patience, sent).await;
+        let result = result.unwrap_or_else(|_| Err(Error::TimedOut { host: host.name.clone() }));
+        self.count(&host, &result);
+        result
+    }
+
     async fn send_once(&self, ask: &Ask<'_>, url: &Url, patience: Duration) -> Result<Response, Error> {
-        if self.is_offline() {
-            return Err(Error::Offline);
-        }
-        egress::check(url, ask.upstream.reach(url))?;
-        let host = self.host(url, ask.upstream);
-        // Waiting for our own turn is no fault of upstream's.
-        let permit = timeout(patience, Arc::clone(&host.permits).acquire_owned()).await;
-        let permit = permit.map_err(|_| Error::TimedOut { host: host.name.clone() })?.map_err(|_| Error::Died)?;
+        let (host, permit) = self.admit(ask.upstream, url, patience).await?;
         host.ask_leave(self.clock.now())?;
+        let request = self.client(ask.upstream, url).get(url.clone()).headers(self.headers(ask, url));
         let started = Instant::now();
-        let sent = timeout(patience, self.exchange(ask, url, &host, permit)).await;
+        let sent = timeout(patience, self.exchange(request, &host, permit)).await;
         let result = sent.unwrap_or_else(|_| Err(Error::TimedOut { host: host.name.clone() }));
         self.metrics.upstream_seconds.with_label_values(&[&host.label]).observe(started.elapsed().as_secs_f64());
         let result = match ask.failures {
@@ -202,25 +229,44 @@ impl Fetch {
         host.judge(response.status, &response.headers, self.clock.now()).map(|()| response)
     }
 
+    /// Lets a request through the egress rules, and waits for its place among those of its host.
+    async fn admit(
+        &self,
+        upstream: &Upstream,
+        url: &Url,
+        patience: Duration,
+    ) -> Result<(Arc<Host>, OwnedSemaphorePermit), Error> {
+        if self.is_offline() {
+            return Err(Error::Offline);
+        }
+        egress::check(url, upstream.reach(url))?;
+        let host = self.host(url, upstream);
+        // Waiting for our own turn is no fault of upstream's.
+        let permit = timeout(patience, Arc::clone(&host.permits).acquire_owned()).await;
+        let permit = permit.map_err(|_| Error::TimedOut { host: host.name.clone() })?.map_err(|_| Error::Died)?;
+        Ok((host, permit))
+    }
+
+    fn client(&self, upstream: &Upstream, url: &Url) -> &reqwest::Client {
+        match upstream.reach(url) {
+            Reach::Public => &self.public,
+            Reach::Private => &self.private,
+        }
+    }
+
     async fn exchange(
         &self,
-        ask: &Ask<'_>,
-        url: &Url,
+        request: reqwest::RequestBuilder,
         host: &Host,
         permit: OwnedSemaphorePermit,
     ) -> Result<Response, Error> {
-        let client = match ask.upstream.reach(url) {
-            Reach::Public => &self.public,
-            Reach::Private => &self.private,
-        };
-        let request = client.get(url.clone()).headers(self.headers(ask, url));
-        let started = Instant::now();
+        let asked = Instant::now();
         let inner = request.send().await.map_err(|error| unreachable(&host.name, error))?;
         Ok(Response {
             status: inner.status(),
             headers: inner.headers().clone(),
             host: host.name.clone(),
-            delay: started.elapsed(),
+            delay: asked.elapsed(),
             label: host.label.clone(),
             inner,
             idle: self.settings.idle_timeout,
@@ -261,6 +307,10 @@ impl Fetch {
             Err(_) => {}
         }
         self.metrics.breaker_open.with_label_values(&[&host.label]).set(i64::from(breaker.is_open()));
+        self.count(host, result);
+    }
+
+    fn count(&self, host: &Host, result: &Result<Response, Error>) {
         if let Err(error) = result {
             self.metrics.upstream_errors.with_label_values(&[host.label.as_str(), error.kind()]).inc();
         }

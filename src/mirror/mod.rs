@@ -27,6 +27,7 @@ mod flight;
 pub mod fresh;
 mod host;
 pub mod prepare;
+mod question;
 mod recent;
 pub mod resource;
 mod room;
@@ -44,9 +45,10 @@ use http::HeaderValue;
 use tokio::sync::Semaphore;
 use tokio::time::timeout;
 
+pub use self::document::{is_gzip, uncompress};
 pub use self::error::Error;
 pub use self::fetch::Fetch;
-pub use self::file::Answer;
+pub use self::question::{Answer, Question};
 pub use self::resource::{Kind, Release, Resource, Rules, Upstream};
 
 use self::fill::{Errand, Fill};

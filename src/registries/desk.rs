@@ -4,6 +4,7 @@
 use std::future::Future;
 
 use async_trait::async_trait;
+use bytes::Bytes;
 
 use crate::base::http::{Handler, Outcome, Refusal, Reply, Request};
 use crate::mirror::{self, Mirror};
@@ -28,6 +29,17 @@ pub trait Desk: Send + Sync {
         request: &Request<'_>,
         action: &Self::Action,
     ) -> impl Future<Output = Result<Outcome, Self::Error>> + Send;
+
+    /// Answers what was asked for with the body that [`Desk::answer`] has said it needs.
+    fn answer_body(
+        &self,
+        _request: &Request<'_>,
+        _action: &Self::Action,
+        _body: Bytes,
+    ) -> impl Future<Output = Result<Reply, Self::Error>> + Send {
+        // Who never asks for a body is never given one.
+        std::future::ready(Err(Refusal::TooLarge.into()))
+    }
 }
 
 /// An action that logs and metrics can tell from others.
@@ -59,6 +71,14 @@ async fn answer_healing<D: Desk>(desk: &D, request: &Request<'_>, action: &D::Ac
     }
 }
 
+/// Turns an error into a reply, and logs it if the fault is ours.
+fn fail<E: Trouble>(error: &E, request_id: &str) -> Reply {
+    if error.is_ours() {
+        tracing::error!(request = request_id, error = error as &dyn std::error::Error, "request failed");
+    }
+    error.reply(request_id)
+}
+
 #[async_trait]
 impl<D: Desk> Handler for D {
     async fn handle(&self, request: &Request<'_>) -> Outcome {
@@ -69,13 +89,16 @@ impl<D: Desk> Handler for D {
         match answer_healing(self, request, &action).await {
             Ok(Outcome::Reply(reply)) => reply.action(action.name()).into(),
             Ok(forward) => forward,
-            Err(error) => {
-                if error.is_ours() {
-                    tracing::error!(request = request.id, error = &error as &dyn std::error::Error, "request failed");
-                }
-                error.reply(request.id).action(action.name()).into()
-            }
+            Err(error) => fail(&error, request.id).action(action.name()).into(),
         }
+    }
+
+    async fn handle_body(&self, request: &Request<'_>, body: Bytes) -> Reply {
+        let answered = match self.parse(request) {
+            Ok(action) => self.answer_body(request, &action, body).await,
+            Err(error) => Err(error),
+        };
+        answered.unwrap_or_else(|error| fail(&error, request.id))
     }
 
     fn refuse(&self, refusal: Refusal, request_id: &str) -> Reply {

@@ -246,7 +246,7 @@ impl Trouble for Error {
 }
 
 /// Says why in a header that npm prints on errors too: visible ASCII, less than 400 bytes (contract npm §2.1).
-fn set_notice(reason: &str, reply: &mut Reply) {
+pub(super) fn set_notice(reason: &str, reply: &mut Reply) {
     let visible = |char: char| if (' '..='~').contains(&char) { char } else { '?' };
     let text: String = reason.chars().map(visible).take(399).collect();
     // Only printable ASCII is left, so this always is a header value.

@@ -8,12 +8,14 @@
 //! | `GET` tarball, all path forms | store, or upstream as it comes | `dist.integrity` or `shasum`; the registry's signature |
 //! | `GET /-/npm/v1/keys` | mirrored | it is a key set |
 //! | `GET /-/npm/v1/attestations/…` | mirrored | it is JSON |
-//! | search, audit, downloads | passed through | nothing is kept |
+//! | search, downloads | passed through | nothing is kept |
+//! | audit | passed through; split by scope where scopes have upstreams of their own | nothing is kept |
 //! | `GET /`, `GET /-/ping` | ourselves | |
 //!
 //! One request: [`routes::parse`] reads the path once into an action; the action names the handler, the cache key and
 //! the label in the log; [`error`] is the one place where a fault becomes a status.
 
+mod audit;
 mod bases;
 mod clients;
 pub mod discover;
@@ -36,6 +38,8 @@ pub mod wire;
 
 use std::sync::Arc;
 
+use bytes::Bytes;
+
 use self::bases::Bases;
 use self::error::Error;
 use self::routes::Action;
@@ -43,7 +47,7 @@ use self::sources::Sources;
 use super::desk::{Desk, Named};
 use super::shelf::Shelf;
 use super::{Opening, Place, Registry, SetUp};
-use crate::base::http::{Handler, Outcome, Request};
+use crate::base::http::{BodyWanted, Handler, Outcome, Reply, Request};
 use crate::config::{self, Listen, Signatures};
 use crate::mirror::Mirror;
 
@@ -106,10 +110,20 @@ impl Desk for Npm {
             Action::DistTags { name } => self.dist_tags(request, name).await?,
             Action::Keys => self.keys(request).await?,
             Action::Attestations { name, version } => self.attestations(request, name, version).await?,
+            Action::Audit(_) if self.must_split()? => {
+                return Ok(Outcome::NeedsBody(BodyWanted { action: action.name(), max: self.max_body }));
+            }
             Action::Search | Action::Audit(_) | Action::Downloads => {
                 return Ok(Outcome::Forward(self.pass_through(request, action.name()).await?));
             }
         };
         Ok(reply.into())
+    }
+
+    async fn answer_body(&self, request: &Request<'_>, action: &Action, body: Bytes) -> Result<Reply, Error> {
+        match action {
+            Action::Audit(audit) => self.audit(request, *audit, body).await,
+            _ => Err(Error::internal("a body that nobody asked for")),
+        }
     }
 }

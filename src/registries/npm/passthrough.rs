@@ -1,4 +1,5 @@
-//! What is not the mirror's to keep: search, audit, download counts. Streamed to the upstream and back.
+//! What is not the mirror's to keep: search, download counts, and audits where one upstream serves all scopes. Streamed to
+//! the upstream and back.
 
 use super::Npm;
 use super::error::Error;
@@ -9,10 +10,7 @@ use crate::mirror::resource::Upstream;
 impl Npm {
     /// Sends a request on to the default upstream. Source: contract npm §10.1, §10.4, §11.
     pub(super) async fn pass_through(&self, request: &Request<'_>, action: &'static str) -> Result<Forward, Error> {
-        if !self.passthrough {
-            // npm skips an audit that is not there, and says so only when it was asked for (contract npm §11).
-            return Err(Error::not_found("this endpoint, which this mirror does not pass through,"));
-        }
+        self.may_pass_through()?;
         let upstream = self.sources.default_upstream();
         let host = upstream.url.host_str().unwrap_or_default();
         let port = upstream.url.port_or_known_default().unwrap_or(443);
@@ -29,6 +27,15 @@ impl Npm {
             max_body: self.max_body,
             listener: None,
         })
+    }
+
+    /// Tells whether the mount passes anything through.
+    ///
+    /// # Errors
+    /// [`Error::NotFound`]: npm skips an audit that is not there, and says so only when it was asked for (contract npm §11).
+    pub(super) fn may_pass_through(&self) -> Result<(), Error> {
+        let refusal = || Error::not_found("this endpoint, which this mirror does not pass through,");
+        if self.passthrough { Ok(()) } else { Err(refusal()) }
     }
 }
 

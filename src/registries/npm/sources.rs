@@ -44,6 +44,11 @@ impl Sources {
         self.upstreams.scopes.values()
     }
 
+    /// Returns the scopes whose packages do not come from the default upstream, each with its `@`.
+    pub fn scopes(&self) -> Vec<String> {
+        self.upstreams.scopes.keys().cloned().collect()
+    }
+
     pub fn packument_key(&self, name: &PackageName) -> String {
         self.shelf.key(self.upstream(name), &["/packument/", name.as_str()])
     }

@@ -1,5 +1,6 @@
 //! npm's read side: what clients get of a registry through the mirror. Source: contract npm §4-6, 10, 11, 18.
 
+mod audits;
 mod documents;
 mod first_seen;
 mod sources;

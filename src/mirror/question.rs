@@ -1,0 +1,57 @@
+//! Questions that are put to an upstream, and whose answers are not kept.
+
+use std::sync::Arc;
+
+use bytes::Bytes;
+use http::StatusCode;
+use http::header::CONTENT_ENCODING;
+use url::Url;
+
+use super::error::Error;
+use super::fetch::Post;
+use super::resource::Upstream;
+use super::{Mirror, document};
+
+/// A question in JSON.
+pub struct Question {
+    pub upstream: Arc<Upstream>,
+    pub url: Url,
+    pub body: Bytes,
+    /// A longer answer is none, in bytes.
+    pub max_answer_bytes: u64,
+}
+
+/// An upstream's whole answer, uncompressed.
+#[derive(Debug)]
+pub struct Answer {
+    pub status: StatusCode,
+    pub body: Bytes,
+}
+
+impl Mirror {
+    /// Asks an upstream, once. Any status is an answer.
+    ///
+    /// # Errors
+    /// [`Error::Offline`], [`Error::Forbidden`], [`Error::Unreachable`], [`Error::TimedOut`], [`Error::Truncated`],
+    /// [`Error::TooLarge`], [`Error::Senseless`], [`Error::Store`].
+    pub async fn ask(&self, question: &Question) -> Result<Answer, Error> {
+        let Question { upstream, url, body, max_answer_bytes } = question;
+        let limit = *max_answer_bytes;
+        let post = Post { upstream: upstream.as_ref(), url, body };
+        let mut response = self.fetch().post(post, self.fetch().settings().first_byte_timeout).await?;
+        let (status, host) = (response.status, response.host.clone());
+        let senseless = |detail| Error::Senseless { host: host.clone(), detail };
+        let gzip = document::is_gzip(response.header(CONTENT_ENCODING));
+        let gzip = gzip.ok_or_else(|| senseless("an encoding nobody asked for"))?;
+        let raw = document::download(self.store(), &mut response, limit).await?;
+        if !gzip {
+            return Ok(Answer { status, body: raw });
+        }
+        let unpacked = tokio::task::spawn_blocking(move || document::uncompress(&raw, limit)).await;
+        match unpacked.map_err(|_| Error::Died)? {
+            Ok(body) => Ok(Answer { status, body }),
+            Err(Error::Unproven(_)) => Err(senseless("a body that cannot be uncompressed")),
+            Err(error) => Err(error),
+        }
+    }
+}
