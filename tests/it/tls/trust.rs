@@ -1,5 +1,6 @@
 //! Whom the mirror believes: the system, and beside it `fetch.ca_file`; the same for what it keeps and what it passes on.
 
+use std::io::Write as _;
 use std::path::Path;
 
 use super::{Tarball, publish, rewritten};
@@ -106,6 +107,18 @@ async fn a_certificate_of_another_name_or_another_time_is_not_believed() {
         let heliostat = mirror_of(&upstream).set_path("fetch", "ca_file", &authority.file()).start().await;
         upstream.is_refused(&heliostat).await;
     }
+}
+
+#[tokio::test]
+async fn a_broken_root_of_the_systems_is_left_out() {
+    let system = Authority::new("the system's");
+    let mut roots = tempfile::NamedTempFile::new().expect("a temporary file");
+    let good = std::fs::read_to_string(system.file()).expect("it is there");
+    write!(roots, "-----BEGIN CERTIFICATE-----\nAA==\n-----END CERTIFICATE-----\n{good}").expect("it can be written");
+    let upstream = Upstream::start(&system.issue("upstream"));
+    let heliostat = of_system(mirror_of(&upstream), roots.path()).start().await;
+    upstream.is_mirrored(&heliostat).await;
+    assert!(heliostat.said().contains("root certificate of the system left out"), "{}", heliostat.said());
 }
 
 #[tokio::test]
