@@ -4,7 +4,7 @@
 //! it. Conditional requests, ranges and HEAD are decided once, in `front::reply`: a handler always answers the whole
 //! resource with its validators, and never looks at `If-None-Match` or `Range`.
 
-use std::net::IpAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::ops::Range;
 use std::sync::Arc;
 
@@ -92,8 +92,7 @@ impl From<Reply> for Outcome {
 #[derive(Debug)]
 pub struct Forward {
     pub action: &'static str,
-    /// Addresses that the egress rules allow for this host; never empty.
-    pub addresses: Vec<std::net::SocketAddr>,
+    pub way: Way,
     pub host: String,
     pub port: u16,
     pub tls: bool,
@@ -111,6 +110,19 @@ pub struct Forward {
 #[async_trait]
 pub trait Listener: std::fmt::Debug + Send + Sync {
     async fn hear(&self, status: StatusCode, headers: &HeaderMap);
+}
+
+/// Where to connect to for an upstream: addresses to be tried in turn, never none.
+#[derive(Debug)]
+pub enum Way {
+    /// The upstream's own, which the egress rules allow.
+    Direct(Vec<SocketAddr>),
+    /// A proxy's, which finds the upstream by itself.
+    Proxied {
+        addresses: Vec<SocketAddr>,
+        /// Shown to the proxy.
+        authorization: Option<Secret>,
+    },
 }
 
 /// One reply: head, body, and what the access line says of it.
@@ -196,6 +208,16 @@ pub trait Source: Send {
 #[derive(Clone, Debug, thiserror::Error)]
 #[error("the body ended early")]
 pub struct Cut(#[source] pub Arc<dyn std::error::Error + Send + Sync>);
+
+// === impl Way ===
+
+impl Way {
+    pub fn addresses(&self) -> &[SocketAddr] {
+        match self {
+            Self::Direct(addresses) | Self::Proxied { addresses, .. } => addresses,
+        }
+    }
+}
 
 // === impl Reply ===
 

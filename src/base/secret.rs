@@ -2,6 +2,9 @@
 
 use std::fmt;
 
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
+use percent_encoding::percent_decode_str;
 use serde::{Deserialize, Deserializer};
 use url::Url;
 
@@ -19,6 +22,11 @@ pub struct SafeUrl(Url);
 impl Secret {
     pub fn new(value: impl Into<String>) -> Self {
         Self(value.into())
+    }
+
+    /// Makes the value of a header that shows a user and password. Source: RFC 7617 §2.
+    pub fn basic(username: &[u8], password: &[u8]) -> Self {
+        Self(format!("Basic {}", STANDARD.encode([username, b":", password].concat())))
     }
 
     pub fn reveal(&self) -> &str {
@@ -49,6 +57,14 @@ impl SafeUrl {
 
     pub fn as_url(&self) -> &Url {
         &self.0
+    }
+
+    /// Returns the value of a header that shows its user and password; `None` where it has neither.
+    pub fn basic(&self) -> Option<Secret> {
+        let (username, password) = (self.0.username(), self.0.password());
+        let decode = |text: &str| percent_decode_str(text).collect::<Vec<u8>>();
+        let is_there = !username.is_empty() || password.is_some();
+        is_there.then(|| Secret::basic(&decode(username), &decode(password.unwrap_or_default())))
     }
 }
 
@@ -99,6 +115,14 @@ mod tests {
         let url = SafeUrl::parse("https://joe:pw@registry.example/npm").unwrap();
         assert_eq!(url.to_string(), "https://****@registry.example/npm");
         assert_eq!(format!("{url:?}"), "https://****@registry.example/npm");
+    }
+
+    #[test]
+    fn a_url_shows_its_user_and_password_as_a_header_would() {
+        let basic = |url: &str| Some(SafeUrl::parse(url).unwrap().basic()?.reveal().to_owned());
+        assert_eq!(basic("http://j%40e:p%2Fw@proxy.example").as_deref(), Some("Basic akBlOnAvdw=="));
+        assert_eq!(basic("http://joe@proxy.example").as_deref(), Some("Basic am9lOg=="));
+        assert_eq!(basic("http://proxy.example"), None);
     }
 
     #[test]

@@ -18,7 +18,7 @@ pub struct Fetch {
     /// Tries of one request, the first one included.
     pub attempts: u32,
     pub connections_per_host: usize,
-    /// An HTTP proxy for every upstream request.
+    /// An HTTP proxy for every upstream request. We speak plain HTTP to it; within a tunnel TLS is spoken to upstreams.
     pub proxy: Option<SafeUrl>,
     /// A PEM file of further roots.
     pub ca_file: Option<PathBuf>,
@@ -66,6 +66,9 @@ impl Fetch {
             breaker_pause_max: section.positive("breaker_pause_max", default.breaker_pause_max),
         };
         section.check_order(("breaker_pause", read.breaker_pause), ("breaker_pause_max", read.breaker_pause_max));
+        if read.proxy.as_ref().is_some_and(|proxy| proxy.as_url().scheme() != "http") {
+            section.complain("proxy", "must be an http URL: proxies are not spoken to over TLS");
+        }
         if let Some(file) = &read.ca_file {
             read.extra_roots = section.load_pem("ca_file", file, "CERTIFICATE");
         }

@@ -312,6 +312,12 @@ fn files_that_cannot_be_used_are_mistakes() {
 }
 
 #[test]
+fn a_proxy_is_spoken_to_in_plain_http() {
+    assert!(read("[fetch]\nproxy = \"http://proxy.example:3128\"\n").is_ok());
+    assert!(mistakes("[fetch]\nproxy = \"https://proxy.example\"\n")[0].contains("must be an http URL"));
+}
+
+#[test]
 fn a_file_that_is_not_there_is_named() {
     let source = Source { file: Some("/nonexistent/heliostat.toml".into()), flags: Flags::default() };
     let error = load(&source).unwrap_err();

@@ -17,3 +17,4 @@ mod reply;
 pub mod server;
 pub mod target;
 pub mod tls;
+mod tunnel;

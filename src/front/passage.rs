@@ -1,17 +1,21 @@
 //! What is passed through: a request that goes on to an upstream, and its answer, neither of them kept.
 
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use http::StatusCode;
 use http::header::{
     ACCEPT, ACCEPT_ENCODING, ACCEPT_LANGUAGE, ALT_SVC, AUTHORIZATION, CONTENT_ENCODING, CONTENT_LENGTH, CONTENT_TYPE,
-    HOST, HeaderName, HeaderValue, IF_MATCH, IF_MODIFIED_SINCE, IF_NONE_MATCH, IF_RANGE, IF_UNMODIFIED_SINCE, RANGE,
-    SET_COOKIE, STRICT_TRANSPORT_SECURITY, TRANSFER_ENCODING, USER_AGENT, VIA,
+    HOST, HeaderName, HeaderValue, IF_MATCH, IF_MODIFIED_SINCE, IF_NONE_MATCH, IF_RANGE, IF_UNMODIFIED_SINCE,
+    PROXY_AUTHORIZATION, RANGE, SET_COOKIE, STRICT_TRANSPORT_SECURITY, TRANSFER_ENCODING, USER_AGENT, VIA,
 };
 use pingora::http::{RequestHeader, ResponseHeader};
 use pingora::upstreams::peer::HttpPeer;
 use pingora::{Error, ErrorType, OrErr, Result};
 
-use crate::base::http::Forward;
+use super::tunnel::Tunnel;
+use crate::base::http::{Forward, Way};
+use crate::base::secret::Secret;
 
 /// The request body is longer than the mount takes.
 pub const TOO_LARGE: ErrorType = ErrorType::new("BodyTooLarge");
@@ -73,10 +77,20 @@ impl Passage {
     /// # Errors
     /// There are no more addresses.
     pub fn peer(&self, connect_timeout: Duration) -> Result<HttpPeer> {
-        let Some(address) = self.forward.addresses.get(self.attempt) else {
+        let Forward { way, host, port, tls, .. } = &self.forward;
+        let Some(address) = way.addresses().get(self.attempt) else {
             return Error::e_explain(ErrorType::ConnectNoRoute, "no address left to try");
         };
-        let mut peer = HttpPeer::new(address, self.forward.tls, self.forward.host.clone());
+        // Certificates name an address without the brackets that URLs put around it.
+        let mut peer = HttpPeer::new(address, *tls, host.trim_matches(['[', ']']).to_owned());
+        if let Way::Proxied { authorization, .. } = way {
+            // All connections lead to the proxy: by host and port they are told apart when they are used again.
+            peer.group_key = u64::from(*port);
+            if *tls {
+                let (to, authorization) = (format!("{host}:{port}"), authorization.clone());
+                peer.options.custom_l4 = Some(Arc::new(Tunnel { to, authorization }));
+            }
+        }
         peer.options.connection_timeout = Some(connect_timeout);
         peer.options.total_connection_timeout = Some(connect_timeout * 2);
         peer.options.read_timeout = Some(IDLE);
@@ -88,7 +102,7 @@ impl Passage {
     /// Moves on to the next address; false when that was the last.
     pub fn try_next(&mut self) -> bool {
         self.attempt += 1;
-        self.attempt < self.forward.addresses.len()
+        self.attempt < self.forward.way.addresses().len()
     }
 
     /// Turns the client's request into ours.
@@ -102,10 +116,31 @@ impl Passage {
         request.insert_header(HOST, self.authority())?;
         request.append_header(VIA, format!("1.1 {via}"))?;
         if let Some(secret) = &self.forward.authorization {
-            let value = HeaderValue::from_str(secret.reveal());
-            let mut value = value.or_err(ErrorType::InvalidHTTPHeader, "upstream credentials")?;
-            value.set_sensitive(true);
-            request.insert_header(AUTHORIZATION, value)?;
+            request.insert_header(AUTHORIZATION, sensitive(secret)?)?;
+        }
+        match &self.forward.way {
+            Way::Proxied { authorization, .. } if !self.forward.tls => self.address_proxy(request, authorization),
+            Way::Proxied { .. } | Way::Direct(_) => Ok(()),
+        }
+    }
+
+    /// Tells a proxy where a request that it can read is to go. Source: RFC 9112 §3.2.2.
+    fn address_proxy(&self, request: &mut RequestHeader, authorization: &Option<Secret>) -> Result<()> {
+        request.set_raw_path(format!("http://{}{}", self.authority(), self.forward.target).as_bytes())?;
+        match authorization {
+            Some(secret) => request.insert_header(PROXY_AUTHORIZATION, sensitive(secret)?),
+            None => Ok(()),
+        }
+    }
+
+    /// Refuses an answer that is none of the upstream's.
+    ///
+    /// # Errors
+    /// The proxy on the way wants to know who we are. Source: RFC 9110 §15.5.8.
+    pub fn judge_response(&self, response: &ResponseHeader) -> Result<()> {
+        if response.status == StatusCode::PROXY_AUTHENTICATION_REQUIRED {
+            let refused = Error::explain(ErrorType::ConnectProxyFailure, "the proxy answers 407");
+            return Err(refused.into_up());
         }
         Ok(())
     }
@@ -140,6 +175,12 @@ impl Passage {
     }
 }
 
+fn sensitive(secret: &Secret) -> Result<HeaderValue> {
+    let mut value = HeaderValue::from_str(secret.reveal()).or_err(ErrorType::InvalidHTTPHeader, "credentials")?;
+    value.set_sensitive(true);
+    Ok(value)
+}
+
 /// Turns the upstream's answer into ours.
 ///
 /// # Errors
@@ -152,16 +193,27 @@ pub fn rewrite_response(response: &mut ResponseHeader, via: &str, request_id: &H
 
 #[cfg(test)]
 mod tests {
+    use pingora::upstreams::peer::Peer;
+
     use super::*;
-    use crate::base::secret::Secret;
 
     fn passage() -> Passage {
+        let addresses = vec!["192.0.2.1:443".parse().unwrap(), "192.0.2.2:443".parse().unwrap()];
+        passage_by(Way::Direct(addresses), true)
+    }
+
+    fn proxied(tls: bool) -> Passage {
+        let addresses = vec!["192.0.2.3:3128".parse().unwrap()];
+        passage_by(Way::Proxied { addresses, authorization: Some(Secret::new("Basic ours")) }, tls)
+    }
+
+    fn passage_by(way: Way, tls: bool) -> Passage {
         Passage::new(Forward {
             action: "search",
-            addresses: vec!["192.0.2.1:443".parse().unwrap(), "192.0.2.2:443".parse().unwrap()],
+            way,
             host: "registry.example".into(),
             port: 443,
-            tls: true,
+            tls,
             target: "/-/v1/search?text=a".into(),
             authorization: Some(Secret::new("Bearer ours")),
             max_body: 10,
@@ -199,6 +251,37 @@ mod tests {
     }
 
     #[test]
+    fn a_proxy_is_shown_its_own_credentials_and_over_tls_no_request() {
+        let rewritten = |tls| {
+            let mut request = RequestHeader::build("GET", b"/npm/-/v1/search?text=a", None).unwrap();
+            request.insert_header("Proxy-Authorization", "Basic theirs").unwrap();
+            proxied(tls).rewrite_request(&mut request, "us").unwrap();
+            let shown = request.headers.get("proxy-authorization").map(|value| value.to_str().unwrap().to_owned());
+            (String::from_utf8(request.raw_path().to_vec()).unwrap(), shown)
+        };
+        let plain = "http://registry.example:443/-/v1/search?text=a".to_owned();
+        assert_eq!(rewritten(false), (plain, Some("Basic ours".into())));
+        assert_eq!(rewritten(true), ("/-/v1/search?text=a".into(), None));
+    }
+
+    #[test]
+    fn a_proxy_is_tunnelled_through_for_tls_and_connections_are_told_apart() {
+        let peer = |passage: Passage| passage.peer(Duration::from_secs(1)).unwrap();
+        assert!(peer(proxied(true)).options.custom_l4.is_some_and(|tunnel| format!("{tunnel:?}").contains("****")));
+        assert!(peer(proxied(false)).options.custom_l4.is_none() && peer(passage()).options.custom_l4.is_none());
+        let mut other = proxied(true);
+        other.forward.port = 8443;
+        assert_ne!(peer(proxied(true)).reuse_hash(), peer(other).reuse_hash());
+    }
+
+    #[test]
+    fn a_certificate_names_an_address_without_brackets() {
+        let mut passage = passage();
+        passage.forward.host = "[::1]".into();
+        assert_eq!(passage.peer(Duration::from_secs(1)).unwrap().sni, "::1");
+    }
+
+    #[test]
     fn a_body_may_be_as_long_as_the_mount_says() {
         let mut passage = passage();
         passage.count_body(10).unwrap();
@@ -211,14 +294,14 @@ mod tests {
 
     #[async_trait::async_trait]
     impl crate::base::http::Listener for Heard {
-        async fn hear(&self, status: http::StatusCode, _headers: &http::HeaderMap) {
+        async fn hear(&self, status: StatusCode, _headers: &http::HeaderMap) {
             self.0.lock().unwrap().push(status.as_u16());
         }
     }
 
     #[tokio::test]
     async fn who_wants_to_know_hears_the_final_head() {
-        let heard = std::sync::Arc::new(Heard::default());
+        let heard = Arc::new(Heard::default());
         let mut passage = passage();
         passage.hear(&ResponseHeader::build(200, None).unwrap()).await;
         passage.forward.listener = Some(heard.clone());

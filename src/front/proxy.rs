@@ -294,6 +294,7 @@ impl ProxyHttp for Proxy {
     ) -> Result<()> {
         if let Some(passage) = &visit.passage {
             self.metrics.upstream_seconds.with_label_values(&[passage.host()]).observe(passage.seconds());
+            passage.judge_response(response)?;
             passage.hear(response).await;
         }
         passage::rewrite_response(response, &self.via, &visit.id)
@@ -394,9 +395,11 @@ fn kind(error: &ErrorType) -> &'static str {
         | ErrorType::ReadTimedout
         | ErrorType::WriteTimedout => "timeout",
         ErrorType::TLSHandshakeFailure | ErrorType::InvalidCert | ErrorType::HandshakeError => "tls",
-        ErrorType::ConnectRefused | ErrorType::ConnectNoRoute | ErrorType::ConnectError | ErrorType::SocketError => {
-            "connect"
-        }
+        ErrorType::ConnectRefused
+        | ErrorType::ConnectNoRoute
+        | ErrorType::ConnectError
+        | ErrorType::ConnectProxyFailure
+        | ErrorType::SocketError => "connect",
         _ => "broken",
     }
 }

@@ -24,6 +24,7 @@ use super::error::Error;
 use super::host::Host;
 use super::resource::{Redirects, Upstream};
 use crate::base::clock::Clock;
+use crate::base::http::Way;
 use crate::base::roots::Roots;
 use crate::config;
 use crate::telemetry::metrics::Metrics;
@@ -152,14 +153,25 @@ impl Fetch {
         self.offline.load(Ordering::Relaxed)
     }
 
-    /// Returns the addresses of a host that the egress rules allow, for a request that somebody else sends.
+    /// Returns the way to an upstream, for a request that somebody else sends.
     ///
     /// # Errors
     /// [`Error::Offline`], [`Error::Forbidden`], [`Error::Unreachable`], [`Error::TimedOut`].
-    pub async fn resolve(&self, host: &str, port: u16, reach: Reach) -> Result<Vec<SocketAddr>, Error> {
+    pub async fn find_way(&self, upstream: &Upstream) -> Result<Way, Error> {
         if self.is_offline() {
             return Err(Error::Offline);
         }
+        let reach = upstream.reach(&upstream.url);
+        egress::check(&upstream.url, reach)?;
+        let Some(proxy) = &self.settings.proxy else {
+            return self.resolve(&upstream.url, reach).await.map(Way::Direct);
+        };
+        let addresses = self.resolve(proxy.as_url(), Reach::Private).await?;
+        Ok(Way::Proxied { addresses, authorization: proxy.basic() })
+    }
+
+    async fn resolve(&self, url: &Url, reach: Reach) -> Result<Vec<SocketAddr>, Error> {
+        let (host, port) = (url.host_str().unwrap_or_default(), url.port_or_known_default().unwrap_or_default());
         let resolved = timeout(self.settings.first_byte_timeout, egress::resolve(host, port, reach)).await;
         let resolved = resolved.map_err(|_| Error::TimedOut { host: host.to_owned() })?;
         resolved.map_err(|error| match kept(&error) {

@@ -60,7 +60,8 @@ impl Host {
     /// # Errors
     /// [`Error::Unreachable`].
     pub fn judge(&self, status: StatusCode, headers: &HeaderMap, now: SystemTime) -> Result<(), Error> {
-        if !status.is_server_error() && !matches!(status.as_u16(), 408 | 420 | 429) {
+        // 407 is a proxy's word: nobody has asked upstream yet.
+        if !status.is_server_error() && !matches!(status.as_u16(), 407 | 408 | 420 | 429) {
             return Ok(());
         }
         let retry_after = retry_after(headers, now);

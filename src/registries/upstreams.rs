@@ -3,9 +3,6 @@
 use std::collections::HashMap;
 use std::sync::Arc;
 
-use base64::Engine as _;
-use base64::engine::general_purpose::STANDARD;
-
 use super::of;
 use crate::base::secret::Secret;
 use crate::config::{self, Credentials, Listen};
@@ -56,10 +53,10 @@ fn upstream(mount: &config::Mount, configured: &config::Upstream) -> Upstream {
 
 /// Returns the value of `Authorization`. Source: RFC 6750 §2.1, RFC 7617 §2.
 fn authorization(credentials: &Credentials) -> Secret {
-    Secret::new(match credentials {
-        Credentials::Token(token) => format!("Bearer {}", token.reveal()),
+    match credentials {
+        Credentials::Token(token) => Secret::new(format!("Bearer {}", token.reveal())),
         Credentials::Basic { username, password } => {
-            format!("Basic {}", STANDARD.encode(format!("{}:{}", username.reveal(), password.reveal())))
+            Secret::basic(username.reveal().as_bytes(), password.reveal().as_bytes())
         }
-    })
+    }
 }

@@ -12,15 +12,12 @@ impl Npm {
     pub(super) async fn pass_through(&self, request: &Request<'_>, action: &'static str) -> Result<Forward, Error> {
         self.may_pass_through()?;
         let upstream = self.sources.default_upstream();
-        let host = upstream.url.host_str().unwrap_or_default();
-        let port = upstream.url.port_or_known_default().unwrap_or(443);
-        let addresses = self.mirror.fetch().resolve(host, port, upstream.reach(&upstream.url)).await;
-        let addresses = addresses.map_err(|error: mirror::Error| Error::of_mirror(error, "this endpoint"))?;
+        let way = self.mirror.fetch().find_way(upstream).await;
         Ok(Forward {
             action,
-            addresses,
-            host: host.to_owned(),
-            port,
+            way: way.map_err(|error: mirror::Error| Error::of_mirror(error, "this endpoint"))?,
+            host: upstream.url.host_str().unwrap_or_default().to_owned(),
+            port: upstream.url.port_or_known_default().unwrap_or(443),
             tls: upstream.url.scheme() == "https",
             target: target(upstream, request),
             authorization: upstream.authorization.clone(),

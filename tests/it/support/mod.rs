@@ -2,7 +2,7 @@
 //!
 //! [`http`] and [`streams`] speak to the process and tell how each message ended; [`upstream`] serves resources with
 //! [`fault`]s on order; [`registry`] makes an npm registry of it; [`heliostat`] starts, stops, kills and measures the
-//! process; [`tls`] makes certificates for either.
+//! process; [`tls`] makes certificates for either, and [`proxy`] stands between them.
 
 pub mod audit;
 pub mod beside;
@@ -11,6 +11,7 @@ pub mod fault;
 pub mod heliostat;
 pub mod http;
 pub mod packages;
+pub mod proxy;
 pub mod random;
 pub mod registry;
 pub mod resource;

@@ -13,7 +13,6 @@ use super::packages::{Package, Release, Signing, Style, iso};
 use super::random::{fingerprint, hex};
 use super::resource::{Resource, Seen};
 use super::signing::Key;
-use super::tls::Identity;
 use super::upstream::FakeUpstream;
 
 /// The media type of the abbreviated form.
@@ -81,14 +80,6 @@ impl FakeRegistry {
         let upstream = FakeUpstream::start();
         let url = upstream.url();
         Self::start_at(upstream, url, switches)
-    }
-
-    /// Starts a registry that shows this identity.
-    pub fn start_tls(identity: &Identity) -> Self {
-        let upstream = FakeUpstream::start();
-        upstream.show(Some(identity));
-        let url = upstream.url();
-        Self::start_at(upstream, url, Switches::default())
     }
 
     /// Makes a registry of a server, which calls itself by this URL.

@@ -151,10 +151,6 @@ async fn an_upstream_shows_what_it_was_told_to_and_fails_within_tls_too() {
     }
     upstream.fail_next("/a", 1, Fault::Length(LengthLie::Absent));
     assert_eq!(get().await.ending, Ending::ByClose);
-    let registry = FakeRegistry::start_tls(&known.issue("registry"));
-    registry.publish_plain("named");
-    let document = ask_over(registry.upstream.address(), Some(&tls), &Ask::get("/named")).await;
-    assert!(document.text().contains(&format!("\"tarball\":\"{}/named/", registry.url())), "{}", document.summary());
 }
 
 #[tokio::test]

@@ -174,6 +174,12 @@ impl Wire {
         Self { stream, held: BytesMut::new() }
     }
 
+    /// Returns the stream, from which nothing may have been read ahead.
+    pub fn into_stream(self) -> Stream {
+        assert!(self.held.is_empty(), "{} bytes were read ahead", self.held.len());
+        self.stream
+    }
+
     /// Returns the connection below.
     pub fn stream(&self) -> &TcpStream {
         match &self.stream {

@@ -2,8 +2,10 @@
 //! believes.
 
 mod front;
+mod proxy;
 mod streams;
 mod trust;
+mod upstream;
 
 use std::path::PathBuf;
 use std::time::{Duration, Instant};

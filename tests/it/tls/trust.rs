@@ -3,61 +3,11 @@
 use std::io::Write as _;
 use std::path::Path;
 
-use super::{Tarball, publish, rewritten};
+use super::publish;
+use super::upstream::Upstream;
 use crate::support::heliostat::{Builder, Heliostat};
-use crate::support::http::{Answer, Ask};
 use crate::support::registry::FakeRegistry;
-use crate::support::tls::{Authority, Identity, Wish};
-
-const SEARCH: &str = "/-/v1/search?text=trusted";
-
-/// A registry over TLS, and what it has.
-struct Upstream {
-    registry: FakeRegistry,
-    tarball: Tarball,
-}
-
-impl Upstream {
-    fn start(identity: &Identity) -> Self {
-        let registry = FakeRegistry::start_tls(identity);
-        registry.advise("trusted");
-        let tarball = publish(&registry, "trusted-tarball", 100_000);
-        Self { registry, tarball }
-    }
-
-    /// Fails unless all of it comes through a mirror: a document, a tarball, a search and an audit.
-    async fn is_mirrored(&self, heliostat: &Heliostat) {
-        let package = self.registry.publish_plain("trusted");
-        let document = heliostat.get("/npm/trusted").await;
-        assert!(document.is(rewritten(&self.registry, heliostat, &package).as_bytes()), "{}", document.summary());
-        let tarball = heliostat.get(&self.tarball.path).await;
-        assert!(tarball.is(&self.tarball.bytes), "{}", tarball.summary());
-        let search = heliostat.get(&format!("/npm{SEARCH}")).await;
-        assert_eq!(search.json()["objects"][0]["package"]["name"], "trusted", "{}", search.summary());
-        let audit = Ask::post("/npm/-/npm/v1/security/advisories/bulk", r#"{"trusted":["1.0.0"]}"#);
-        let audit = heliostat.ask(&audit.header("content-type", "application/json")).await;
-        assert!(audit.json()["trusted"].is_array(), "{}", audit.summary());
-    }
-
-    /// Fails unless all of it is refused as a fault of the upstream's, which has not been asked a thing.
-    async fn is_refused(&self, heliostat: &Heliostat) {
-        for path in ["/trusted", self.tarball.upstream_path.as_str(), SEARCH] {
-            let answer = heliostat.get(&format!("/npm{path}")).await;
-            assert!(is_fault(&answer), "{path}: {}", answer.summary());
-        }
-        assert!(self.registry.upstream.all_seen().is_empty(), "who is not believed is told nothing");
-    }
-}
-
-/// Tells whether this is an error in npm's shape that blames the upstream, and never an absence.
-fn is_fault(answer: &Answer) -> bool {
-    let body = answer.json();
-    matches!(answer.status, 502..=504) && body["error"].is_string() && body["reason"] == body["message"]
-}
-
-fn mirror_of(upstream: &Upstream) -> Builder {
-    Heliostat::builder().npm_with(upstream.registry.url(), "", "token = \"upstream-token\"")
-}
+use crate::support::tls::{Authority, Wish};
 
 /// Makes a file all that the system trusts.
 fn of_system(builder: Builder, roots: &Path) -> Builder {
@@ -68,16 +18,16 @@ fn of_system(builder: Builder, roots: &Path) -> Builder {
 async fn an_authority_of_the_operators_is_believed_for_everything() {
     let authority = Authority::new("the operator's");
     let upstream = Upstream::start(&authority.issue("upstream"));
-    let heliostat = mirror_of(&upstream).set_path("fetch", "ca_file", &authority.file()).start().await;
+    let heliostat = upstream.mirror().set_path("fetch", "ca_file", &authority.file()).start().await;
     upstream.is_mirrored(&heliostat).await;
-    assert!(heliostat.said().lines().all(|line| !line.contains("upstream-token")), "{}", heliostat.said());
+    assert!(heliostat.said().lines().all(|line| !line.contains(Upstream::TOKEN)), "{}", heliostat.said());
 }
 
 #[tokio::test]
 async fn without_it_nothing_is_asked_and_nothing_is_remembered_as_absent() {
     let authority = Authority::new("nobody's");
     let upstream = Upstream::start(&authority.issue("upstream"));
-    let mut heliostat = mirror_of(&upstream).start().await;
+    let mut heliostat = upstream.mirror().start().await;
     upstream.is_refused(&heliostat).await;
     heliostat.stop();
     heliostat.reconfigure(|builder| builder.set_path("fetch", "ca_file", &authority.file()));
@@ -90,11 +40,11 @@ async fn the_operators_authority_stands_beside_the_systems() {
     let (system, operator) = (Authority::new("the system's"), Authority::new("the operator's"));
     for signer in [&system, &operator] {
         let upstream = Upstream::start(&signer.issue("upstream"));
-        let builder = of_system(mirror_of(&upstream), &system.file());
+        let builder = of_system(upstream.mirror(), &system.file());
         upstream.is_mirrored(&builder.set_path("fetch", "ca_file", &operator.file()).start().await).await;
     }
     let upstream = Upstream::start(&system.issue("upstream"));
-    upstream.is_mirrored(&of_system(mirror_of(&upstream), &system.file()).start().await).await;
+    upstream.is_mirrored(&of_system(upstream.mirror(), &system.file()).start().await).await;
 }
 
 #[tokio::test]
@@ -104,7 +54,7 @@ async fn a_certificate_of_another_name_or_another_time_is_not_believed() {
         [Wish { names: &["127.0.0.2", "registry.example"], until: 2999 }, Wish { names: &["127.0.0.1"], until: 2001 }]
     {
         let upstream = Upstream::start(&authority.issue_for("upstream", &wish));
-        let heliostat = mirror_of(&upstream).set_path("fetch", "ca_file", &authority.file()).start().await;
+        let heliostat = upstream.mirror().set_path("fetch", "ca_file", &authority.file()).start().await;
         upstream.is_refused(&heliostat).await;
     }
 }
@@ -116,7 +66,7 @@ async fn a_broken_root_of_the_systems_is_left_out() {
     let good = std::fs::read_to_string(system.file()).expect("it is there");
     write!(roots, "-----BEGIN CERTIFICATE-----\nAA==\n-----END CERTIFICATE-----\n{good}").expect("it can be written");
     let upstream = Upstream::start(&system.issue("upstream"));
-    let heliostat = of_system(mirror_of(&upstream), roots.path()).start().await;
+    let heliostat = of_system(upstream.mirror(), roots.path()).start().await;
     upstream.is_mirrored(&heliostat).await;
     assert!(heliostat.said().contains("root certificate of the system left out"), "{}", heliostat.said());
 }
@@ -130,5 +80,5 @@ async fn a_machine_without_any_roots_still_mirrors_what_needs_none() {
     assert!(heliostat.get(&tarball.path).await.is(&tarball.bytes));
     assert!(heliostat.said().contains("there is no root certificate"), "{}", heliostat.said());
     let secured = Upstream::start(&Authority::new("nobody's").issue("upstream"));
-    secured.is_refused(&of_system(mirror_of(&secured), empty.path()).start().await).await;
+    secured.is_refused(&of_system(secured.mirror(), empty.path()).start().await).await;
 }
