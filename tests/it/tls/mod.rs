@@ -1,6 +1,7 @@
 //! TLS on both sides: what clients are shown and served over it, in HTTP/1.1 and in HTTP/2, and whom the mirror itself
 //! believes.
 
+mod faults;
 mod front;
 mod proxy;
 mod streams;

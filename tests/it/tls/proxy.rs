@@ -9,30 +9,30 @@ use crate::support::tls::{Authority, Wish};
 use crate::support::upstream::FakeUpstream;
 
 /// A host that nobody but the proxy can find: what goes around it, goes nowhere. Source: RFC 6761 §6.4.
-const HOST: &str = "registry.invalid";
+pub const HOST: &str = "registry.invalid";
 
 /// `j@e` and `p/w`, as a URL and as a header have them.
 const CREDENTIALS: &str = "j%40e:p%2Fw@";
 const SHOWN: &str = "Basic akBlOnAvdw==";
 
 /// A registry behind a proxy.
-struct Scene {
+pub struct Scene {
     authority: Authority,
     proxy: FakeProxy,
-    upstream: Upstream,
+    pub upstream: Upstream,
 }
 
 // === impl Scene ===
 
 impl Scene {
-    fn over_tls() -> Self {
+    pub fn over_tls() -> Self {
         let authority = Authority::new("the operator's");
         let server = FakeUpstream::start();
         server.show(Some(&authority.issue_for("upstream", &Wish { names: &[HOST], until: 2999 })));
         Self::of(authority, server, format!("https://{HOST}"))
     }
 
-    fn in_the_clear() -> Self {
+    pub fn in_the_clear() -> Self {
         Self::of(Authority::new("nobody's"), FakeUpstream::start(), format!("http://{HOST}"))
     }
 
@@ -43,9 +43,14 @@ impl Scene {
         Self { authority, proxy, upstream: Upstream::start_at(server, url) }
     }
 
-    fn mirror(&self) -> Builder {
-        let proxy = format!("{:?}", self.proxy.url(CREDENTIALS));
-        self.upstream.mirror().set("fetch", "proxy", &proxy).set_path("fetch", "ca_file", &self.authority.file())
+    /// Returns the proxy's URL, quoted.
+    pub fn proxy_url(&self) -> String {
+        format!("{:?}", self.proxy.url(CREDENTIALS))
+    }
+
+    pub fn mirror(&self) -> Builder {
+        let builder = self.upstream.mirror().set("fetch", "proxy", &self.proxy_url());
+        builder.set_path("fetch", "ca_file", &self.authority.file())
     }
 }
 
