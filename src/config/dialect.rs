@@ -1,5 +1,8 @@
 //! What a mount speaks, and the keys that only mounts of that dialect have.
 
+use std::time::Duration;
+
+use super::files::Files;
 use super::print::Printer;
 use super::section::Section;
 use super::tree::Node;
@@ -9,6 +12,7 @@ use super::values::{Setting, quote, read_choice};
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Dialect {
     Npm(Npm),
+    Files(Files),
 }
 
 /// Keys of npm mounts.
@@ -27,8 +31,12 @@ pub enum Signatures {
     Off,
 }
 
-/// Every dialect by its name, with its keys at their defaults.
-const DIALECTS: [(&str, Dialect); 1] = [("npm", Dialect::Npm(Npm::DEFAULT))];
+/// Makes a dialect with its keys at their defaults.
+type Make = fn() -> Dialect;
+
+/// Every dialect by its name.
+const DIALECTS: [(&str, Make); 2] =
+    [("npm", || Dialect::Npm(Npm::default())), ("files", || Dialect::Files(Files::default()))];
 
 const SIGNATURES: [(&str, Signatures); 3] =
     [("require", Signatures::Require), ("verify", Signatures::Verify), ("off", Signatures::Off)];
@@ -45,18 +53,45 @@ impl Dialect {
     pub fn as_str(&self) -> &'static str {
         match self {
             Self::Npm(_) => "npm",
+            Self::Files(_) => "files",
+        }
+    }
+
+    /// Returns where a mount is that does not say: several trees are mirrored more often than several registries.
+    pub(super) fn path(&self, name: &str) -> String {
+        match self {
+            Self::Npm(_) => format!("/{name}"),
+            Self::Files(_) => format!("/files/{name}"),
+        }
+    }
+
+    /// Returns how long an upstream is believed at most.
+    pub(super) fn max_ttl(&self) -> Duration {
+        match self {
+            Self::Npm(_) => Duration::from_secs(5 * 60),
+            Self::Files(_) => Files::MAX_TTL,
+        }
+    }
+
+    /// Tells whether a mount must name its upstream, and only one.
+    pub(super) fn needs_upstream(&self) -> bool {
+        match self {
+            Self::Npm(_) => false,
+            Self::Files(_) => true,
         }
     }
 
     /// Reads which dialect a mount speaks; its own keys come later, in the order of the file.
     pub(super) fn read(section: &mut Section<'_>) -> Self {
-        section.value_with("dialect", Self::default(), |node| read_choice(node, &DIALECTS))
+        let default: Make = Self::default;
+        section.value_with("dialect", default, |node| read_choice(node, &DIALECTS))()
     }
 
     /// Reads the keys that only this dialect has.
     pub(super) fn read_keys(self, section: &mut Section<'_>) -> Self {
         match self {
             Self::Npm(npm) => Self::Npm(npm.read(section)),
+            Self::Files(files) => Self::Files(files.read(section)),
         }
     }
 
@@ -67,6 +102,7 @@ impl Dialect {
     pub(super) fn print_keys(&self, out: &mut Printer) {
         match self {
             Self::Npm(npm) => npm.print(out),
+            Self::Files(files) => files.print(out),
         }
     }
 }

@@ -7,6 +7,7 @@
 mod credentials;
 mod dialect;
 mod fetch;
+mod files;
 mod limits;
 mod listen;
 mod log;
@@ -26,6 +27,7 @@ use std::path::PathBuf;
 pub use self::credentials::Credentials;
 pub use self::dialect::{Dialect, Npm, Signatures};
 pub use self::fetch::Fetch;
+pub use self::files::{Files, Redirects};
 pub use self::limits::Limits;
 pub use self::listen::{Listen, Tls};
 pub use self::log::{Log, LogFormat};

@@ -63,15 +63,15 @@ impl Mount {
     pub fn of(dialect: Dialect) -> Self {
         let name = dialect.as_str();
         Self {
-            dialect,
             name: name.to_owned(),
-            path: format!("/{name}"),
+            path: dialect.path(name),
             host: None,
             listen: Vec::new(),
             public_url: None,
             passthrough: true,
             min_ttl: Duration::ZERO,
-            max_ttl: Duration::from_secs(5 * 60),
+            max_ttl: dialect.max_ttl(),
+            dialect,
             negative_ttl: Duration::from_secs(60),
             stale_while_revalidate: Duration::ZERO,
             stale_if_error: Duration::from_secs(30 * 86_400),
@@ -98,7 +98,7 @@ impl Mount {
     fn read(section: &mut Section<'_>) -> Self {
         let mut default = Self::of(Dialect::read(section));
         default.name = section.value_with("name", default.name, read_name);
-        default.path = format!("/{}", default.name);
+        default.path = default.dialect.path(&default.name);
         let read = Self {
             dialect: default.dialect.read_keys(section),
             name: default.name,
@@ -152,6 +152,15 @@ impl Mount {
     }
 
     fn check_upstreams(&self, listen: &Listen, section: &mut Section<'_>) {
+        let serves_all = self.upstreams.iter().any(|upstream| upstream.scopes.is_empty());
+        if self.dialect.needs_upstream() && !section.is_mistaken("upstream") {
+            if !serves_all {
+                let dialect = self.dialect.as_str();
+                section.complain("upstream", format!("is missing: a mount of {dialect} says what it mirrors"));
+            } else if self.upstreams.len() > 1 {
+                section.complain("upstream", "must be one: a tree has no scopes");
+            }
+        }
         for (index, upstream) in self.upstreams.iter().enumerate() {
             if self.leads_here(listen, upstream.url.as_url(), &|_| false) {
                 section.complain("upstream", format!("upstream[{index}].url leads back to this server"));

@@ -83,7 +83,7 @@ impl Fill {
 
     async fn work(&self) -> Result<(Arc<Entry>, Change), Error> {
         if let Some(entry) = self.landed_before().await {
-            return Ok((entry, Change::Same));
+            return Ok((entry, Change::Before));
         }
         let stated = verify::before(&self.want.proofs)?;
         let mut conditions = self.validators();

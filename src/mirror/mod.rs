@@ -86,6 +86,7 @@ pub struct Engine {
 
 /// A resource that was found: in the store, or on its way.
 pub struct Found {
+    pub content_type: Option<HeaderValue>,
     pub etag: Option<HeaderValue>,
     pub last_modified: Option<HeaderValue>,
     /// The entry it is kept as; none while it is still coming.
@@ -162,8 +163,9 @@ impl Mirror {
         match self.0.get(want, demand).await? {
             Got::Kept(entry, cache) => self.0.found(&entry, Kind::Artifact, cache),
             Got::Coming(rider, cache) => {
-                let Http { etag, last_modified, .. } = rider.body().ok_or(Error::Died)?.head.http.clone();
+                let Http { content_type, etag, last_modified, .. } = rider.body().ok_or(Error::Died)?.head.http.clone();
                 Ok(Found {
+                    content_type,
                     etag,
                     last_modified,
                     entry: None,
@@ -308,9 +310,9 @@ impl Engine {
             return Err(Error::Absent { cache });
         }
         let age = fresh::age(&times(entry, kind), self.clock.now());
-        let Http { etag, last_modified, .. } = &entry.http;
-        let (etag, last_modified) = (etag.clone(), last_modified.clone());
-        Ok(Found { etag, last_modified, body: entry.body()?, cache, age, entry: Some(Arc::clone(entry)) })
+        let Http { content_type, etag, last_modified, .. } = &entry.http;
+        let (content_type, etag, last_modified) = (content_type.clone(), etag.clone(), last_modified.clone());
+        Ok(Found { content_type, etag, last_modified, body: entry.body()?, cache, age, entry: Some(Arc::clone(entry)) })
     }
 
     fn prepared(&self, document: Arc<Entry>, forms: Arc<Entry>, cache: CacheState, rules: &Rules) -> Prepared {

@@ -8,6 +8,8 @@
 //! A new one is a folder, its keys in [`config::Dialect`], and its line in [`of`].
 
 pub mod desk;
+pub mod files;
+mod forward;
 pub mod hex;
 pub mod members;
 pub mod niso;
@@ -67,5 +69,6 @@ pub struct SetUp {
 pub fn of(dialect: &Dialect) -> &dyn Registry {
     match dialect {
         Dialect::Npm(npm) => npm,
+        Dialect::Files(files) => files,
     }
 }

@@ -195,7 +195,9 @@ impl Engine {
         match sight {
             Sight::Body => self.ride(rider, &trial, joined),
             Sight::Landed(Landed::Held { entry, change }) => self.take_up(&entry, change, &trial, joined),
-            Sight::Landed(Landed::Passed(handed)) => Ok(match handed.take().filter(|_| !joined) {
+            // Whoever asked first is given it; riders must not take it from him.
+            Sight::Landed(Landed::Passed(_)) if joined => Ok(Tried::Again(Way::Alone)),
+            Sight::Landed(Landed::Passed(handed)) => Ok(match handed.take() {
                 Some(response) => Tried::Answered(self.passed(response)),
                 None => Tried::Again(Way::Alone),
             }),

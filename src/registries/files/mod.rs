@@ -1,0 +1,96 @@
+//! Files: any tree that a server has under one URL, mirrored as a shared HTTP cache. Source: RFC 9110, RFC 9111.
+//!
+//! | request | answered from | proved by |
+//! |---|---|---|
+//! | `GET`, `HEAD` of anything | kept and reused as its server says | its length |
+//! | … of a file that a checksum file beside it lists | store, or upstream as it comes | the sum |
+//! | … of a checksum file, where the mount names one | mirrored | it is one |
+//! | other methods, where the mount allows them | passed through | nothing is kept, and what they change is forgotten |
+//!
+//! Statuses, headers, directory listings and redirects are passed as they are; only links into the tree are turned so
+//! that they lead through the mirror. A client's credentials and cookies are for us and never go upstream: so nothing
+//! that is kept was made for one user, and `Authorization` needs none of the care of RFC 9111 §3.5.
+//!
+//! One request: [`routes::parse`] reads the path once into a place of the tree; [`sources`] names the resource;
+//! [`error`] is the one place where a fault becomes a status.
+
+mod clients;
+pub mod error;
+mod fault;
+mod forward;
+pub mod headers;
+mod proofs;
+mod proved;
+mod read;
+pub mod routes;
+mod sources;
+
+use std::sync::Arc;
+
+use self::error::Error;
+use self::routes::Action;
+use self::sources::Sources;
+use super::desk::Desk;
+use super::shelf::Shelf;
+use super::{Opening, Place, Registry, SetUp};
+use crate::base::http::{Handler, Outcome, Request};
+use crate::config::{self, Listen};
+use crate::mirror::Mirror;
+
+/// One files mount.
+pub struct Files {
+    mirror: Mirror,
+    sources: Sources,
+    rules: config::Files,
+    /// Longest request body passed through, in bytes.
+    max_body: u64,
+}
+
+impl Registry for config::Files {
+    fn default_upstream(&self, mount: &config::Mount, _listen: &Listen) -> config::Upstream {
+        mount.upstreams.first().expect("a files mount without an upstream is a mistake in the configuration").clone()
+    }
+
+    fn default_upstream_in_words(&self) -> &'static str {
+        "nothing"
+    }
+
+    fn set_up(&self, place: &Place<'_>) -> Vec<SetUp> {
+        clients::set_up(place)
+    }
+
+    fn open(&self, opening: Opening<'_>) -> Arc<dyn Handler> {
+        let mut rules = self.clone();
+        if !opening.mount.passthrough {
+            rules.methods.retain(|method| matches!(method.as_str(), "GET" | "HEAD"));
+        }
+        Arc::new(Files {
+            mirror: opening.mirror,
+            sources: Sources::new(Shelf::new(opening.mount), opening.upstreams.default, self.redirects),
+            rules,
+            max_body: opening.max_request_bytes,
+        })
+    }
+}
+
+impl Desk for Files {
+    type Action = Action;
+    type Error = Error;
+
+    fn mirror(&self) -> &Mirror {
+        &self.mirror
+    }
+
+    fn parse(&self, request: &Request<'_>) -> Result<Action, Error> {
+        routes::parse(request.method, request.path, request.query, &self.rules)
+    }
+
+    async fn answer(&self, request: &Request<'_>, action: &Action) -> Result<Outcome, Error> {
+        let reply = match action {
+            Action::Sums(place) => self.sums(request, place).await?,
+            Action::File(place) => self.file(request, place).await?,
+            Action::Forward(place) => return Ok(Outcome::Forward(self.forward(place, request.method).await?)),
+        };
+        Ok(reply.into())
+    }
+}

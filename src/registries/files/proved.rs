@@ -1,0 +1,118 @@
+//! Checksum files, and the files that they list.
+
+use std::sync::Arc;
+
+use http::header::{ACCEPT_RANGES, AGE, CACHE_CONTROL, CONTENT_TYPE, ETAG, LAST_MODIFIED, VIA};
+use http::{HeaderValue, StatusCode};
+use percent_encoding::percent_decode_str;
+
+use super::Files;
+use super::error::Error;
+use super::proofs::{self, Sum};
+use super::read::BYTES;
+use super::routes::Place;
+use crate::base::http::{Body, Reply, Request};
+use crate::mirror::fresh::Demand;
+use crate::mirror::verify::Broken;
+use crate::mirror::{self, Found};
+
+/// What a checksum file vouches for is not for ever: another may take its name.
+const SHORT: HeaderValue = HeaderValue::from_static("public, max-age=300");
+
+/// A file's line in its checksum file.
+pub struct Listed {
+    sum: Sum,
+    /// How long ago the upstream vouched for it, in seconds.
+    age: u64,
+}
+
+impl Files {
+    /// Answers with a checksum file.
+    pub(super) async fn sums(&self, request: &Request<'_>, place: &Place) -> Result<Reply, Error> {
+        let found = self.mirror.document(&self.sources.sums(place)?, &Demand::of(request.headers)).await;
+        let found = found.map_err(|error| Error::of_mirror(error, &place.path))?;
+        let age = found.age.as_secs();
+        Ok(self.reply(found, age))
+    }
+
+    /// Looks a place up in the checksum file beside it, if the mount names one.
+    pub(super) async fn listed(&self, place: &Place, demand: &Demand) -> Result<Option<Listed>, Error> {
+        let Some(name) = &self.rules.checksums else { return Ok(None) };
+        let mut listed = self.look_up(place, name, demand).await?;
+        if listed.is_none() && self.rules.checksums_required {
+            // It may be newer than what is held.
+            listed = self.look_up(place, name, &newest(demand)).await?;
+            if listed.is_none() {
+                return Err(Error::Unlisted { what: place.path.clone() });
+            }
+        }
+        Ok(listed)
+    }
+
+    async fn look_up(&self, place: &Place, name: &str, demand: &Demand) -> Result<Option<Listed>, Error> {
+        let sums = place.beside(name);
+        let found = match self.mirror.document(&self.sources.sums(&sums)?, demand).await {
+            Ok(found) => found,
+            Err(mirror::Error::Absent { .. }) => return Ok(None),
+            Err(error) => return Err(Error::of_mirror(error, &sums.path)),
+        };
+        let age = found.age.as_secs();
+        let file = percent_decode_str(place.name()).decode_utf8_lossy().into_owned();
+        let sum = find(found.body, file).await?.map_err(|proofs::Ambiguous| {
+            let detail = format!("{} lists two sums for {}", sums.path, place.name());
+            let cause = mirror::Error::from(Broken { kind: "checksums", detail });
+            Error::of_mirror(cause, &place.path)
+        })?;
+        Ok(sum.map(|sum| Listed { sum, age }))
+    }
+
+    /// Answers with a file whose sum is known. What fails may be newer than the checksum file that is held: then that is
+    /// asked for again, once.
+    pub(super) async fn proved(&self, place: &Place, listed: Listed, demand: &Demand) -> Result<Reply, Error> {
+        match self.fetch_proved(place, &listed, demand).await {
+            Err(error @ Error::Unproven { .. }) => match self.listed(place, &newest(demand)).await? {
+                Some(newer) if newer.sum != listed.sum => self.fetch_proved(place, &newer, demand).await,
+                _ => Err(error),
+            },
+            answered => answered,
+        }
+    }
+
+    async fn fetch_proved(&self, place: &Place, listed: &Listed, demand: &Demand) -> Result<Reply, Error> {
+        let found = self.mirror.artifact(&self.sources.proved(place, &listed.sum)?, demand).await;
+        let found = found.map_err(|error| Error::of_mirror(error, &place.path))?;
+        Ok(self.reply(found, listed.age))
+    }
+
+    fn reply(&self, found: Found, age: u64) -> Reply {
+        let mut reply = Reply::empty(StatusCode::OK);
+        reply.set(ACCEPT_RANGES, BYTES);
+        reply.set(CACHE_CONTROL, SHORT);
+        reply.set(AGE, HeaderValue::from(age));
+        reply.set(VIA, self.mirror.fetch().via().clone());
+        let given = [(CONTENT_TYPE, found.content_type), (ETAG, found.etag), (LAST_MODIFIED, found.last_modified)];
+        reply.headers.extend(given.into_iter().filter_map(|(name, value)| Some((name, value?))));
+        reply.note.cache = found.cache;
+        reply.body = found.body;
+        reply
+    }
+}
+
+fn newest(demand: &Demand) -> Demand {
+    Demand { newest: true, only_if_cached: demand.only_if_cached, ..Demand::NONE }
+}
+
+/// Finds a name in a checksum file, which may be long and lie on disk.
+async fn find(body: Body, name: String) -> Result<Result<Option<Sum>, proofs::Ambiguous>, Error> {
+    let search = move || -> std::io::Result<_> {
+        let bytes = match body {
+            Body::Bytes(bytes) => bytes,
+            Body::File(slice) => slice.read_all()?,
+            Body::Empty | Body::Stream(_) => Default::default(),
+        };
+        // It was proved to be text.
+        Ok(proofs::find(&String::from_utf8_lossy(&bytes), &name))
+    };
+    let found = tokio::task::spawn_blocking(search).await.map_err(|_| Error::internal("a search that did not end"))?;
+    found.map_err(|error| Error::Internal(Arc::new(mirror::Error::disk(error))))
+}

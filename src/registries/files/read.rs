@@ -1,0 +1,52 @@
+//! `GET` and `HEAD` of anything in the tree.
+
+use http::header::{ACCEPT_RANGES, AGE, HeaderName, VIA};
+use http::{HeaderValue, StatusCode};
+
+use super::Files;
+use super::error::Error;
+use super::headers;
+use super::routes::Place;
+use crate::base::http::{CacheState, Reply, Request};
+use crate::mirror::file::Answer;
+use crate::mirror::fresh::Demand;
+
+pub(super) const BYTES: HeaderValue = HeaderValue::from_static("bytes");
+
+const CACHE_STATUS: HeaderName = HeaderName::from_static("cache-status");
+
+impl Files {
+    /// Answers with what stands at a place: proved where a checksum file lists it.
+    pub(super) async fn file(&self, request: &Request<'_>, place: &Place) -> Result<Reply, Error> {
+        let demand = Demand::of(request.headers);
+        if let Some(listed) = self.listed(place, &demand).await? {
+            return self.proved(place, listed, &demand).await;
+        }
+        let want = self.sources.file(place, headers::sent(request.headers, &self.rules.request_headers))?;
+        let answer = self.mirror.file(&want, &demand).await;
+        let mut answer = answer.map_err(|error| Error::of_mirror(error, &place.path))?;
+        headers::turn(&mut answer.headers, &want.url, &want.upstream.url, request.base);
+        Ok(self.pass_on(answer))
+    }
+
+    /// Turns an upstream's answer into ours. Source: RFC 9111 §5.1, RFC 9110 §7.6.3, RFC 9211 §2.
+    fn pass_on(&self, answer: Answer) -> Reply {
+        let Answer { status, headers, body, cache, age } = answer;
+        let mut reply = Reply { headers, body, ..Reply::empty(status) };
+        if let Some(age) = age {
+            reply.set(AGE, HeaderValue::from(age.as_secs()));
+        }
+        if status == StatusCode::OK && cache != CacheState::Passed {
+            reply.set(ACCEPT_RANGES, BYTES);
+        }
+        reply.headers.append(VIA, self.mirror.fetch().via().clone());
+        // Upstream's own caches have spoken before us.
+        if reply.headers.contains_key(CACHE_STATUS)
+            && let Some(status) = cache.cache_status()
+        {
+            reply.headers.append(CACHE_STATUS, status);
+        }
+        reply.note.cache = cache;
+        reply
+    }
+}
