@@ -5,6 +5,7 @@
 mod conformance;
 mod crash;
 mod faults;
+mod files;
 mod fullness;
 mod herd;
 mod house;

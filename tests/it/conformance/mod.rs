@@ -4,6 +4,7 @@
 //! artifact available at its upstream; the behaviours know nothing of any registry.
 
 mod failing;
+mod files;
 mod guarding;
 mod npm;
 mod placing;
@@ -204,3 +205,4 @@ macro_rules! row {
 }
 
 row!(npm_registry, npm::Npm);
+row!(file_tree, files::Files);

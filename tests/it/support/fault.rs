@@ -252,7 +252,9 @@ fn print(response: &Response, length: Option<String>) -> Vec<u8> {
     } else if let Some(length) = length {
         headers.push("content-length", length);
     }
-    headers.push("date", httpdate::fmt_http_date(std::time::SystemTime::now()));
+    if !headers.has("date") {
+        headers.push("date", httpdate::fmt_http_date(std::time::SystemTime::now()));
+    }
     Head { start: format!("HTTP/1.1 {} Whatever", response.status), headers }.print().into_bytes()
 }
 

@@ -34,6 +34,8 @@ pub struct Resource {
     pub etag: Option<String>,
     pub last_modified: Option<SystemTime>,
     pub cache_control: Option<String>,
+    /// Whatever else is to be said, as it is.
+    pub headers: Vec<(String, String)>,
     /// Sends chunks, and so no length.
     pub chunked: bool,
     /// Honours `Range`.
@@ -102,6 +104,11 @@ impl Resource {
         self
     }
 
+    pub fn header(mut self, name: &str, value: &str) -> Self {
+        self.headers.push((name.to_owned(), value.to_owned()));
+        self
+    }
+
     /// Adds the gzip form.
     pub fn gzipped(mut self) -> Self {
         self.gzip = Some(gzip(&self.body).into());
@@ -144,6 +151,7 @@ impl Resource {
         for (name, value) in optional {
             value.inspect(|value| headers.push(name, value));
         }
+        self.headers.iter().for_each(|(name, value)| headers.push(name, value));
         Response {
             status: self.status,
             headers,

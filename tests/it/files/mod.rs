@@ -1,0 +1,10 @@
+//! Mounts of files: what a shared cache must do, requirement by requirement, and what a mirror does beyond.
+
+mod freshness;
+mod mirror;
+mod requests;
+mod storing;
+mod table;
+mod unsafe_methods;
+mod validation;
+mod vary;
