@@ -19,6 +19,8 @@ const SUMS: &str = "SHASUMS256.txt";
 pub struct Files(FakeUpstream);
 
 impl Row for Files {
+    const PATH: &str = "/files/files";
+
     fn start() -> Self {
         Self(FakeUpstream::start())
     }
@@ -28,9 +30,8 @@ impl Row for Files {
     }
 
     fn mount(&self, builder: Builder, mount: &str, upstream: &str) -> Builder {
-        let url = self.0.url();
-        let upstream = format!("[[mount.upstream]]\nurl = \"{url}/tree\"\nallow_private = true\n{upstream}\n");
-        builder.mount(&format!("dialect = \"files\"\nname = \"t\"\nchecksums = \"{SUMS}\"\n{mount}\n{upstream}"))
+        let mount = format!("checksums = \"{SUMS}\"\n{mount}");
+        builder.dialect("files", &format!("{}/tree", self.0.url()), &mount, upstream)
     }
 
     fn provide(&self, name: &str, wish: &Wish) -> Provided {
@@ -48,7 +49,7 @@ impl Row for Files {
         self.0.put(&format!("/tree{sums_path}"), document);
         self.0.put(&format!("/tree{path}"), Resource::artifact(body.clone()));
         let wanted = |path: &str, bytes: Bytes| Wanted {
-            path: format!("/files/t{path}"),
+            path: format!("/files/files{path}"),
             upstream_path: format!("/tree{path}"),
             bytes: Box::new(move |_| bytes.clone()),
         };
@@ -56,26 +57,26 @@ impl Row for Files {
     }
 
     fn missing(&self, name: &str) -> (String, String) {
-        (format!("/files/t/{name}/{SUMS}"), format!("/tree/{name}/{SUMS}"))
+        (format!("/files/files/{name}/{SUMS}"), format!("/tree/{name}/{SUMS}"))
     }
 
     fn nonsense(&self) -> Vec<String> {
         let paths = [
-            "/files/t/..",
-            "/files/t/../x",
-            "/files/t/a/../b",
-            "/files/t/a/./b",
-            "/files/t/%2e%2e/x",
-            "/files/t/a/%2E%2e",
-            "/files/t/a%2fb",
-            "/files/t/a%5cb",
-            "/files/t/a%00b",
-            "/files/t/a%0ab",
-            "/files/t/a%zzb",
-            "/files/t/a%",
-            "/files/t/a//b",
+            "/files/files/..",
+            "/files/files/../x",
+            "/files/files/a/../b",
+            "/files/files/a/./b",
+            "/files/files/%2e%2e/x",
+            "/files/files/a/%2E%2e",
+            "/files/files/a%2fb",
+            "/files/files/a%5cb",
+            "/files/files/a%00b",
+            "/files/files/a%0ab",
+            "/files/files/a%zzb",
+            "/files/files/a%",
+            "/files/files/a//b",
         ];
-        let long = format!("/files/t/{}", "x".repeat(5_000));
+        let long = format!("/files/files/{}", "x".repeat(5_000));
         paths.map(str::to_owned).into_iter().chain([long]).collect()
     }
 

@@ -23,6 +23,9 @@ use crate::support::upstream::FakeUpstream;
 
 /// One registry's ways.
 pub trait Row: Sized {
+    /// Where its mount is unless it is told otherwise.
+    const PATH: &str;
+
     fn start() -> Self;
     fn upstream(&self) -> &FakeUpstream;
     /// Adds the registry's mount, with further lines for the mount and for its upstream.

@@ -11,6 +11,8 @@ use crate::support::upstream::FakeUpstream;
 pub struct Npm(FakeRegistry);
 
 impl Row for Npm {
+    const PATH: &str = "/npm";
+
     fn start() -> Self {
         Self(FakeRegistry::start())
     }
