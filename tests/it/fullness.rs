@@ -143,6 +143,35 @@ async fn what_is_purged_beside_the_server_is_fetched_anew() {
 }
 
 #[tokio::test]
+async fn one_thing_is_purged_beside_the_server_by_its_key() {
+    let registry = FakeRegistry::start();
+    let heliostat = Heliostat::builder().npm(registry.url(), "").start().await;
+    let release = |version: &str| Release::new(version).size(5_000);
+    let package = Package::new("by-key").with(release("1.0.0")).with(release("1.1.0"));
+    registry.publish(&package);
+    let paths: Vec<String> = package.releases.iter().map(|release| package.tarball_path(release)).collect();
+    let ask_all = async || {
+        for (path, release) in paths.iter().zip(&package.releases) {
+            assert!(heliostat.get(&format!("/npm{path}")).await.is(&release.tarball));
+        }
+    };
+    ask_all().await;
+    kept(&heliostat, &package.releases[1].tarball).await;
+    // What one upstream gave is named after its URL.
+    let upstream = &hex(&Sha256::digest(format!("{}/", registry.url())))[..8];
+    let key = format!("npm@{upstream}/tarball/by-key/1.0.0");
+    let (well, said) = command(&heliostat, "purge", &["npm", "--key", &key]);
+    assert!(well && said.contains(&format!("1 entries under {key} removed from npm")), "{said}");
+    let begun = Instant::now();
+    while registry.upstream.count(&paths[0]) < 2 {
+        ask_all().await;
+        assert!(begun.elapsed() < Duration::from_secs(5), "it is still served from the store");
+        tokio::time::sleep(Duration::from_millis(50)).await;
+    }
+    assert_eq!((registry.upstream.count(&paths[1]), registry.upstream.count("/by-key")), (1, 1));
+}
+
+#[tokio::test]
 async fn a_release_with_new_bytes_is_refused_until_an_operator_accepts_it() {
     let registry = FakeRegistry::start();
     let heliostat = Heliostat::builder().npm(registry.url(), "").start().await;

@@ -169,13 +169,21 @@ fn help_tells_the_commands_and_their_defaults() {
     for command in ["check", "purge", "accept"] {
         assert!(help(&[command, "--help"]).contains("--config <FILE>"));
     }
+    assert!(help(&["purge", "--help"]).contains("--key <KEY>"));
     assert!(help(&["--version"]).contains(env!("CARGO_PKG_VERSION")));
 }
 
 #[test]
 fn a_wrong_command_line_is_told_in_one_breath() {
     let directory = tempfile::tempdir().expect("a temporary directory");
-    for arguments in [&["srve"][..], &["serve", "--lisen", "x"], &["accept", "npm", "left-pad"], &[]] {
+    for arguments in [
+        &["srve"][..],
+        &["serve", "--lisen", "x"],
+        &["accept", "npm", "left-pad"],
+        &["purge", "npm"],
+        &["purge", "npm", "left-pad", "--key", "npm@1f2e3d4c/keys"],
+        &[],
+    ] {
         let said = run(directory.path(), arguments, &[]);
         assert_eq!(said.code, Some(2), "{arguments:?}");
         assert!(said.err.contains("--help") && said.out.is_empty(), "{}", said.err);
@@ -196,6 +204,8 @@ fn purge_and_accept_refuse_what_is_not_there() {
     let directory = tempfile::tempdir().expect("a temporary directory");
     let said = run(directory.path(), &["purge", "pnm", "left-pad"], &[]);
     assert!(said.code == Some(1) && said.err.contains("there is no mount \"pnm\"; known: npm"), "{}", said.err);
+    let said = run(directory.path(), &["purge", "npm", "--key", "other@1f2e3d4c/keys"], &[]);
+    assert!(said.code == Some(1) && said.err.contains("is no key of npm"), "{}", said.err);
     for arguments in [["purge", "npm", "left-pad"], ["accept", "npm", "left-pad@1.3.0"]] {
         let said = run(directory.path(), &arguments, &[]);
         assert!(said.code == Some(1) && said.err.contains("there is no data directory"), "{}", said.err);

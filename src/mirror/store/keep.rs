@@ -151,6 +151,15 @@ impl Store {
         self.remove_by(move |connection| rows::trim_package(connection, &mount, &package, keep)).await.map(drop)
     }
 
+    /// Removes an entry and all that was made of it, pinned or not, and returns how many entries that were.
+    ///
+    /// # Errors
+    /// SQLite's or the system's.
+    pub async fn purge_key(&self, key: &str) -> Result<u64, Error> {
+        let key = key.to_owned();
+        Ok(self.remove_by(move |connection| rows::remove_with_forms(connection, &key)).await?.len() as u64)
+    }
+
     /// Removes everything of a package, pinned or not, and returns how many entries that were.
     ///
     /// # Errors

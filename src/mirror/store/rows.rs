@@ -185,6 +185,16 @@ pub(super) fn remove(connection: &Connection, key: &str) -> Result<Vec<Arc<str>>
     removed(connection, "DELETE FROM entries WHERE key = ?1 RETURNING key", params![key])
 }
 
+/// Removes the entry of a key and what was made of it, and returns their keys.
+///
+/// # Errors
+/// SQLite's.
+pub(super) fn remove_with_forms(connection: &Connection, key: &str) -> Result<Vec<Arc<str>>, Error> {
+    // Forms lie behind a line feed (`prepare::Keys`); the character after it bounds them.
+    let sql = "DELETE FROM entries WHERE key = ?1 OR (key > ?1 || char(10) AND key < ?1 || char(11)) RETURNING key";
+    removed(connection, sql, params![key])
+}
+
 /// Removes the entries of a package, and returns their keys.
 ///
 /// # Errors

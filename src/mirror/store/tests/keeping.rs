@@ -123,6 +123,20 @@ async fn a_package_is_trimmed_to_what_was_asked_for_last() {
 }
 
 #[tokio::test]
+async fn a_key_is_purged_with_what_was_made_of_it_and_nothing_beside_it() {
+    let bench = Bench::new();
+    for key in ["a@1", "a@1\nform", "a@1\nother form", "a@10", "a@1 ", "a@1\u{b}x", "a@"] {
+        bench.keep(key, key.as_bytes()).await;
+    }
+    bench.store.pin("a@1", true).await.unwrap();
+    assert_eq!(bench.store.purge_key("a@1").await.unwrap(), 3);
+    assert_eq!(bench.store.purge_key("a@1").await.unwrap(), 0);
+    for (key, stays) in [("a@1", false), ("a@1\nform", false), ("a@10", true), ("a@1 ", true), ("a@1\u{b}x", true)] {
+        assert_eq!(bench.text(key).await.is_some(), stays, "{key:?}");
+    }
+}
+
+#[tokio::test]
 async fn a_pin_stays_when_the_entry_is_replaced() {
     let bench = Bench::new();
     bench.keep("a", b"one").await;
