@@ -1,14 +1,15 @@
 //! What every behaviour test stands on: a raw client, a registry that lies on demand, and the real process between them.
 //!
 //! [`http`] and [`streams`] speak to the process and tell how each message ended; [`upstream`] serves resources with
-//! [`fault`]s on order; [`registry`] makes an npm registry of it; [`heliostat`] starts, stops, kills and measures the
-//! process; [`tls`] makes certificates for either, and [`proxy`] stands between them.
+//! [`fault`]s on order; [`registry`] makes an npm registry of it, [`hex`] a Hex repository; [`heliostat`] starts, stops,
+//! kills and measures the process; [`tls`] makes certificates for either, and [`proxy`] stands between them.
 
 pub mod audit;
 pub mod beside;
 pub mod crowd;
 pub mod fault;
 pub mod heliostat;
+pub mod hex;
 pub mod http;
 pub mod packages;
 pub mod proxy;
