@@ -77,16 +77,29 @@ impl<'a> Members<'a> {
 /// # Errors
 /// [`Repeated`]: the object has two of that name.
 pub fn parse_array<'a>(document: &'a RawValue, name: &str) -> Result<Option<Vec<&'a RawValue>>, Repeated> {
-    let array = |value: &'a RawValue| serde_json::from_str(value.get()).ok().map(|Elements(elements)| elements);
     match Members::of(document) {
-        Some(mut members) => Ok(members.take(name)?.and_then(array)),
-        None => Ok(array(document)),
+        Some(mut members) => Ok(members.take(name)?.and_then(elements)),
+        None => Ok(elements(document)),
     }
+}
+
+/// Reads an array of which nothing is known yet; `None` for any other value, and for one of very many elements.
+pub fn elements(value: &RawValue) -> Option<Vec<&RawValue>> {
+    serde_json::from_str(value.get()).ok().map(|Elements(elements)| elements)
 }
 
 /// Prints text as JSON: no slash and nothing beyond ASCII is escaped.
 pub fn quote(text: &str) -> String {
     serde_json::Value::from(text).to_string()
+}
+
+impl<'a> IntoIterator for Members<'a> {
+    type Item = (String, &'a RawValue);
+    type IntoIter = std::vec::IntoIter<Self::Item>;
+
+    fn into_iter(self) -> Self::IntoIter {
+        self.0.into_iter()
+    }
 }
 
 impl<'de: 'a, 'a> Deserialize<'de> for Members<'a> {

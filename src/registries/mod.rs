@@ -12,6 +12,7 @@ pub mod files;
 mod forward;
 pub mod hex;
 pub mod members;
+pub mod nessemble;
 pub mod niso;
 pub mod npm;
 pub mod shelf;

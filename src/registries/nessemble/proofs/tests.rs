@@ -1,0 +1,119 @@
+//! One byte less, more or other, and nothing holds.
+
+use super::*;
+use crate::mirror::verify::{self, Proof};
+use crate::registries::nessemble::samples::{archive, gzip, pack, package, shasum};
+use crate::registries::nessemble::vouch;
+use crate::registries::nessemble::wire::{LARGEST, Package};
+
+fn title() -> Title {
+    Title::parse("foo").unwrap()
+}
+
+fn version() -> Version {
+    Version::parse("1.0.1").unwrap()
+}
+
+/// Runs every proof over a body, as the engine does.
+fn prove(proofs: &[Proof], body: &[u8]) -> Result<Vec<String>, verify::Broken> {
+    let mut proved = verify::before(proofs)?;
+    let mut hasher = verify::hasher(proofs);
+    hasher.update(body);
+    proved.extend(verify::hashed(proofs, &hasher.finish())?);
+    proved.extend(verify::content(proofs, body)?);
+    Ok(proved)
+}
+
+fn proofs_of(archive: &[u8]) -> Vec<Proof> {
+    vouch::vouch(&package("foo", "1.0.1", archive)).proofs
+}
+
+#[test]
+fn a_right_archive_is_proved_by_its_digest_and_files() {
+    let archive = archive("foo", "1.0.1", b"LDA #$01\n");
+    assert_eq!(prove(&proofs_of(&archive), &archive).unwrap(), ["digest", "archive"]);
+    let etag = vouch::vouch(&package("foo", "1.0.1", &archive)).etag.unwrap();
+    assert_eq!(etag, format!("\"sha1-{}\"", shasum(&archive)).as_str());
+}
+
+#[test]
+fn one_flipped_bit_anywhere_is_refused() {
+    let archive = archive("foo", "1.0.1", b"LDA #$01\n");
+    let proofs = proofs_of(&archive);
+    for at in 0..archive.len() {
+        let mut flipped = archive.clone();
+        flipped[at] ^= 1 << (at % 8);
+        assert_eq!(prove(&proofs, &flipped).unwrap_err().kind, "digest", "byte {at}");
+    }
+    assert_eq!(prove(&proofs, &archive[..archive.len() - 1]).unwrap_err().kind, "digest");
+    assert_eq!(prove(&proofs, &[&archive[..], b"\0"].concat()).unwrap_err().kind, "digest");
+}
+
+#[test]
+fn a_digest_alone_does_not_make_an_archive() {
+    let mut trailing = archive("foo", "1.0.1", b"");
+    trailing.extend(archive("foo", "1.0.1", b""));
+    let mut cut = archive("foo", "1.0.1", b"");
+    cut.truncate(cut.len() - 4);
+    for (archive, reason) in [
+        (b"<html>".to_vec(), "cannot be"),
+        (archive("bar", "1.0.1", b""), "says that it is bar 1.0.1"),
+        (archive("foo", "1.0.0", b""), "says that it is foo 1.0.0"),
+        (pack(&[("lib.asm", b""), ("README.md", b"")]), "no package.json"),
+        (gzip(b"no tar"), "cannot be"),
+        (trailing, "goes on after its end"),
+        (cut, "cannot be"),
+        (vec![0; LARGEST as usize + 1], "longer than 65536"),
+    ] {
+        let broken = prove(&proofs_of(&archive), &archive).unwrap_err();
+        assert!(broken.kind == "archive" && broken.detail.contains(reason), "{broken}, not {reason}");
+    }
+}
+
+#[test]
+fn an_archive_without_a_digest_is_refused_before_it_is_asked_for() {
+    let without = Package { shasum: None, ..package("foo", "1.0.1", b"") };
+    let vouched = vouch::vouch(&without);
+    let broken = verify::before(&vouched.proofs).unwrap_err();
+    assert_eq!(broken.to_string(), "digest does not hold: upstream gives no digest of it");
+    assert_eq!(vouched.etag, None);
+}
+
+#[test]
+fn the_document_vouches_and_the_header_stands_in_for_it() {
+    let (one, other) = (shasum(b"1"), shasum(b"2"));
+    let told = |shasum: Option<&str>, header: Option<&str>, route| {
+        promised(shasum, header, route).map(|promised| (promised.promise, promised.header_differs)).ok()
+    };
+    let promise = |text: &str| Promise::from_hex(Algorithm::Sha1, text).unwrap();
+    let (first, second) = (Some(one.as_str()), Some(other.as_str()));
+    for (shasum, header, route, expected) in [
+        (first, None, Route::Versioned, Some((promise(&one), false))),
+        (first, first, Route::Unversioned, Some((promise(&one), false))),
+        // A server that sends the default version's digest with every version.
+        (first, second, Route::Versioned, Some((promise(&one), true))),
+        (first, second, Route::Unversioned, None),
+        (first, Some("x"), Route::Versioned, Some((promise(&one), true))),
+        (first, Some("x"), Route::Unversioned, None),
+        (None, second, Route::Versioned, Some((promise(&other), false))),
+        (None, Some("x"), Route::Versioned, None),
+        (None, None, Route::Versioned, None),
+        (None, Some(" "), Route::Unversioned, None),
+        (Some("abc"), first, Route::Versioned, None),
+    ] {
+        assert_eq!(told(shasum, header, route), expected, "{shasum:?} {header:?} {route:?}");
+    }
+    assert!(told(first, Some(one.to_uppercase().as_str()), Route::Unversioned).is_some_and(|(_, differs)| !differs));
+}
+
+#[test]
+fn no_flipped_bit_breaks_the_reader_of_archives() {
+    let archive = archive("foo", "1.0.1", &[7; 3_000]);
+    for at in 0..archive.len() {
+        let mut flipped = archive.clone();
+        flipped[at] ^= 0x40;
+        // Whether it still opens does not matter here, only that it ends.
+        let _ = check_archive(&flipped, &title(), &version());
+    }
+    assert!(check_archive(&archive, &title(), &version()).is_ok());
+}
