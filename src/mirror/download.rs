@@ -3,7 +3,7 @@
 
 use bytes::{Bytes, BytesMut};
 use futures_util::FutureExt;
-use http::header::{ETAG, HeaderMap, HeaderValue, IF_RANGE, LAST_MODIFIED, RANGE};
+use http::header::{DATE, ETAG, HeaderMap, HeaderValue, IF_RANGE, LAST_MODIFIED, RANGE};
 
 use super::crash::{self, Step};
 use super::error::Error;
@@ -11,6 +11,7 @@ use super::fetch::Response;
 use super::fill::{Fill, asked_to_wait, back_off, content_range};
 use super::flight::Head;
 use super::room::Room;
+use super::shared::lifetime::date;
 use super::verify;
 use crate::base::digest::{Hashed, Hasher};
 
@@ -63,7 +64,7 @@ impl<'a> Download<'a> {
         Ok(Self {
             fill,
             host: response.host.clone(),
-            validator: validator(&response),
+            validator: validator(&response.headers),
             response: Some(response),
             promised: length,
             room,
@@ -218,7 +219,7 @@ impl<'a> Download<'a> {
         if !self.is_promised(response.length()) {
             return Ok(false);
         }
-        let same = validator(response) == self.validator;
+        let same = validator(&response.headers) == self.validator;
         if (same && self.validator.is_some()) || verify::has_digest(&self.fill.want.proofs) {
             self.skip = self.received;
             return Ok(true);
@@ -234,8 +235,32 @@ impl<'a> Download<'a> {
     }
 }
 
-/// Returns what tells this representation from any other: a strong entity tag, else the date. Source: RFC 9110 §13.1.5.
-fn validator(response: &Response) -> Option<HeaderValue> {
-    let strong = response.headers.get(ETAG).filter(|etag| !etag.as_bytes().starts_with(b"W/"));
-    strong.or_else(|| response.headers.get(LAST_MODIFIED)).cloned()
+/// Returns what tells this representation from any other: a strong entity tag, else a date of change that is strong,
+/// since the representation was sent in a later second. Source: RFC 9110 §13.1.5, §8.8.2.2.
+fn validator(headers: &HeaderMap) -> Option<HeaderValue> {
+    let strong = headers.get(ETAG).filter(|etag| !etag.as_bytes().starts_with(b"W/"));
+    let (sent, modified) = (date(headers, &DATE), date(headers, &LAST_MODIFIED));
+    let is_strong = sent.zip(modified).is_some_and(|(sent, modified)| modified < sent);
+    strong.or_else(|| headers.get(LAST_MODIFIED).filter(|_| is_strong)).cloned()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_a_strong_validator_tells_parts_of_one_body() {
+        const SENT: &str = "Sun, 06 Nov 1994 08:49:37 GMT";
+        const BEFORE: &str = "Sun, 06 Nov 1994 08:49:36 GMT";
+        for (given, expected) in [
+            (&[(ETAG, "\"a\""), (LAST_MODIFIED, BEFORE)][..], Some("\"a\"")),
+            (&[(ETAG, "W/\"a\""), (LAST_MODIFIED, BEFORE), (DATE, SENT)], Some(BEFORE)),
+            (&[(LAST_MODIFIED, SENT), (DATE, SENT)], None),
+            (&[(LAST_MODIFIED, BEFORE)], None),
+            (&[(ETAG, "W/\"a\"")], None),
+        ] {
+            let headers = given.iter().map(|(name, value)| (name.clone(), HeaderValue::from_static(value))).collect();
+            assert_eq!(validator(&headers), expected.map(HeaderValue::from_static), "{given:?}");
+        }
+    }
 }
