@@ -21,6 +21,9 @@ use crate::base::fs;
 const BATCH: usize = 64;
 /// How many remembered absences are too many: names that do not exist cost upstreams little to deny.
 const ABSENCES: u64 = 100_000;
+/// How many entries with content are too many: their rows take room that no budget counts, and a tree of files has as
+/// many names as a client makes up.
+const ENTRIES: u64 = 4_000_000;
 /// The share of the budget that is freed beyond it when it is exceeded, so that not every fill evicts.
 const SLACK: u64 = 64;
 /// The share of the file system that is left free for the index, up to [`MARGIN_MAX`] bytes.
@@ -75,6 +78,10 @@ impl Store {
         let surplus = self.totals().absences.saturating_sub(ABSENCES);
         if surplus > 0 {
             self.remove_by(move |connection| oldest_absences(connection, surplus)).await?;
+        }
+        let surplus = self.totals().entries.saturating_sub(self.totals().absences).saturating_sub(ENTRIES);
+        if surplus > 0 {
+            self.remove_by(move |connection| oldest_entries(connection, surplus)).await?;
         }
         Ok(())
     }
@@ -160,6 +167,13 @@ fn oldest(connection: &Connection, bytes: u64) -> Result<(Vec<Arc<str>>, u64), E
 pub(super) fn oldest_absences(connection: &Connection, count: u64) -> Result<Vec<Arc<str>>, Error> {
     let sql = "DELETE FROM entries WHERE id IN
         (SELECT id FROM entries WHERE digest IS NULL ORDER BY last_used LIMIT ?1) RETURNING key";
+    rows::removed(connection, sql, [Count(count)])
+}
+
+/// Removes the `count` entries with content that were asked for longest ago, and returns their keys.
+pub(super) fn oldest_entries(connection: &Connection, count: u64) -> Result<Vec<Arc<str>>, Error> {
+    let sql = "DELETE FROM entries WHERE id IN
+        (SELECT id FROM entries WHERE pinned = 0 AND digest IS NOT NULL ORDER BY last_used LIMIT ?1) RETURNING key";
     rows::removed(connection, sql, [Count(count)])
 }
 

@@ -91,6 +91,18 @@ async fn the_oldest_absences_go_first() {
 }
 
 #[tokio::test]
+async fn the_oldest_entries_go_when_there_are_too_many_but_not_what_is_pinned() {
+    let bench = Bench::new();
+    for key in ["a", "b", "c", "d"] {
+        bench.keep_later(key, b"same").await;
+    }
+    bench.store.pin("a", true).await.unwrap();
+    let gone = bench.store.remove_by(|connection| evict::oldest_entries(connection, 2)).await.unwrap();
+    assert_eq!(gone, ["b".into(), "c".into()]);
+    assert_eq!((held(&bench, &["a", "b", "c", "d"]).await.as_str(), bench.files()), ("a--d", 1));
+}
+
+#[tokio::test]
 async fn memory_stays_within_its_bound() {
     let bench = Bench::with(Settings { hot_bytes: 100_000, hot_object_bytes: 10_000, ..Settings::default() });
     for number in 0..100 {
