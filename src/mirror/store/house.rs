@@ -1,10 +1,12 @@
 //! What has to be done from time to time.
 
 use std::sync::Arc;
+use std::sync::atomic::Ordering;
 use std::time::{Duration, SystemTime};
 
 use super::error::Error;
 use super::{Store, blocking, rows};
+use crate::base::fs;
 
 /// How often marks of use are written down and the budget is looked at.
 const ROUND: Duration = Duration::from_secs(5);
@@ -45,7 +47,15 @@ impl Store {
     pub(super) async fn round(&self) -> Result<(), Error> {
         self.flush_marks().await?;
         self.sweep().await?;
-        self.keep_budget().await
+        self.keep_budget().await?;
+        // So that little is left to wait for when this process is told to stop.
+        if self.0.unsynced.swap(false, Ordering::Relaxed) { self.sync().await } else { Ok(()) }
+    }
+
+    /// Waits until everything that was written is on the disk.
+    pub(super) async fn sync(&self) -> Result<(), Error> {
+        let directory = self.0.directory.clone();
+        blocking(move || Ok(fs::sync_file_system(&directory)?)).await
     }
 
     /// Writes down what was asked for.

@@ -2,6 +2,7 @@
 
 use std::io;
 use std::sync::Arc;
+use std::sync::atomic::Ordering;
 use std::time::SystemTime;
 
 use rusqlite::Connection;
@@ -57,6 +58,7 @@ impl Store {
 
     async fn keep(&self, draft: Draft, file: Option<(Temp, Digest, u64)>) -> Result<Arc<Entry>, Error> {
         let limits = self.0.held_limits();
+        self.0.unsynced.fetch_or(file.is_some(), Ordering::Relaxed);
         let pending = blocking(move || Pending::prepare(draft, file, limits)).await?;
         let (content, now, shared) = (self.0.content.clone(), self.0.clock.now(), Arc::clone(&self.0.shared));
         let after = move |entry: &Arc<Entry>| {

@@ -14,7 +14,8 @@
 //! is damaged is dropped with a warning and is simply not there.
 //!
 //! No commit waits for the disk. A power cut may take bytes whose row survives; but then the run did not end either, and
-//! all that it wrote is hashed again at its first use. A run ends ([`Store::close`]) when its bytes are on the disk.
+//! all that it wrote is hashed again at its first use. A run ends ([`Store::close`]) when its bytes are on the disk; they
+//! are sent there every few seconds, so that the end comes soon.
 //!
 //! Several processes may have a store open at once (an upgrade, a purge from the command line): files are moved and
 //! removed only while the index is locked, and who sees that somebody else wrote drops his memory.
@@ -57,7 +58,7 @@ use self::hot::Hot;
 use self::index::{Readers, Suspects};
 use self::writer::{Shared, Writer};
 use crate::base::clock::Clock;
-use crate::base::fs::{self, RunDir};
+use crate::base::fs::RunDir;
 use crate::config::Store as Settings;
 use crate::mirror::turns::Turns;
 use crate::telemetry::metrics::Metrics;
@@ -84,6 +85,8 @@ struct Inner {
     hashing: Turns,
     /// Held by whoever evicts.
     evicting: tokio::sync::Mutex<()>,
+    /// Whether content was written that may not be on the disk yet.
+    unsynced: AtomicBool,
     closing: AtomicBool,
 }
 
@@ -114,6 +117,7 @@ impl Store {
             reserved: Arc::default(),
             hashing: Turns::default(),
             evicting: tokio::sync::Mutex::default(),
+            unsynced: AtomicBool::default(),
             closing: AtomicBool::default(),
         })))
     }
@@ -148,8 +152,7 @@ impl Store {
         self.0.closing.store(true, Ordering::Relaxed);
         self.flush_marks().await?;
         self.sweep().await?;
-        let directory = self.0.directory.clone();
-        blocking(move || Ok(fs::sync_file_system(&directory)?)).await?;
+        self.sync().await?;
         let inner = Arc::clone(&self.0);
         self.0.writer.alone(move |connection| index::end_run(connection, inner.run.name())).await?;
         Ok(self.0.run.close()?)
