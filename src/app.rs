@@ -62,7 +62,7 @@ pub fn serve(source: config::Source, upgrade: bool) -> anyhow::Result<()> {
     let roots = Roots::load(&config.fetch.extra_roots).context("cannot use fetch.ca_file")?;
     let mirror = mirror(&config, store, &pseudonym, &roots, &metrics)?;
     let health = Arc::new(Health::default());
-    health.set_store_open(true);
+    mirror.store().report_to(Arc::clone(&health));
     let tls = tls(&config)?;
     let parts = Arc::new(Parts { source, mirror, metrics, health, log, mounts: Arc::default(), roots, tls });
     parts.mount(&config)?;

@@ -1,5 +1,5 @@
 //! Alive and ready: two different questions. A process that answers at all is alive; it is ready while it listens, its
-//! store is open, and it is not on its way out.
+//! store is open and works, and it is not on its way out.
 
 use std::sync::atomic::{AtomicBool, Ordering};
 
@@ -7,14 +7,26 @@ use std::sync::atomic::{AtomicBool, Ordering};
 #[derive(Debug, Default)]
 pub struct Health {
     store_open: AtomicBool,
+    store_unreadable: AtomicBool,
+    store_unwritable: AtomicBool,
     listening: AtomicBool,
     stopping: AtomicBool,
 }
 
 impl Health {
-    /// Says whether the store can be read and written.
+    /// Says whether there is a store.
     pub fn set_store_open(&self, open: bool) {
         self.store_open.store(open, Ordering::Relaxed);
+    }
+
+    /// Says whether what the store has can be had.
+    pub fn set_store_readable(&self, readable: bool) {
+        self.store_unreadable.store(!readable, Ordering::Relaxed);
+    }
+
+    /// Says whether the store takes anything. One that is only full does.
+    pub fn set_store_writable(&self, writable: bool) {
+        self.store_unwritable.store(!writable, Ordering::Relaxed);
     }
 
     /// Says that connections are accepted.
@@ -31,6 +43,8 @@ impl Health {
     pub fn obstacles(&self) -> Vec<&'static str> {
         [
             (!self.store_open.load(Ordering::Relaxed), "the store is not open"),
+            (self.store_unreadable.load(Ordering::Relaxed), "the store cannot be read"),
+            (self.store_unwritable.load(Ordering::Relaxed), "the store cannot be written"),
             (!self.listening.load(Ordering::Relaxed), "not listening yet"),
             (self.stopping.load(Ordering::Relaxed), "stopping"),
         ]
@@ -50,6 +64,12 @@ mod tests {
         assert_eq!(health.obstacles(), ["the store is not open", "not listening yet"]);
         health.set_store_open(true);
         health.set_listening();
+        assert!(health.obstacles().is_empty());
+        health.set_store_readable(false);
+        health.set_store_writable(false);
+        assert_eq!(health.obstacles(), ["the store cannot be read", "the store cannot be written"]);
+        health.set_store_readable(true);
+        health.set_store_writable(true);
         assert!(health.obstacles().is_empty());
         health.set_stopping();
         assert_eq!(health.obstacles(), ["stopping"]);

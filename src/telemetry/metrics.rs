@@ -64,6 +64,8 @@ metrics! {
     store_bytes: IntGauge = "heliostat_store_bytes" [];
     /// Entries kept on disk.
     store_entries: IntGauge = "heliostat_store_entries" [];
+    /// Whether the store can no longer be read or written (1) or works (0).
+    store_failing: IntGauge = "heliostat_store_failing" [];
     /// Look-ups in the memory tier, by result.
     hot_requests: IntCounterVec = "heliostat_hot_requests_total" ["result"];
     /// Entries whose bytes no longer had their digest when they were read again.

@@ -12,6 +12,7 @@ mod house;
 mod layers;
 mod npm;
 mod process;
+mod readiness;
 mod sparing;
 mod support;
 mod tls;

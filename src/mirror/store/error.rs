@@ -35,6 +35,14 @@ pub enum Error {
 }
 
 impl Error {
+    /// Tells whether the store itself fails, whatever it was asked for.
+    pub(super) fn is_fault(&self) -> bool {
+        match self {
+            Self::Io(_) | Self::Index(_) | Self::Closed => true,
+            Self::Full | Self::Broken(_) | Self::FirstSeen { .. } | Self::TooNew { .. } | Self::Row(_) => false,
+        }
+    }
+
     /// Tells whether the index file itself is damaged.
     pub(super) fn is_corruption(&self) -> bool {
         let Self::Index(error) = self else { return false };

@@ -8,6 +8,7 @@ use rusqlite::{Connection, OptionalExtension, params};
 use super::content::{Condition, tells_of_damage};
 use super::entry::{Backing, Entry, Held};
 use super::error::Error;
+use super::fitness::Deed;
 use super::rows::{self, Found, Stored};
 use super::values::{Blob, Count};
 use super::{Inner, Store, blocking};
@@ -100,7 +101,8 @@ impl Store {
 
     async fn load(&self, key: &str, trusted: bool) -> Result<Loaded, Error> {
         let (inner, key) = (Arc::clone(&self.0), key.to_owned());
-        blocking(move || inner.load(&key, trusted)).await
+        let loaded = blocking(move || inner.load(&key, trusted)).await;
+        loaded.inspect_err(|error| self.0.shared.fitness.failed(Deed::Read, error))
     }
 
     /// Hashes a content again, off the async threads.

@@ -4,7 +4,10 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::{Duration, SystemTime};
 
+use rusqlite::Connection;
+
 use super::error::Error;
+use super::fitness::Deed;
 use super::{Store, blocking, rows};
 use crate::base::fs;
 
@@ -22,9 +25,17 @@ impl Store {
         tokio::join!(self.watch(), self.keep_house(), self.scrub(), self.collect_orphans());
     }
 
-    /// Looks whether another process has written, until the store is closed.
+    /// Looks whether another process has written, and whether a store that failed works again, for as long as there is a
+    /// writer.
     async fn watch(&self) {
-        while self.glance().await.is_ok() {
+        loop {
+            if let Err(error) = self.glance().await {
+                // Nobody writes any more, and nobody will.
+                return self.0.shared.fitness.failed(Deed::Write, &error);
+            }
+            if self.0.shared.fitness.is_failing() {
+                self.try_again().await;
+            }
             tokio::time::sleep(GLANCE).await;
         }
     }
@@ -32,6 +43,29 @@ impl Store {
     /// Looks whether another process has written: whatever the writer is given to do, it looks first.
     pub(super) async fn glance(&self) -> Result<(), Error> {
         self.0.writer.alone(|_| Ok(())).await
+    }
+
+    /// Reads and writes a little of everything, to see whether that works again.
+    pub(super) async fn try_again(&self) {
+        let fitness = &self.0.shared.fitness;
+        let shared = Arc::clone(&self.0.shared);
+        let read = move |connection: &Connection| {
+            shared.count(connection)?;
+            rows::find(connection, "").map(drop)
+        };
+        if self.read(read).await.is_ok() {
+            fitness.recovered(Deed::Read);
+        }
+        // The first is there, so that something is written; the others are not.
+        let write = |connection: &Connection| {
+            connection.execute("UPDATE totals SET one = one", [])?;
+            connection.execute("UPDATE entries SET pinned = pinned WHERE id = -1", [])?;
+            connection.execute("UPDATE contents SET refs = refs WHERE digest = x''", [])?;
+            Ok(())
+        };
+        if self.temp().is_ok() && self.0.writer.write(write, |()| {}).await.is_ok() {
+            fitness.recovered(Deed::Write);
+        }
     }
 
     async fn keep_house(&self) {

@@ -10,6 +10,7 @@ use rusqlite::Connection;
 use super::content::Content;
 use super::entry::{Backing, Draft, Entry, Held, HeldLimits, Http};
 use super::error::Error;
+use super::fitness::Deed;
 use super::{Inner, Store, blocking, firsts, rows};
 use crate::base::digest::Digest;
 use crate::base::fs::{Slice, Temp};
@@ -32,7 +33,9 @@ impl Store {
     /// # Errors
     /// The system's.
     pub fn temp(&self) -> io::Result<Temp> {
-        self.0.run.temp()
+        self.0.run.temp().inspect_err(|error| {
+            self.0.shared.fitness.failed(Deed::Write, &io::Error::from(error.kind()).into());
+        })
     }
 
     /// Keeps an entry, in place of the one of the same key. `content` is a file that has been proved, its digest and

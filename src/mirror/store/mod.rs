@@ -26,6 +26,7 @@ mod error;
 mod evict;
 mod find;
 mod firsts;
+mod fitness;
 mod hot;
 mod house;
 mod incidents;
@@ -54,6 +55,7 @@ pub use self::incidents::Incident;
 pub use self::writer::Totals;
 
 use self::content::Content;
+use self::fitness::Deed;
 use self::hot::Hot;
 use self::index::{Readers, Suspects};
 use self::writer::{Shared, Writer};
@@ -61,6 +63,7 @@ use crate::base::clock::Clock;
 use crate::base::fs::RunDir;
 use crate::config::Store as Settings;
 use crate::mirror::turns::Turns;
+use crate::telemetry::health::Health;
 use crate::telemetry::metrics::Metrics;
 
 /// The store of one data directory. Cheap to clone.
@@ -138,6 +141,11 @@ impl Store {
         self.read(move |connection| incidents::list(connection, limit)).await
     }
 
+    /// Has `health` told whether the store works, from now on.
+    pub fn report_to(&self, health: Arc<Health>) {
+        self.0.shared.fitness.report_to(health);
+    }
+
     /// Returns how much is kept, as of the last write.
     pub fn totals(&self) -> Totals {
         self.0.shared.totals()
@@ -163,7 +171,8 @@ impl Store {
         work: impl FnOnce(&Connection) -> Result<T, Error> + Send + 'static,
     ) -> Result<T, Error> {
         let inner = Arc::clone(&self.0);
-        blocking(move || inner.readers.read(work)).await
+        let done = blocking(move || inner.readers.read(work)).await;
+        done.inspect_err(|error| self.0.shared.fitness.failed(Deed::Read, error))
     }
 }
 

@@ -8,6 +8,7 @@ use rusqlite::Connection;
 use tokio::sync::{mpsc, oneshot};
 
 use super::error::Error;
+use super::fitness::{Deed, Fitness};
 use super::hot::Hot;
 use super::values::Count;
 use crate::telemetry::metrics::Metrics;
@@ -32,6 +33,7 @@ pub struct Totals {
 pub(super) struct Shared {
     pub(super) hot: Hot,
     pub(super) metrics: Arc<Metrics>,
+    pub(super) fitness: Fitness,
     entries: AtomicU64,
     absences: AtomicU64,
     bytes: AtomicU64,
@@ -57,8 +59,8 @@ type Alone = Box<dyn FnOnce(&Connection) -> Box<dyn FnOnce()> + Send>;
 trait Work: Send {
     /// Writes, inside a transaction.
     fn write(&mut self, connection: &Connection);
-    /// Answers whoever waits, after the transaction.
-    fn end(self: Box<Self>, committed: Result<(), Error>);
+    /// Answers whoever waits, after the transaction. Returns why it could not be done.
+    fn end(self: Box<Self>, committed: Result<(), Error>) -> Option<Error>;
 }
 
 struct Task<T, W, A> {
@@ -82,6 +84,7 @@ impl Shared {
     pub(super) fn new(hot: Hot, metrics: Arc<Metrics>) -> Self {
         Self {
             hot,
+            fitness: Fitness::new(metrics.store_failing.clone()),
             metrics,
             entries: AtomicU64::default(),
             absences: AtomicU64::default(),
@@ -102,7 +105,7 @@ impl Shared {
     ///
     /// # Errors
     /// SQLite's.
-    fn count(&self, connection: &Connection) -> Result<(), Error> {
+    pub(super) fn count(&self, connection: &Connection) -> Result<(), Error> {
         let mut statement = connection.prepare_cached("SELECT entries, absences, bytes FROM totals")?;
         let (Count(entries), Count(absences), Count(bytes)) =
             statement.query_row([], |row| Ok((row.get(0)?, row.get(1)?, row.get(2)?)))?;
@@ -186,7 +189,7 @@ where
         }
     }
 
-    fn end(self: Box<Self>, committed: Result<(), Error>) {
+    fn end(self: Box<Self>, committed: Result<(), Error>) -> Option<Error> {
         let result = match (self.done, committed) {
             (Some(Ok(value)), Ok(())) => Ok(value),
             (Some(Err(error)), _) | (_, Err(error)) => Err(error),
@@ -195,8 +198,10 @@ where
         if let Ok(value) = &result {
             (self.after)(value);
         }
+        let failed = result.as_ref().err().cloned();
         // Whoever asked may have gone away; what was written stays.
         drop(self.answer.send(result));
+        failed
     }
 }
 
@@ -253,7 +258,9 @@ impl Thread {
             Err(_) => self.shared.orphans.store(true, Ordering::Relaxed),
         }
         for work in works {
-            work.end(committed.clone());
+            if let Some(error) = work.end(committed.clone()) {
+                self.shared.fitness.failed(Deed::Write, &error);
+            }
         }
     }
 
@@ -274,6 +281,7 @@ impl Thread {
 
     fn recount(&self) {
         if let Err(error) = self.shared.count(&self.connection) {
+            self.shared.fitness.failed(Deed::Read, &error);
             tracing::warn!(error = &error as &dyn std::error::Error, "totals not read");
         }
     }
