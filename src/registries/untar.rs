@@ -30,7 +30,22 @@ pub struct Member<'a> {
     pub kind: Kind,
     /// In bytes.
     pub size: u64,
+    /// Of a link: where it leads, and from where.
+    link: Option<Link>,
     body: &'a mut dyn Read,
+}
+
+struct Link {
+    target: Vec<u8>,
+    /// How many directories deep it starts: a symbolic one in its own, a hard one at the root.
+    depth: usize,
+}
+
+/// What members before it say of a member.
+#[derive(Default)]
+struct Described {
+    path: Option<Vec<u8>>,
+    link: Option<Vec<u8>>,
 }
 
 /// What a member is.
@@ -88,18 +103,19 @@ fn walk_members<R: Read>(
     limit: usize,
     visit: &mut dyn FnMut(&mut Member<'_>) -> Result<(), Error>,
 ) -> Result<(), Error> {
-    let mut described = None;
+    let mut described = Described::default();
     for (count, entry) in archive.entries().map_err(Error::Read)?.raw(true).enumerate() {
         if count == limit {
             return Err(Error::Members(limit));
         }
         let mut entry = entry.map_err(Error::Read)?;
         match entry.header().entry_type() {
-            EntryType::GNULongName => described = Some(read_long_name(&mut entry)?),
-            EntryType::XHeader => described = read_pax_path(&mut entry)?.or(described),
-            EntryType::GNULongLink | EntryType::XGlobalHeader => {}
+            EntryType::GNULongName => described.path = Some(read_long_name(&mut entry)?),
+            EntryType::GNULongLink => described.link = Some(read_long_name(&mut entry)?),
+            EntryType::XHeader => described.read_pax(&mut entry)?,
+            EntryType::XGlobalHeader => {}
             EntryType::GNUSparse => return Err(Error::Kind("a sparse file")),
-            _ => show(&mut entry, described.take(), visit)?,
+            _ => show(&mut entry, std::mem::take(&mut described), visit)?,
         }
     }
     Ok(())
@@ -107,16 +123,19 @@ fn walk_members<R: Read>(
 
 fn show<R: Read>(
     entry: &mut Entry<'_, R>,
-    described: Option<Vec<u8>>,
+    described: Described,
     visit: &mut dyn FnMut(&mut Member<'_>) -> Result<(), Error>,
 ) -> Result<(), Error> {
-    let path = described.unwrap_or_else(|| entry.path_bytes().into_owned());
+    let path = described.path.unwrap_or_else(|| entry.path_bytes().into_owned());
     let kind = kind_of(entry.header().entry_type(), &path);
     let path = judge_path(&path)?;
     if path.is_empty() && kind == Kind::Directory {
         return Ok(());
     }
-    visit(&mut Member { path: &path, kind, size: entry.size(), body: entry })
+    let depth = if entry.header().entry_type().is_symlink() { path.split('/').count() - 1 } else { 0 };
+    let target = described.link.or_else(|| entry.link_name_bytes().map(Cow::into_owned)).unwrap_or_default();
+    let link = (kind == Kind::Link).then_some(Link { target, depth });
+    visit(&mut Member { path: &path, kind, size: entry.size(), link, body: entry })
 }
 
 fn kind_of(kind: EntryType, path: &[u8]) -> Kind {
@@ -153,22 +172,6 @@ fn read_long_name(entry: &mut impl Read) -> Result<Vec<u8>, Error> {
     Ok(name)
 }
 
-/// Reads a path in the manner of pax: lines of names and values. Source: POSIX pax(1), "pax Extended Header".
-fn read_pax_path(entry: &mut impl Read) -> Result<Option<Vec<u8>>, Error> {
-    let lines = read_at_most(entry, LONGEST_PAX)?;
-    let mut path = None;
-    for line in PaxExtensions::new(&lines) {
-        let line = line.map_err(Error::Read)?;
-        match line.key_bytes() {
-            b"path" => path = Some(line.value_bytes().to_owned()),
-            b"size" => return Err(Error::Kind("a length in an extension")),
-            key if key.starts_with(b"GNU.sparse.") => return Err(Error::Kind("a sparse file")),
-            _ => {}
-        }
-    }
-    Ok(path)
-}
-
 fn read_at_most(source: &mut impl Read, limit: u64) -> Result<Vec<u8>, Error> {
     let mut bytes = Vec::new();
     source.take(limit + 1).read_to_end(&mut bytes).map_err(Error::Read)?;
@@ -187,9 +190,49 @@ fn skip_padding(rest: &mut impl Read) -> Result<(), Error> {
     }
 }
 
+// === impl Described ===
+
+impl Described {
+    /// Reads a description in the manner of pax: lines of names and values. Source: POSIX pax(1), "pax Extended Header".
+    fn read_pax(&mut self, entry: &mut impl Read) -> Result<(), Error> {
+        let lines = read_at_most(entry, LONGEST_PAX)?;
+        for line in PaxExtensions::new(&lines) {
+            let line = line.map_err(Error::Read)?;
+            match line.key_bytes() {
+                b"path" => self.path = Some(line.value_bytes().to_owned()),
+                b"linkpath" => self.link = Some(line.value_bytes().to_owned()),
+                b"size" => return Err(Error::Kind("a length in an extension")),
+                key if key.starts_with(b"GNU.sparse.") => return Err(Error::Kind("a sparse file")),
+                _ => {}
+            }
+        }
+        Ok(())
+    }
+}
+
+// === impl Link ===
+
+impl Link {
+    /// Tells whether the link leaves the archive on its way, or leads nowhere.
+    fn leads_out(&self) -> bool {
+        let is_odd = self.target.first().is_none_or(|first| *first == b'/') || self.target.contains(&0);
+        let step = |depth: usize, part: &[u8]| match part {
+            b"" | b"." => Some(depth),
+            b".." => depth.checked_sub(1),
+            _ => Some(depth + 1),
+        };
+        is_odd || self.target.split(|byte| *byte == b'/').try_fold(self.depth, step).is_none()
+    }
+}
+
 // === impl Member ===
 
 impl Member<'_> {
+    /// Tells whether the member is a link that leaves the archive, or leads nowhere.
+    pub fn leads_out(&self) -> bool {
+        self.link.as_ref().is_some_and(Link::leads_out)
+    }
+
     /// Reads a member of at most `limit` bytes.
     ///
     /// # Errors

@@ -116,6 +116,61 @@ fn paths_that_lead_out_are_refused() {
     }
 }
 
+/// Tells whether one link leads out of its archive.
+fn leads_out(kind: EntryType, path: &[u8], target: &[u8], description: Option<(EntryType, &[u8])>) -> bool {
+    let archive = archive(|builder| {
+        if let Some((kind, body)) = description {
+            raw(builder, kind, b"description", body);
+        }
+        let mut header = header(kind, 0);
+        header.as_old_mut().name[..path.len()].copy_from_slice(path);
+        header.as_old_mut().linkname[..target.len()].copy_from_slice(target);
+        header.set_cksum();
+        builder.append(&header, &b""[..]).unwrap();
+        raw(builder, EntryType::Regular, b"next", b"");
+    });
+    let mut found = Vec::new();
+    walk(&archive[..], LIMITS, |member| {
+        found.push(member.leads_out());
+        Ok(())
+    })
+    .unwrap();
+    assert_eq!((found.len(), found[1]), (2, false), "a file leads nowhere");
+    found[0]
+}
+
+#[test]
+fn a_link_is_told_to_lead_out_or_to_stay() {
+    for (kind, path, target, out) in [
+        (EntryType::Symlink, "link", "file", false),
+        (EntryType::Symlink, "a/b/link", "../../file", false),
+        (EntryType::Symlink, "a/b/link", "../c/./..//../file", false),
+        (EntryType::Symlink, "a/b/link", "../../../file", true),
+        (EntryType::Symlink, "a/b/link", "../c/../../../file", true),
+        (EntryType::Symlink, "./a//link", "..", false),
+        (EntryType::Symlink, "./a//link", "../..", true),
+        (EntryType::Symlink, "link", "..", true),
+        (EntryType::Symlink, "link", "/etc", true),
+        (EntryType::Symlink, "link", "", true),
+        (EntryType::Link, "a/b/link", "file", false),
+        (EntryType::Link, "a/b/link", "../file", true),
+        (EntryType::Link, "a/b/link", "/file", true),
+        (EntryType::Regular, "file", "/etc", false),
+    ] {
+        assert_eq!(leads_out(kind, path.as_bytes(), target.as_bytes(), None), out, "{kind:?} {path} {target}");
+    }
+    for (description, out) in [
+        ((EntryType::GNULongLink, &b"../x\0"[..]), true),
+        ((EntryType::GNULongLink, b"x\0"), false),
+        ((EntryType::XHeader, &pax("linkpath", "../x")), true),
+        ((EntryType::XHeader, &pax("linkpath", "a\0b")), true),
+        ((EntryType::XHeader, &pax("linkpath", "x")), false),
+    ] {
+        let target: &[u8] = if out { b"x" } else { b"../x" };
+        assert_eq!(leads_out(EntryType::Symlink, b"link", target, Some(description)), out, "{description:?}");
+    }
+}
+
 #[test]
 fn what_two_readers_may_see_differently_is_refused() {
     assert!(refusal(&described(&pax("size", "1"), b"a")).contains("a length in an extension"));
