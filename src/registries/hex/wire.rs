@@ -9,6 +9,8 @@ use std::io;
 use bytes::Bytes;
 use prost::Message;
 
+use crate::registries::untar;
+
 mod docs;
 mod gzip;
 mod installs;
@@ -28,8 +30,8 @@ pub const MAX_RESOURCE: u64 = 32 * 1024 * 1024;
 /// Longest list of names or versions, uncompressed, in bytes (contract hex §2.4).
 pub const MAX_LISTING: u64 = 256 * 1024 * 1024;
 
-/// Most entries of an archive (contract hex §3.3).
-const MAX_ENTRIES: usize = 20_000;
+/// Most members of an archive (contract hex §3.3).
+const MAX_MEMBERS: usize = 20_000;
 
 /// Why bytes are not what they were to be.
 #[derive(Debug, thiserror::Error)]
@@ -44,18 +46,12 @@ pub enum Error {
     Protobuf(#[source] prost::DecodeError),
     #[error("the envelope holds more than one payload and one signature")]
     Surplus,
-    #[error("it is no readable tar archive")]
-    Tar(#[source] io::Error),
+    #[error(transparent)]
+    Archive(#[from] untar::Error),
     #[error("the archive has no {0}")]
     NoEntry(&'static str),
     #[error("{0} cannot be read")]
     BadEntry(&'static str),
-    #[error("the archive has more than {MAX_ENTRIES} entries")]
-    TooMany,
-    #[error("the archive has an entry that leads out of it: {path:?}")]
-    Escapes { path: String },
-    #[error("the archive has an entry that is neither file, directory nor link")]
-    Special,
     #[error("it is no list of installs")]
     NoList,
 }
