@@ -1,8 +1,9 @@
 //! What every behaviour test stands on: a raw client, a registry that lies on demand, and the real process between them.
 //!
 //! [`http`] and [`streams`] speak to the process and tell how each message ended; [`upstream`] serves resources with
-//! [`fault`]s on order; [`registry`] makes an npm registry of it, [`hex`] a Hex repository; [`heliostat`] starts, stops,
-//! kills and measures the process; [`tls`] makes certificates for either, and [`proxy`] stands between them.
+//! [`fault`]s on order; [`registry`] makes an npm registry of it, [`hex`] a Hex repository, [`niso`] and [`nessemble`]
+//! theirs; [`heliostat`] starts, stops, kills and measures the process; [`tls`] makes certificates for either, and
+//! [`proxy`] stands between them.
 
 pub mod audit;
 pub mod beside;
@@ -11,6 +12,8 @@ pub mod fault;
 pub mod heliostat;
 pub mod hex;
 pub mod http;
+pub mod nessemble;
+pub mod niso;
 pub mod packages;
 pub mod proxy;
 pub mod random;
