@@ -3,12 +3,14 @@
 use std::net::SocketAddr;
 use std::path::Path;
 use std::sync::Arc;
+use std::time::Duration;
 
 use anyhow::Context;
 use arc_swap::ArcSwap;
 use async_trait::async_trait;
 use time::OffsetDateTime;
 use time::format_description::well_known::Rfc3339;
+use tokio::time::timeout;
 
 use crate::base::clock::Clock;
 use crate::base::fs;
@@ -32,6 +34,12 @@ const CACHE: &str = "cache/v1";
 
 /// Where a process that is replaced meets its successor.
 const UPGRADE_SOCKET: &str = "upgrade.sock";
+
+/// How long a stop takes at most, all in all.
+const STOP: Duration = Duration::from_millis(4_800);
+
+/// A store has at least this long to close.
+const LEAST_TO_CLOSE: Duration = Duration::from_millis(500);
 
 /// The parts that live as long as the process; the mounts are built of them anew at each reload.
 struct Parts {
@@ -212,15 +220,22 @@ impl Parts {
         }
     }
 
-    /// Leaves the store clean: the next start need not doubt it.
+    /// Leaves the store clean, so that the next start need not doubt it, if the disk is quick enough for that.
     fn close(&self) {
-        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
-        let closed = runtime
-            .map_err(anyhow::Error::from)
-            .and_then(|runtime| runtime.block_on(self.mirror.store().close()).map_err(anyhow::Error::from));
-        if let Err(error) = closed {
+        if let Err(error) = self.close_store() {
             tracing::error!(error = format!("{error:#}"), "the store was not closed cleanly");
         }
+    }
+
+    fn close_store(&self) -> anyhow::Result<()> {
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
+        let spent = self.health.stopping_since().map_or(Duration::ZERO, |since| since.elapsed());
+        let left = STOP.saturating_sub(spent).max(LEAST_TO_CLOSE);
+        let store = self.mirror.store().clone();
+        let closed = runtime.block_on(async move { timeout(left, store.close()).await });
+        // What waits for the disk is not waited for any longer.
+        runtime.shutdown_background();
+        Ok(closed.context("the disk is too slow for a stop in time")??)
     }
 }
 

@@ -43,7 +43,7 @@ pub struct Temp {
 #[derive(Debug)]
 pub struct RunDir {
     path: PathBuf,
-    _lock: File,
+    lock: File,
 }
 
 /// What an earlier process left behind when it ended without cleaning up.
@@ -233,7 +233,7 @@ impl RunDir {
         fs::create_dir(&path)?;
         let lock = create_new(&path.join("lock"))?;
         flock(&lock, FlockOperation::NonBlockingLockExclusive)?;
-        Ok((Self { path, _lock: lock }, leftovers))
+        Ok((Self { path, lock }, leftovers))
     }
 
     /// Returns the directory's own name.
@@ -249,6 +249,15 @@ impl RunDir {
         let path = self.path.join(random_name());
         let file = create_new(&path)?;
         Ok(Temp { file: Arc::new(file), path: Some(path) })
+    }
+
+    /// Waits until everything that was written to this file system is on the disk, by whomever. It is the same open file
+    /// that asks each time: the system tells each of a failure once, those before it was opened not at all.
+    ///
+    /// # Errors
+    /// The system's: something that was written since the last call may be lost.
+    pub fn sync_file_system(&self) -> io::Result<()> {
+        Ok(rustix::fs::syncfs(&self.lock)?)
     }
 
     /// Removes the directory: the sign of a clean stop.
@@ -342,14 +351,6 @@ pub fn rename(from: &Path, to: &Path) -> io::Result<()> {
         Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(()),
         other => other,
     }
-}
-
-/// Waits until everything that was written to the file system of `path` is on the disk, by whomever.
-///
-/// # Errors
-/// The system's.
-pub fn sync_file_system(path: &Path) -> io::Result<()> {
-    Ok(rustix::fs::syncfs(File::open(path)?)?)
 }
 
 /// Tells how full the file system is that holds `path`.

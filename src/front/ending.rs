@@ -33,7 +33,7 @@ pub struct Ending {
 const STOP: Ending = Ending {
     settle: Duration::from_millis(300),
     patience: Duration::from_millis(300),
-    limit: Duration::from_millis(4500),
+    limit: Duration::from_millis(3500),
 };
 
 /// Another process has taken over, and nobody waits for us to be gone. A busy client gets to ask once more, and to read

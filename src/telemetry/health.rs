@@ -1,7 +1,9 @@
 //! Alive and ready: two different questions. A process that answers at all is alive; it is ready while it listens, its
 //! store is open and works, and it is not on its way out.
 
+use std::sync::OnceLock;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Instant;
 
 /// The facts that readiness is made of.
 #[derive(Debug, Default)]
@@ -10,7 +12,7 @@ pub struct Health {
     store_unreadable: AtomicBool,
     store_unwritable: AtomicBool,
     listening: AtomicBool,
-    stopping: AtomicBool,
+    stopping: OnceLock<Instant>,
 }
 
 impl Health {
@@ -36,7 +38,12 @@ impl Health {
 
     /// Says that no further connections will be accepted. There is no way back.
     pub fn set_stopping(&self) {
-        self.stopping.store(true, Ordering::Relaxed);
+        self.stopping.get_or_init(Instant::now);
+    }
+
+    /// Returns when it was told to stop.
+    pub fn stopping_since(&self) -> Option<Instant> {
+        self.stopping.get().copied()
     }
 
     /// Returns why no requests should be sent here; empty when they should.
@@ -46,7 +53,7 @@ impl Health {
             (self.store_unreadable.load(Ordering::Relaxed), "the store cannot be read"),
             (self.store_unwritable.load(Ordering::Relaxed), "the store cannot be written"),
             (!self.listening.load(Ordering::Relaxed), "not listening yet"),
-            (self.stopping.load(Ordering::Relaxed), "stopping"),
+            (self.stopping.get().is_some(), "stopping"),
         ]
         .into_iter()
         .filter_map(|(applies, reason)| applies.then_some(reason))

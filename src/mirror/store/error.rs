@@ -29,6 +29,9 @@ pub enum Error {
     /// Something in the index, or about to be written there, has no such form.
     #[error("a row cannot be understood")]
     Row(#[source] Arc<serde_json::Error>),
+    /// The disk has failed to take what was written: the run never ends in order, and all of it is hashed again.
+    #[error("the disk may have lost what was written")]
+    Lossy,
     /// The store has been closed.
     #[error("the store is closed")]
     Closed,
@@ -38,7 +41,7 @@ impl Error {
     /// Tells whether the store itself fails, whatever it was asked for.
     pub(super) fn is_fault(&self) -> bool {
         match self {
-            Self::Io(_) | Self::Index(_) | Self::Closed => true,
+            Self::Io(_) | Self::Index(_) | Self::Lossy | Self::Closed => true,
             Self::Full | Self::Broken(_) | Self::FirstSeen { .. } | Self::TooNew { .. } | Self::Row(_) => false,
         }
     }

@@ -9,7 +9,6 @@ use rusqlite::Connection;
 use super::error::Error;
 use super::fitness::Deed;
 use super::{Store, blocking, rows};
-use crate::base::fs;
 
 /// How often marks of use are written down and the budget is looked at.
 const ROUND: Duration = Duration::from_secs(5);
@@ -86,10 +85,15 @@ impl Store {
         if self.0.unsynced.swap(false, Ordering::Relaxed) { self.sync().await } else { Ok(()) }
     }
 
-    /// Waits until everything that was written is on the disk.
+    /// Waits until everything that was written is on the disk. Once that fails, some of it may be lost, and this run is
+    /// never to end in order.
     pub(super) async fn sync(&self) -> Result<(), Error> {
-        let directory = self.0.directory.clone();
-        blocking(move || Ok(fs::sync_file_system(&directory)?)).await
+        let inner = Arc::clone(&self.0);
+        blocking(move || {
+            inner.run.sync_file_system().inspect_err(|_| inner.lossy.store(true, Ordering::Relaxed))?;
+            if inner.lossy.load(Ordering::Relaxed) { Err(Error::Lossy) } else { Ok(()) }
+        })
+        .await
     }
 
     /// Writes down what was asked for.

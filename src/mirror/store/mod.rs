@@ -90,6 +90,8 @@ struct Inner {
     evicting: tokio::sync::Mutex<()>,
     /// Whether content was written that may not be on the disk yet.
     unsynced: AtomicBool,
+    /// Whether the disk has lost something of what this run has written.
+    lossy: AtomicBool,
     closing: AtomicBool,
 }
 
@@ -121,6 +123,7 @@ impl Store {
             hashing: Turns::default(),
             evicting: tokio::sync::Mutex::default(),
             unsynced: AtomicBool::default(),
+            lossy: AtomicBool::default(),
             closing: AtomicBool::default(),
         })))
     }
@@ -155,7 +158,7 @@ impl Store {
     /// What is asked of the store afterwards may fail.
     ///
     /// # Errors
-    /// SQLite's or the system's.
+    /// [`Error::Lossy`], SQLite's or the system's.
     pub async fn close(&self) -> Result<(), Error> {
         self.0.closing.store(true, Ordering::Relaxed);
         self.flush_marks().await?;
