@@ -49,6 +49,8 @@ struct Parts {
     health: Arc<Health>,
     log: log::Log,
     mounts: Arc<ArcSwap<Mounts>>,
+    /// The ports that were opened for single mounts at the start.
+    own_ports: Vec<u16>,
     /// Whom we believe.
     roots: Roots,
     /// What clients are shown; none where plain HTTP is spoken.
@@ -72,7 +74,9 @@ pub fn serve(source: config::Source, upgrade: bool) -> anyhow::Result<()> {
     let health = Arc::new(Health::default());
     mirror.store().report_to(Arc::clone(&health));
     let tls = tls(&config)?;
-    let parts = Arc::new(Parts { source, mirror, metrics, health, log, mounts: Arc::default(), roots, tls });
+    let own_ports = config.mounts.iter().flat_map(ports).collect();
+    let mounts = Arc::default();
+    let parts = Arc::new(Parts { source, mirror, metrics, health, log, mounts, own_ports, roots, tls });
     parts.mount(&config)?;
     let ended = front(&parts, &config, pseudonym, upgrade).run(hooks(&parts, &config));
     parts.close();
@@ -150,7 +154,7 @@ impl Parts {
         }
         mounts.push(self.own(config));
         self.mirror.fetch().set_offline(config.offline);
-        self.mounts.store(Arc::new(Mounts::new(mounts)));
+        self.mounts.store(Arc::new(Mounts::new(mounts, self.own_ports.clone())));
         Ok(())
     }
 
@@ -170,7 +174,7 @@ impl Parts {
             name: mount.name.clone(),
             path: mount.path.clone(),
             host: mount.host.clone(),
-            ports: mount.listen.iter().map(SocketAddr::port).collect(),
+            ports: ports(mount).collect(),
             public_url: public_url.map(|url| url.as_url().as_str().trim_end_matches('/').to_owned()),
             handler,
             limited: true,
@@ -237,6 +241,10 @@ impl Parts {
         runtime.shutdown_background();
         Ok(closed.context("the disk is too slow for a stop in time")??)
     }
+}
+
+fn ports(mount: &config::Mount) -> impl Iterator<Item = u16> {
+    mount.listen.iter().map(SocketAddr::port)
 }
 
 /// Tells the users of a mount what to set.

@@ -27,7 +27,11 @@ pub struct Mount {
 
 /// All mounts.
 #[derive(Default)]
-pub struct Mounts(Vec<Arc<Mount>>);
+pub struct Mounts {
+    mounts: Vec<Arc<Mount>>,
+    /// Ports that were opened for single mounts: without their mount, nothing answers there.
+    reserved: Vec<u16>,
+}
 
 /// A mount that answers a target.
 pub struct Found<'mounts, 'target> {
@@ -41,25 +45,28 @@ pub struct Found<'mounts, 'target> {
 // === impl Mounts ===
 
 impl Mounts {
-    pub fn new(mounts: impl IntoIterator<Item = Mount>) -> Self {
+    pub fn new(mounts: impl IntoIterator<Item = Mount>, reserved: Vec<u16>) -> Self {
         let mut mounts: Vec<_> = mounts.into_iter().map(Arc::new).collect();
         // The longest prefix is tried first.
         mounts.sort_by_key(|mount| std::cmp::Reverse(mount.path.len()));
-        Self(mounts)
+        Self { mounts, reserved }
     }
 
     /// Finds the mount whose own port the connection came to, else the one of the target's host, else the one with the
     /// longest prefix of its path.
     pub fn find<'target>(&self, target: &Target<'target>, port: Option<u16>) -> Option<Found<'_, 'target>> {
-        if let Some(mount) = port.and_then(|port| self.0.iter().find(|mount| mount.ports.contains(&port))) {
+        if let Some(mount) = port.and_then(|port| self.mounts.iter().find(|mount| mount.ports.contains(&port))) {
             return Some(Found { mount, path: target.path, prefix: "" });
+        }
+        if port.is_some_and(|port| self.reserved.contains(&port)) {
+            return None;
         }
         let host = host_of(target.authority);
         let at_host = |mount: &&Arc<Mount>| mount.host.as_deref().is_some_and(|own| own.eq_ignore_ascii_case(host));
-        if let Some(mount) = self.0.iter().find(at_host) {
+        if let Some(mount) = self.mounts.iter().find(at_host) {
             return Some(Found { mount, path: target.path, prefix: "" });
         }
-        self.0.iter().find_map(|mount| {
+        self.mounts.iter().find_map(|mount| {
             let path = below(&mount.path, target.path)?;
             Some(Found { mount, path, prefix: &mount.path })
         })
@@ -135,11 +142,14 @@ mod tests {
     }
 
     fn mounts() -> Mounts {
-        Mounts::new([
-            mount("web", "", None, None),
-            mount("npm", "/npm", Some("npm.example"), None),
-            mount("beta", "/npm/beta", None, Some("https://mirror.example/b")),
-        ])
+        Mounts::new(
+            [
+                mount("web", "", None, None),
+                mount("npm", "/npm", Some("npm.example"), None),
+                mount("beta", "/npm/beta", None, Some("https://mirror.example/b")),
+            ],
+            Vec::new(),
+        )
     }
 
     #[test]
@@ -164,18 +174,20 @@ mod tests {
 
     #[test]
     fn without_a_root_mount_other_paths_have_no_answer() {
-        let mounts = Mounts::new([mount("npm", "/npm", None, None)]);
+        let mounts = Mounts::new([mount("npm", "/npm", None, None)], Vec::new());
         assert!(mounts.find(&Target { authority: "h", path: "/other", query: "" }, None).is_none());
     }
 
     #[test]
     fn a_port_of_its_own_leads_to_a_mount_whatever_host_and_path_say() {
         let own = Mount { ports: vec![4871], ..mount("hex", "/hex", None, None) };
-        let mounts = Mounts::new([mount("web", "", None, None), mount("npm", "/npm", Some("npm.example"), None), own]);
+        let all = [mount("web", "", None, None), mount("npm", "/npm", Some("npm.example"), None), own];
+        let mounts = Mounts::new(all, vec![4871, 4872]);
         let target = Target { authority: "npm.example:4871", path: "/npm/x", query: "" };
         let found = mounts.find(&target, Some(4871)).unwrap();
         let base = found.base("http", target.authority);
         assert_eq!((&*found.mount.name, found.path, &*base), ("hex", "/npm/x", "http://npm.example:4871"));
         assert_eq!(mounts.find(&target, Some(4870)).unwrap().mount.name, "npm");
+        assert!(mounts.find(&target, Some(4872)).is_none(), "its mount is gone, and no other answers there");
     }
 }
