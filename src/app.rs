@@ -44,13 +44,13 @@ const LEAST_TO_CLOSE: Duration = Duration::from_millis(500);
 /// The parts that live as long as the process; the mounts are built of them anew at each reload.
 struct Parts {
     source: config::Source,
+    /// What the process was started with.
+    started: Config,
     mirror: Mirror,
     metrics: Arc<Metrics>,
     health: Arc<Health>,
     log: log::Log,
     mounts: Arc<ArcSwap<Mounts>>,
-    /// The ports that were opened for single mounts at the start.
-    own_ports: Vec<u16>,
     /// Whom we believe.
     roots: Roots,
     /// What clients are shown; none where plain HTTP is spoken.
@@ -73,10 +73,8 @@ pub fn serve(source: config::Source, upgrade: bool) -> anyhow::Result<()> {
     let mirror = mirror(&config, store, &pseudonym, &roots, &metrics)?;
     let health = Arc::new(Health::default());
     mirror.store().report_to(Arc::clone(&health));
-    let tls = tls(&config)?;
-    let own_ports = config.mounts.iter().flat_map(ports).collect();
-    let mounts = Arc::default();
-    let parts = Arc::new(Parts { source, mirror, metrics, health, log, mounts, own_ports, roots, tls });
+    let (tls, started, mounts) = (tls(&config)?, config.clone(), Arc::default());
+    let parts = Arc::new(Parts { source, started, mirror, metrics, health, log, mounts, roots, tls });
     parts.mount(&config)?;
     let ended = front(&parts, &config, pseudonym, upgrade).run(hooks(&parts, &config));
     parts.close();
@@ -154,7 +152,8 @@ impl Parts {
         }
         mounts.push(self.own(config));
         self.mirror.fetch().set_offline(config.offline);
-        self.mounts.store(Arc::new(Mounts::new(mounts, self.own_ports.clone())));
+        let reserved = self.started.mounts.iter().flat_map(ports).collect();
+        self.mounts.store(Arc::new(Mounts::new(mounts, reserved)));
         Ok(())
     }
 
@@ -203,11 +202,16 @@ impl Parts {
     }
 
     /// Reads the configuration again and takes over what may change while running: mounts, log filter, offline, and
-    /// what the files of the certificate hold.
+    /// what the files of the certificate hold. What does not is told each time, until the restart that it needs.
     fn reload(&self) {
         let reloaded = config::load(&self.source).map_err(anyhow::Error::from).and_then(|config| {
             self.mount(&config)?;
-            Ok(self.log.set_filter(&config.log.filter)?)
+            self.log.set_filter(&config.log.filter)?;
+            let changed = self.started.needs_restart(&config);
+            if !changed.is_empty() {
+                tracing::warn!(changed = changed.join(", "), "settings have changed that need a restart");
+            }
+            Ok(())
         });
         match reloaded {
             Ok(()) => tracing::info!("configuration read again: mounts, log filter and offline are taken over"),

@@ -13,6 +13,7 @@ mod listen;
 mod log;
 mod mount;
 mod print;
+mod restart;
 mod section;
 mod store;
 mod tree;

@@ -245,6 +245,32 @@ async fn the_configuration_is_read_again_without_a_failed_request() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+async fn what_a_reload_cannot_change_is_told_until_it_is_changed_back() {
+    let scene = Scene::start().await;
+    let warned = |changed: &str| {
+        let is_warning = |line: &&str| line.contains("settings have changed that need a restart");
+        scene.heliostat.said().lines().filter(is_warning).filter(|line| line.contains(changed)).count()
+    };
+    let read_again = || scene.heliostat.said().matches("configuration read again").count();
+
+    scene.reconfigure("offline = false", "offline = false\nthreads = 3", async || warned("\"threads\"") == 1).await;
+    let more = "[store]\nscrub_days = 3\n[limits]\nin_flight = 5\nrequest_body_bytes = \"2MiB\"\n[[mount]]";
+    let changed = "\"threads, store, fetch, limits.in_flight\"";
+    let text = "attempts = 3";
+    scene.reconfigure("attempts = 2", text, async || warned("\"threads, fetch\"") == 1).await;
+    scene.reconfigure("[[mount]]", more, async || warned(changed) == 1).await;
+    // What needs no restart does not hide what does.
+    scene.reconfigure("filter = \"info\"", "filter = \"info,heliostat=info\"", async || warned(changed) == 2).await;
+
+    scene.reconfigure(more, "[[mount]]", async || warned("\"threads, fetch\"") == 2).await;
+    scene.reconfigure(text, "attempts = 2", async || warned("\"threads\"") == 2).await;
+    let (before, told) = (read_again(), warned(""));
+    scene.reconfigure("threads = 3\n", "", async || read_again() == before + 1).await;
+    assert_eq!(warned(""), told, "all is as it was at the start");
+    assert_eq!(scene.status(&scene.wanted[0].0).await, 200);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
 async fn an_interrupt_lets_replies_finish_and_idle_connections_do_not_delay_it() {
     let mut scene = Scene::start().await;
     let mut idle = Connection::open(scene.heliostat.address()).await.expect("the mirror listens");

@@ -1,0 +1,75 @@
+//! What of a configuration is settled when the server starts, and what may change while it runs.
+
+use std::collections::BTreeSet;
+
+use super::{Config, Limits, Listen, Log};
+
+impl Config {
+    /// Names the settings of `newer` that differ from these and need a restart. The rest is taken over by a reload: mounts,
+    /// `public_url`, `offline`, `log.filter` and `limits.request_body_bytes`.
+    pub fn needs_restart(&self, newer: &Self) -> Vec<&'static str> {
+        // Every field by name, so that a new one cannot be forgotten here.
+        let Self { listen, data, offline: _, log, store, fetch, limits, mounts: _ } = self;
+        // Those of single mounts are among the addresses.
+        let Listen { addresses: _, public_url: _, threads, tls } = listen;
+        let addresses = |config: &Self| config.addresses().copied().collect::<BTreeSet<_>>();
+        let Log { filter: _, format, access } = log;
+        let Limits { request_body_bytes: _, in_flight, stream_buffer_bytes } = limits;
+        [
+            ("listen", addresses(self) != addresses(newer)),
+            ("threads", *threads != newer.listen.threads),
+            ("tls", *tls != newer.listen.tls),
+            ("data", *data != newer.data),
+            ("log.format", *format != newer.log.format),
+            ("log.access", *access != newer.log.access),
+            ("store", *store != newer.store),
+            ("fetch", *fetch != newer.fetch),
+            ("limits.in_flight", *in_flight != newer.limits.in_flight),
+            ("limits.stream_buffer_bytes", *stream_buffer_bytes != newer.limits.stream_buffer_bytes),
+        ]
+        .into_iter()
+        .filter_map(|(name, differs)| differs.then_some(name))
+        .collect()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::config::{LogFormat, Tls};
+
+    fn changed(change: impl FnOnce(&mut Config)) -> Vec<&'static str> {
+        let mut newer = Config::default();
+        change(&mut newer);
+        Config::default().needs_restart(&newer)
+    }
+
+    #[test]
+    fn what_needs_a_restart_is_named_and_the_rest_is_not() {
+        assert_eq!(changed(|_| {}), Vec::<&str>::new());
+        let taken_over = |config: &mut Config| {
+            config.offline = true;
+            config.log.filter = "debug".to_owned();
+            config.limits.request_body_bytes += 1;
+            config.listen.public_url = Some("https://mirror.example/".parse::<url::Url>().unwrap().into());
+            config.mounts[0].passthrough = false;
+        };
+        assert_eq!(changed(taken_over), Vec::<&str>::new());
+        let tls = || Tls { certificate: "c.pem".into(), key: "k.pem".into() };
+        assert_eq!(changed(|config| config.listen.tls = Some(tls())), ["tls"]);
+        assert_eq!(changed(|config| config.listen.threads = 3), ["threads"]);
+        assert_eq!(changed(|config| config.listen.addresses[0].set_port(1)), ["listen"]);
+        let own = || vec!["127.0.0.1:4871".parse().unwrap()];
+        assert_eq!(changed(|config| config.mounts[0].listen = own()), ["listen"]);
+        assert_eq!(changed(|config| config.data = "elsewhere".into()), ["data"]);
+        assert_eq!(changed(|config| config.log.format = LogFormat::Json), ["log.format"]);
+        assert_eq!(changed(|config| config.log.access = false), ["log.access"]);
+        assert_eq!(changed(|config| config.limits.in_flight = 1), ["limits.in_flight"]);
+        assert_eq!(changed(|config| config.limits.stream_buffer_bytes += 1), ["limits.stream_buffer_bytes"]);
+        let several = |config: &mut Config| {
+            config.fetch.attempts = 9;
+            config.store.scrub_days = 9;
+        };
+        assert_eq!(changed(several), ["store", "fetch"]);
+    }
+}
