@@ -6,10 +6,13 @@ use std::sync::Arc;
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 
 use super::error::Error;
+use super::first_seen::First;
 use super::name::{Title, Version};
 use super::vouch::{self, IsPackage, IsPage, IsText};
 use super::wire::{LARGEST, Package};
-use crate::mirror::resource::{Resource, Upstream};
+use crate::base::digest::Digest;
+use crate::mirror::first_seen::Chronicle;
+use crate::mirror::resource::{Release, Resource, Upstream};
 use crate::mirror::verify::Proof;
 use crate::registries::Upstreams;
 use crate::registries::shelf::Shelf;
@@ -57,12 +60,19 @@ impl Sources {
             Some(version) => self.shelf.key(self.upstream(), &["/version/", title.as_str(), "/", version.as_str()]),
         };
         let proof = Proof::Content(Arc::new(IsPackage(title.clone(), version.cloned())));
+        let chronicle = |version| -> Arc<dyn Chronicle> { Arc::new(First::of(&self.shelf.mount, title, version)) };
         let document = self.document(key, &package_path(title, version), JSON)?;
-        Ok(Arc::new(Resource { package: title.to_string(), proofs: vec![proof], ..document }))
+        Ok(Arc::new(Resource {
+            package: title.to_string(),
+            proofs: vec![proof],
+            chronicle: version.map(chronicle),
+            ..document
+        }))
     }
 
-    /// The archive of the version that a document is of, with what that vouches for. Source: contract nessemble §7.
-    pub fn archive(&self, package: &Package) -> Result<Arc<Resource>, Error> {
+    /// The archive of the version that a document is of, with what that vouches for, and the document's key and digest.
+    /// Source: contract nessemble §7.
+    pub fn archive(&self, package: &Package, document: Option<(Arc<str>, Digest)>) -> Result<Arc<Resource>, Error> {
         let Package { title, version, .. } = package;
         let key = self.shelf.key(self.upstream(), &["/archive/", title.as_str(), "/", version.as_str()]);
         let url = self.url(&format!("{}/data", package_path(title, Some(version))))?;
@@ -72,7 +82,11 @@ impl Sources {
             accept: Some(ARCHIVE),
             etag: vouched.etag,
             proofs: vouched.proofs,
-            release: Some(format!("{}/{title}@{version}", self.shelf.mount).into()),
+            release: Some(Release {
+                name: First::of(&self.shelf.mount, title, version).name,
+                testimony: package.shasum.clone(),
+                document,
+            }),
             max_bytes: LARGEST,
             ..self.shelf.artifact(self.upstream(), key, url)
         }))
@@ -142,13 +156,13 @@ mod tests {
             (sources.page(3).unwrap(), "/?page=3&per_page=1000"),
             (sources.package(&title("foo+x"), None).unwrap(), "/package/foo+x"),
             (sources.package(&title("foo"), Some(&version)).unwrap(), "/package/foo/1.0.1+b"),
-            (sources.archive(&samples::package("foo", "1.0.1", b"x")).unwrap(), "/package/foo/1.0.1/data"),
+            (sources.archive(&samples::package("foo", "1.0.1", b"x"), None).unwrap(), "/package/foo/1.0.1/data"),
             (reference(&sources, &[]), "/reference"),
             (reference(&sources, &["a b", "c?d#e", "é%"]), "/reference/a%20b/c%3Fd%23e/%C3%A9%25"),
         ] {
             assert_eq!(want.url.as_str(), format!("{base}{path}"));
         }
-        let archive = sources.archive(&samples::package("foo", "1.0.1", b"x")).unwrap();
+        let archive = sources.archive(&samples::package("foo", "1.0.1", b"x"), None).unwrap();
         let release = archive.release.as_ref().map(|release| release.name.as_str());
         assert_eq!((release, archive.max_bytes), (Some("nessemble/foo@1.0.1"), 65_536));
     }
@@ -164,7 +178,7 @@ mod tests {
         for text in ["a", "A", "b", "list", "package", "reference"] {
             wanted.push(sources.package(&title(text), None).unwrap());
             wanted.push(sources.package(&title(text), Some(&version)).unwrap());
-            wanted.push(sources.archive(&samples::package(text, "1.0.0", b"x")).unwrap());
+            wanted.push(sources.archive(&samples::package(text, "1.0.0", b"x"), None).unwrap());
         }
         let distinct: HashSet<_> = wanted.iter().map(|want| want.key.clone()).collect();
         assert_eq!(distinct.len(), wanted.len());

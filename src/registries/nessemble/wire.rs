@@ -19,7 +19,7 @@ mod search;
 pub use archive::{Archive, LARGEST, open};
 pub use budget::{MOST_TOKENS, Reader};
 pub use list::{ListPage, Listed, merge, parse_page, print_page};
-pub use package::{Links, Package, parse_package, print_package};
+pub use package::{Links, Package, parse_package, print_package, with_shasum};
 pub use search::{print_results, search};
 
 use super::name::Version;

@@ -20,6 +20,7 @@
 
 pub mod error;
 mod fault;
+pub mod first_seen;
 pub mod name;
 pub mod proofs;
 pub mod replies;

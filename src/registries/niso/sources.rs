@@ -3,11 +3,12 @@
 use std::sync::Arc;
 
 use super::error::Error;
+use super::first_seen::Releases;
 use super::name::{PackageName, Slash};
 use super::vouch::{self, IsList, IsTags, IsVersions};
 use super::wire::Row;
 use crate::base::digest::Digest;
-use crate::mirror::resource::{Resource, Upstream};
+use crate::mirror::resource::{Release, Resource, Upstream};
 use crate::mirror::verify::Proof;
 use crate::registries::Upstreams;
 use crate::registries::shelf::Shelf;
@@ -43,17 +44,24 @@ impl Sources {
 
     /// The versions of a package. Source: contract niso §3.
     pub fn versions(&self, name: &PackageName) -> Result<Arc<Resource>, Error> {
-        let proof = Proof::Content(Arc::new(IsVersions(name.clone())));
-        self.of_package(name, "versions", proof)
+        let document = self.of_package(name, "versions", Proof::Content(Arc::new(IsVersions(name.clone()))))?;
+        let chronicle = Arc::new(Releases::of(&self.shelf.mount, name));
+        Ok(Arc::new(Resource { chronicle: Some(chronicle), ..document }))
     }
 
     /// The tags of a package. Source: contract niso §3.
     pub fn tags(&self, name: &PackageName) -> Result<Arc<Resource>, Error> {
-        self.of_package(name, "tags", Proof::Content(Arc::new(IsTags)))
+        self.of_package(name, "tags", Proof::Content(Arc::new(IsTags))).map(Arc::new)
     }
 
-    /// An archive, by its exact version, with what its row vouches for. Source: contract niso §8.
-    pub fn archive(&self, name: &PackageName, row: &Row<'_>) -> Result<Arc<Resource>, Error> {
+    /// An archive, by its exact version, with what its row vouches for, and the key and the digest of the document that
+    /// has the row. Source: contract niso §8.
+    pub fn archive(
+        &self,
+        name: &PackageName,
+        row: &Row<'_>,
+        document: Option<(Arc<str>, Digest)>,
+    ) -> Result<Arc<Resource>, Error> {
         let (upstream, Row { version, arch, .. }) = (self.upstream(name), row);
         let key = self.shelf.key(upstream, &["/archive/", name.as_str(), "/", version.as_str(), "/", arch.as_str()]);
         let url = self.url(upstream, &self.path(name, &format!("{version}/{arch}")))?;
@@ -62,7 +70,11 @@ impl Sources {
             package: name.to_string(),
             etag: vouched.etag,
             proofs: vouched.proofs,
-            release: Some(format!("{}/{name}@{version}/{arch}", self.shelf.mount).into()),
+            release: Some(Release {
+                name: Releases::of(&self.shelf.mount, name).name(version, arch),
+                testimony: Some(row.written.to_owned()),
+                document,
+            }),
             ..self.shelf.artifact(upstream, key, url)
         }))
     }
@@ -76,11 +88,11 @@ impl Sources {
         Ok(Arc::new(Resource { etag: vouched.etag, proofs: vouched.proofs, ..self.shelf.artifact(upstream, key, url) }))
     }
 
-    fn of_package(&self, name: &PackageName, what: &str, proof: Proof) -> Result<Arc<Resource>, Error> {
+    fn of_package(&self, name: &PackageName, what: &str, proof: Proof) -> Result<Resource, Error> {
         let upstream = self.upstream(name);
         let key = self.shelf.key(upstream, &["/", what, "/", name.as_str()]);
         let document = self.document(key, upstream, &self.path(name, what))?;
-        Ok(Arc::new(Resource { package: name.to_string(), proofs: vec![proof], ..document }))
+        Ok(Resource { package: name.to_string(), proofs: vec![proof], ..document })
     }
 
     fn path(&self, name: &PackageName, rest: &str) -> String {
@@ -139,7 +151,7 @@ mod tests {
         let hash = Digest::of(b"chunk");
         assert_eq!(url(raw.chunk(&hash)), format!("https://registry.example/niso/v1/chunks/{hash}"));
         row_of(&app, |row| {
-            let want = raw.archive(&app, row).unwrap();
+            let want = raw.archive(&app, row, None).unwrap();
             assert_eq!(want.url.as_str(), "https://acme.example/niso/v1/packages/@acme/app/1.0.0/x86_64");
             assert_eq!(want.release.as_ref().map(|release| release.name.as_str()), Some("niso/@acme/app@1.0.0/x86_64"));
             assert_eq!(want.proofs.len(), 2);
@@ -153,7 +165,7 @@ mod tests {
         let mut keys = vec![sources.list(), sources.chunk(&Digest::of(b"1")), sources.chunk(&Digest::of(b"2"))];
         for name in names.map(|name| PackageName::parse(name).unwrap()) {
             keys.extend([sources.versions(&name), sources.tags(&name)]);
-            row_of(&name, |row| keys.push(sources.archive(&name, row)));
+            row_of(&name, |row| keys.push(sources.archive(&name, row, None)));
         }
         let count = keys.len();
         let distinct: HashSet<_> = keys.into_iter().map(|want| want.unwrap().key.clone()).collect();

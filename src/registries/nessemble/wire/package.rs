@@ -114,6 +114,20 @@ fn parse_shasum(text: String) -> Result<String, Error> {
     Promise::from_hex(Algorithm::Sha1, &text).map(|_| text).map_err(|_| Error::Shasum)
 }
 
+/// Returns a document with another `shasum`, and everything else as it stands.
+///
+/// # Errors
+/// [`Error::NotJson`], [`Error::Not`].
+pub fn with_shasum(document: &[u8], shasum: &str) -> Result<Vec<u8>, Error> {
+    let members = Members::of(parse_json(document)?).ok_or(Error::Not("package"))?;
+    let print = |(name, value): (String, &RawValue)| match name.as_str() {
+        "shasum" => format!("\"shasum\":{}", quote(shasum)),
+        _ => format!("{}:{}", quote(&name), value.get()),
+    };
+    let members: Vec<_> = members.into_iter().map(print).collect();
+    Ok(format!("{{{}}}", members.join(",")).into_bytes())
+}
+
 /// Prints a package with its eleven members, as much of it as the reader can hold: the newest versions, this one always
 /// among them.
 ///

@@ -32,6 +32,8 @@ pub struct Row<'a> {
     pub checksum: Option<Digest>,
     pub uploaded_at: Option<OffsetDateTime>,
     pub download_count: u64,
+    /// The row as it stands in its document.
+    pub written: &'a str,
     /// Members that nobody here knows.
     more: Members<'a>,
 }
@@ -73,7 +75,8 @@ fn parse_row<'a>(row: &'a RawValue, name: &PackageName) -> Result<Option<Row<'a>
     let download_count = members.take_number("download_count")?.unwrap_or_default();
     let (Some(version), Some(arch)) = (version, arch) else { return Ok(None) };
     let checksum = agreed(sums, &version, &arch)?;
-    Ok(Some(Row { version, arch, size, checksum, uploaded_at, download_count, more: members }))
+    let written = row.get();
+    Ok(Some(Row { version, arch, size, checksum, uploaded_at, download_count, written, more: members }))
 }
 
 /// Returns the one checksum that a row gives; none if it cannot be read, which is never taken for another one's word.
