@@ -9,6 +9,7 @@
 
 use std::io::{self, Write};
 use std::sync::Arc;
+use std::time::SystemTime;
 
 use flate2::Compression;
 use flate2::write::GzEncoder;
@@ -19,7 +20,7 @@ use super::Engine;
 use super::error::Error;
 use super::room::Room;
 use super::spool::Spool;
-use super::store::{Draft, Entry, Segment, Store};
+use super::store::{Draft, Entry, Http, Segment, Store};
 use crate::base::digest::{Digest, Hashed, Hasher, hex};
 use crate::base::fs::Slice;
 
@@ -42,6 +43,15 @@ pub trait Shape: Send + Sync {
 pub struct Forms<'a> {
     store: &'a Store,
     done: Vec<Form<'a>>,
+    modified: Option<SystemTime>,
+}
+
+/// All forms of a document, in one file.
+struct Laid {
+    room: Room,
+    hashed: Hashed,
+    segments: Vec<Segment>,
+    modified: Option<SystemTime>,
 }
 
 /// One form being written.
@@ -64,7 +74,12 @@ pub enum Gzip {
 
 impl<'a> Forms<'a> {
     fn new(store: &'a Store) -> Self {
-        Self { store, done: Vec::new() }
+        Self { store, done: Vec::new(), modified: None }
+    }
+
+    /// Says when the document was last changed, as it has it itself; without that, upstream's `Last-Modified` stands.
+    pub fn modified(&mut self, at: SystemTime) {
+        self.modified = Some(at);
     }
 
     /// Begins a form.
@@ -79,7 +94,7 @@ impl<'a> Forms<'a> {
     }
 
     /// Lays all forms into one file, one after another.
-    fn lay(self, room: Room) -> io::Result<(Room, Hashed, Vec<Segment>)> {
+    fn lay(self, room: Room) -> io::Result<Laid> {
         let mut file = Hashing { room, hasher: Hasher::new(None), length: 0 };
         let mut segments = Vec::new();
         for form in self.done {
@@ -94,7 +109,7 @@ impl<'a> Forms<'a> {
                 segments.push(Segment { name, offset, length, etag, content_type });
             }
         }
-        Ok((file.room, file.hasher.finish(), segments))
+        Ok(Laid { room: file.room, hashed: file.hasher.finish(), segments, modified: self.modified })
     }
 }
 
@@ -191,13 +206,15 @@ impl Engine {
         let room = Room::make(&self.store, Some(document.size)).await?;
         let _turn = self.heavy.acquire().await.map_err(|_| Error::Died)?;
         let laid = tokio::task::spawn_blocking(move || lay(&store, room, &*shape, &source, &bytes)).await;
-        let (room, hashed, segments) = laid.map_err(|_| Error::Died)??;
+        let Laid { room, hashed, segments, modified } = laid.map_err(|_| Error::Died)??;
+        let last_modified = modified.and_then(|at| print_date(at, self.clock.now()));
+        let http = document.http.clone();
         let draft = Draft {
             key: key.into(),
             mount: Arc::clone(&document.mount),
             package: Arc::clone(&document.package),
             status: 200,
-            http: document.http.clone(),
+            http: Http { last_modified: last_modified.or(http.last_modified), ..http },
             stored_at: self.clock.now(),
             validated_at: document.validated_at,
             proofs: Vec::new(),
@@ -211,13 +228,15 @@ impl Engine {
     }
 }
 
-fn lay(
-    store: &Store,
-    room: Room,
-    shape: &dyn Shape,
-    document: &Entry,
-    slice: &Slice,
-) -> Result<(Room, Hashed, Vec<Segment>), Error> {
+/// Prints a `Last-Modified`; none for one that lies ahead. Source: RFC 9110 §8.8.2.1.
+fn print_date(at: SystemTime, now: SystemTime) -> Option<HeaderValue> {
+    if at > now {
+        return None;
+    }
+    HeaderValue::try_from(httpdate::fmt_http_date(at)).ok()
+}
+
+fn lay(store: &Store, room: Room, shape: &dyn Shape, document: &Entry, slice: &Slice) -> Result<Laid, Error> {
     let bytes = slice.read_all().map_err(Error::disk)?;
     if Some(Digest::of(&bytes)) != document.digest {
         return Err(Error::Broken { key: Arc::clone(&document.key) });

@@ -236,7 +236,7 @@ fn head(prepared: &Prepared, content_type: HeaderValue) -> Reply {
     reply.set(VARY, VARY_ON);
     reply.set(CACHE_CONTROL, max_age((prepared.age + prepared.remaining).as_secs()));
     reply.set(AGE, HeaderValue::from(prepared.age.as_secs()));
-    if let Some(modified) = &prepared.document.http.last_modified {
+    if let Some(modified) = &prepared.forms.http.last_modified {
         reply.set(LAST_MODIFIED, modified.clone());
     }
     reply.note.cache = prepared.cache;

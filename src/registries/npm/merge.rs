@@ -12,6 +12,7 @@ use std::io;
 
 use super::name::PackageName;
 use super::wire::{self, FORMS_VERSION, Sinks};
+use crate::base::clock::from_millis;
 use crate::mirror::prepare::{Forms, Gzip, Shape};
 
 pub const FULL: &str = "full";
@@ -60,7 +61,9 @@ impl Shape for Served {
         let mut abbreviated = forms.open(ABBREVIATED, INSTALL, Gzip::Too);
         let mut index = forms.open(INDEX, "text/plain", Gzip::No);
         let sinks = Sinks { full: &mut full, abbreviated: &mut abbreviated, index: &mut index };
-        wire::prepare(document, &self.name, &self.base, sinks).map_err(io::Error::other)?;
+        let summary = wire::prepare(document, &self.name, &self.base, sinks).map_err(io::Error::other)?;
+        // Source: contract npm §2.4.
+        summary.modified.into_iter().for_each(|millis| forms.modified(from_millis(millis)));
         [full, abbreviated, index].into_iter().for_each(|form| forms.close(form));
         Ok(())
     }
