@@ -6,7 +6,7 @@
 //! | bulk: names and versions | npm 7 and later, pnpm, yarn 4, bun | every upstream, about its own packages; answers are merged |
 //! | quick, full: a lock tree | npm 6, yarn 1, older pnpm | the default upstream, after all others' packages were taken out |
 //!
-//! An upstream that has no audits contributes nothing. The default one must answer, since a report without the public
+//! A scope's upstream that has no audits contributes nothing. The default one must answer, since a report without the public
 //! advisories would be taken for a clean bill; when another one fails, the report comes without its advisories and says so
 //! (`npm-notice`, and a warning in the log). Nothing is kept.
 
@@ -192,9 +192,10 @@ impl Report {
     /// Adds what one upstream said of the packages it was asked about, and nothing that it was not asked.
     ///
     /// # Errors
-    /// The default upstream failed.
+    /// The default upstream failed, or has no audits.
     fn add(&mut self, share: Share, said: Said, is_default: bool) -> Result<(), Error> {
         match said {
+            Said::Nothing if is_default => return Err(Error::not_found(WHAT)),
             Said::Nothing => {}
             Said::Advisories(advisories) => {
                 self.answered = true;
