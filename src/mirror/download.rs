@@ -190,10 +190,11 @@ impl<'a> Download<'a> {
         self.promised.is_none() || whole.is_none() || self.promised == whole
     }
 
-    /// Tells whether an answer says that it is of another representation than the first.
+    /// Tells whether an answer says that it is of another representation than the first. Source: RFC 9110 §15.3.7.3.
     fn is_other(&self, response: &Response) -> bool {
-        let strong = self.validator.as_ref().filter(|validator| validator.as_bytes().starts_with(b"\""));
-        strong.is_some_and(|etag| response.headers.get(ETAG).is_some_and(|other| other != etag))
+        let Some(validator) = &self.validator else { return false };
+        let name = if validator.as_bytes().starts_with(b"\"") { ETAG } else { LAST_MODIFIED };
+        response.headers.get(name).is_some_and(|other| other != validator)
     }
 
     /// The conditions under which the rest is of use: the same representation, unless a digest vouches for the whole.

@@ -104,7 +104,8 @@ pub struct Response {
     /// Bytes of the body so far.
     received: u64,
     metrics: Arc<Metrics>,
-    _permit: OwnedSemaphorePermit,
+    /// Its place among the requests of its host.
+    permit: Option<OwnedSemaphorePermit>,
 }
 
 // === impl Fetch ===
@@ -229,16 +230,17 @@ impl Fetch {
         let sent = timeout(patience, self.exchange(request, &host, permit)).await;
         let result = sent.unwrap_or_else(|_| Err(Error::TimedOut { host: host.name.clone() }));
         self.metrics.upstream_seconds.with_label_values(&[&host.label]).observe(started.elapsed().as_secs_f64());
-        let result = match ask.failures {
-            Failures::AreErrors => result.and_then(|response| self.judge(&host, response)),
+        // A failure is one to the breaker, whoever is to be told of it.
+        let judged = result.as_ref().map_err(Error::clone).and_then(|response| self.judge(&host, response));
+        self.settle(&host, &judged);
+        match ask.failures {
+            Failures::AreErrors => judged.and(result),
             Failures::AreAnswers => result,
-        };
-        self.settle(&host, &result);
-        result
+        }
     }
 
-    fn judge(&self, host: &Host, response: Response) -> Result<Response, Error> {
-        host.judge(response.status, &response.headers, self.clock.now()).map(|()| response)
+    fn judge(&self, host: &Host, response: &Response) -> Result<(), Error> {
+        host.judge(response.status, &response.headers, self.clock.now())
     }
 
     /// Lets a request through the egress rules, and waits for its place among those of its host.
@@ -285,7 +287,7 @@ impl Fetch {
             started: Instant::now(),
             received: 0,
             metrics: Arc::clone(&self.metrics),
-            _permit: permit,
+            permit: Some(permit),
         })
     }
 
@@ -306,10 +308,10 @@ impl Fetch {
     }
 
     /// Tells the breaker and the metrics how a request went.
-    fn settle(&self, host: &Host, result: &Result<Response, Error>) {
+    fn settle(&self, host: &Host, result: &Result<(), Error>) {
         let mut breaker = host.breaker();
         match result {
-            Ok(_) => breaker.succeeded(),
+            Ok(()) => breaker.succeeded(),
             Err(Error::Unreachable { retry_after: Some(pause), .. }) => breaker.pause_for(*pause, self.clock.now()),
             Err(Error::Unreachable { .. } | Error::TimedOut { .. }) => {
                 if breaker.failed(self.clock.now()) {
@@ -322,7 +324,7 @@ impl Fetch {
         self.count(host, result);
     }
 
-    fn count(&self, host: &Host, result: &Result<Response, Error>) {
+    fn count<T>(&self, host: &Host, result: &Result<T, Error>) {
         if let Err(error) = result {
             self.metrics.upstream_errors.with_label_values(&[host.label.as_str(), error.kind()]).inc();
         }
@@ -344,6 +346,11 @@ impl Fetch {
 // === impl Response ===
 
 impl Response {
+    /// Makes room for another request to the host: how fast this body is read is up to somebody else from now on.
+    pub fn give_up_place(&mut self) {
+        self.permit = None;
+    }
+
     /// Returns the next piece of the body, `None` at its end.
     ///
     /// # Errors

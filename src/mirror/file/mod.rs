@@ -300,7 +300,7 @@ impl Engine {
             headers: storing::kept(&response.headers, now),
             age: response.headers.contains_key(AGE).then_some(said.age),
             cache: CacheState::Passed,
-            body: Body::Stream(Box::new(Passing(response))),
+            body: Body::Stream(Box::new(Passing::new(response))),
         }
     }
 }

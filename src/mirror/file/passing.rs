@@ -14,9 +14,15 @@ use crate::mirror::fetch::Response;
 const GATHERED: u64 = 16 * 1024 * 1024;
 
 /// The answer that is read from.
-pub struct Passing(pub Response);
+pub struct Passing(Response);
 
 impl Passing {
+    /// A client that reads slowly must not keep others from the host.
+    pub fn new(mut response: Response) -> Self {
+        response.give_up_place();
+        Self(response)
+    }
+
     /// Takes the whole body. Never to disk: it may not be stored there (RFC 9111 §5.2.2.5).
     async fn gather(mut self) -> Result<Slice, Error> {
         let temp = Temp::in_memory().map_err(Error::disk)?;

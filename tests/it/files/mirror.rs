@@ -1,12 +1,12 @@
 //! What a mirror of files does beyond a cache: proofs, sharing, and what must never go upstream.
 
 use std::sync::Arc;
-use std::time::{Duration, Instant};
+use std::time::{Duration, Instant, SystemTime};
 
 use futures_util::future::join_all;
 use sha2::{Digest, Sha256};
 
-use crate::support::fault::Fault;
+use crate::support::fault::{Fault, PartLie};
 use crate::support::heliostat::Heliostat;
 use crate::support::http::{Answer, Ask};
 use crate::support::random::{Random, hex};
@@ -258,4 +258,41 @@ async fn a_file_is_purged_by_its_path() {
         assert!(begun.elapsed() < Duration::from_secs(10), "it is still served");
         tokio::time::sleep(Duration::from_millis(50)).await;
     }
+}
+
+#[tokio::test]
+async fn a_part_of_another_time_is_not_sewn_to_what_there_is() {
+    let world = World::start("").await;
+    let body = Random::new(3).bytes(200_000);
+    let dated = Resource { ranges: true, ..Resource::new("text/plain", body.clone()) };
+    let dated = dated.cache_control("max-age=300").last_modified(SystemTime::now() - Duration::from_secs(3_600));
+    let sent = httpdate::fmt_http_date(SystemTime::now());
+    world.upstream.put("/tree/dated.bin", dated.header("date", &sent));
+    world.upstream.fail_next("/tree/dated.bin", 1, Fault::CutAt(120_000));
+    world.upstream.fail("/tree/dated.bin", Fault::Part(PartLie::OtherDate));
+    let answer = world.get("dated.bin").await;
+    assert!(!answer.completed() || answer.is(&body), "{}", answer.summary());
+    assert!(world.count("dated.bin") > 1, "it was taken up again");
+    world.upstream.heal("/tree/dated.bin");
+    assert!(world.get("dated.bin").await.is(&body));
+}
+
+#[tokio::test]
+async fn a_slow_reader_of_what_is_not_kept_leaves_the_host_to_others() {
+    let upstream = FakeUpstream::start();
+    let heliostat = Heliostat::builder().set("fetch", "connections_per_host", "1");
+    let heliostat = heliostat.mount(&mount("t", "", &format!("{}/tree", upstream.url()))).start().await;
+    let world = World { upstream, heliostat };
+    let secret = Resource::new("text/plain", Random::new(4).bytes(16 << 20)).cache_control("no-store");
+    world.upstream.put("/tree/secret", secret);
+    world.put("common", b"common");
+    let slow = Ask::get("/files/t/secret").slowly(16 << 10, Duration::from_millis(50)).leave_after(512 << 10);
+    let (slow, common) = tokio::join!(world.heliostat.ask(&slow), async {
+        while world.count("secret") == 0 {
+            tokio::time::sleep(Duration::from_millis(10)).await;
+        }
+        world.get("common").await
+    });
+    assert_eq!(slow.status, 200, "{}", slow.summary());
+    assert!(common.is(b"common"), "{}", common.summary());
 }

@@ -82,6 +82,8 @@ pub enum PartLie {
     OtherPlace,
     /// The part, with another entity tag.
     OtherTag,
+    /// The start of the resource, said to be the part of one that was changed at another time.
+    OtherDate,
     /// The part and ten bytes more.
     Longer,
     /// Nothing, as 416.
@@ -229,6 +231,11 @@ fn lie_about(part: &mut Response, resource: &Resource, lie: PartLie) {
         PartLie::OtherTag => {
             part.headers.0.retain(|(name, _)| name != "etag");
             part.headers.push("etag", "\"another\"");
+        }
+        PartLie::OtherDate => {
+            part.headers.0.retain(|(name, _)| name != "last-modified");
+            part.headers.push("last-modified", "Thu, 01 Jan 2015 00:00:00 GMT");
+            part.body = whole.slice(..length);
         }
         PartLie::Longer => part.body = [part.body.as_ref(), b"0123456789"].concat().into(),
         PartLie::Refused => {

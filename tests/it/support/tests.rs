@@ -113,6 +113,7 @@ async fn parts_are_lied_about_as_ordered_and_wholes_are_not() {
         (PartLie::OtherLength, 206, Some("bytes 10-35/37"), rest),
         (PartLie::OtherPlace, 206, Some("bytes 10-35/36"), &BODY[..26]),
         (PartLie::OtherTag, 206, Some("bytes 10-35/36"), rest),
+        (PartLie::OtherDate, 206, Some("bytes 10-35/36"), &BODY[..26]),
         (PartLie::Longer, 206, Some("bytes 10-35/36"), &[rest, b"0123456789"].concat()),
         (PartLie::Refused, 416, Some("bytes */36"), b""),
     ] {
