@@ -169,7 +169,7 @@ impl Mount {
     }
 
     /// Tells whether a URL leads to this server, by its addresses or this mount's, its host name or its public URL.
-    /// `is_local` as in [`Listen::leads_here`].
+    /// `is_local` as in [`leads_to`].
     pub fn leads_here(&self, listen: &Listen, url: &Url, is_local: &dyn Fn(&Host<&str>) -> bool) -> bool {
         let is_public = self.public_base(listen).is_some_and(|base| {
             let base = base.as_url();

@@ -11,7 +11,7 @@
 //!                                          └ it fails ────→ stale, where allowed; else the error
 //! ```
 //!
-//! Files of servers that are no registries go the same way by stricter rules: [`file`].
+//! Files of servers that are no registries go the same way by stricter rules: [`mod@file`].
 
 mod breaker;
 pub mod crash;
