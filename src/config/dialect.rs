@@ -13,12 +13,20 @@ use super::values::{Setting, quote, read_choice};
 pub enum Dialect {
     Npm(Npm),
     Files(Files),
+    Niso(Niso),
 }
 
 /// Keys of npm mounts.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Npm {
     pub signatures: Signatures,
+}
+
+/// Keys of niso mounts.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Niso {
+    /// Whether upstreams want the slash of `@acme/app` as `%2F`.
+    pub escaped_slash: bool,
 }
 
 /// What is asked of a registry's signatures.
@@ -35,8 +43,11 @@ pub enum Signatures {
 type Make = fn() -> Dialect;
 
 /// Every dialect by its name.
-const DIALECTS: [(&str, Make); 2] =
-    [("npm", || Dialect::Npm(Npm::default())), ("files", || Dialect::Files(Files::default()))];
+const DIALECTS: [(&str, Make); 3] = [
+    ("npm", || Dialect::Npm(Npm::default())),
+    ("files", || Dialect::Files(Files::default())),
+    ("niso", || Dialect::Niso(Niso::default())),
+];
 
 const SIGNATURES: [(&str, Signatures); 3] =
     [("require", Signatures::Require), ("verify", Signatures::Verify), ("off", Signatures::Off)];
@@ -54,13 +65,14 @@ impl Dialect {
         match self {
             Self::Npm(_) => "npm",
             Self::Files(_) => "files",
+            Self::Niso(_) => "niso",
         }
     }
 
     /// Returns where a mount is that does not say: several trees are mirrored more often than several registries.
     pub(super) fn path(&self, name: &str) -> String {
         match self {
-            Self::Npm(_) => format!("/{name}"),
+            Self::Npm(_) | Self::Niso(_) => format!("/{name}"),
             Self::Files(_) => format!("/files/{name}"),
         }
     }
@@ -68,7 +80,7 @@ impl Dialect {
     /// Returns how long an upstream is believed at most.
     pub(super) fn max_ttl(&self) -> Duration {
         match self {
-            Self::Npm(_) => Duration::from_secs(5 * 60),
+            Self::Npm(_) | Self::Niso(_) => Duration::from_secs(5 * 60),
             Self::Files(_) => Files::MAX_TTL,
         }
     }
@@ -76,7 +88,7 @@ impl Dialect {
     /// Tells whether a mount must name its upstream, and only one.
     pub(super) fn needs_upstream(&self) -> bool {
         match self {
-            Self::Npm(_) => false,
+            Self::Npm(_) | Self::Niso(_) => false,
             Self::Files(_) => true,
         }
     }
@@ -92,6 +104,7 @@ impl Dialect {
         match self {
             Self::Npm(npm) => Self::Npm(npm.read(section)),
             Self::Files(files) => Self::Files(files.read(section)),
+            Self::Niso(niso) => Self::Niso(niso.read(section)),
         }
     }
 
@@ -103,6 +116,7 @@ impl Dialect {
         match self {
             Self::Npm(npm) => npm.print(out),
             Self::Files(files) => files.print(out),
+            Self::Niso(niso) => niso.print(out),
         }
     }
 }
@@ -125,6 +139,19 @@ impl Npm {
     fn print(&self, out: &mut Printer) {
         let Self { signatures } = self;
         out.key("signatures", signatures);
+    }
+}
+
+// === impl Niso ===
+
+impl Niso {
+    fn read(self, section: &mut Section<'_>) -> Self {
+        Self { escaped_slash: section.value("escaped_slash", self.escaped_slash) }
+    }
+
+    fn print(&self, out: &mut Printer) {
+        let Self { escaped_slash } = self;
+        out.key("escaped_slash", escaped_slash);
     }
 }
 

@@ -3,10 +3,11 @@
 //! A dialect turns a request into an action once (`routes.rs`), names what it wants of the mirror (`sources.rs`, with
 //! the proofs of `proofs.rs`), and shapes what comes back (`merge.rs`, `wire.rs`). What they share is the engine, a
 //! [`desk`] to answer from, the [`shelf`] that a mount's resources stand on, and readers for what strangers send
-//! ([`members`], [`times`], [`untar`]); none of them imports another.
+//! ([`bodies`], [`members`], [`times`], [`untar`]); none of them imports another.
 //!
 //! A new one is a folder, its keys in [`config::Dialect`], and its line in [`of`].
 
+pub mod bodies;
 pub mod desk;
 pub mod files;
 mod forward;
@@ -71,5 +72,6 @@ pub fn of(dialect: &Dialect) -> &dyn Registry {
     match dialect {
         Dialect::Npm(npm) => npm,
         Dialect::Files(files) => files,
+        Dialect::Niso(niso) => niso,
     }
 }

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use super::error::Error;
-use super::wire;
+use super::{proofs, wire};
 use crate::mirror::{self, store};
 
 impl Error {
@@ -54,6 +54,13 @@ impl From<std::io::Error> for Error {
 /// A document was proved before it was kept: one that cannot be read is our own fault.
 impl From<wire::Error> for Error {
     fn from(error: wire::Error) -> Self {
+        Self::Internal(Arc::new(error))
+    }
+}
+
+/// An archive was proved before it was kept, too.
+impl From<proofs::Error> for Error {
+    fn from(error: proofs::Error) -> Self {
         Self::Internal(Arc::new(error))
     }
 }

@@ -18,6 +18,10 @@
 //! One request: [`routes::parse`] reads the path once into an action; the action names the handler, the cache key and
 //! the label in the log; [`error`] is the one place where a fault becomes a status.
 
+mod archives;
+mod clients;
+mod cuts;
+mod documents;
 pub mod error;
 mod fault;
 pub mod first_seen;
@@ -30,3 +34,106 @@ mod samples;
 pub mod sources;
 pub mod vouch;
 pub mod wire;
+
+use std::sync::Arc;
+
+use tokio::sync::Semaphore;
+
+use self::cuts::{Cuts, Manifests};
+use self::documents::Wish;
+use self::error::Error;
+use self::name::Slash;
+use self::routes::Action;
+use self::sources::Sources;
+use super::desk::Desk;
+use super::shelf::Shelf;
+use super::{Opening, Place, Registry, SetUp};
+use crate::base::http::{Handler, Outcome, Request};
+use crate::base::secret::SafeUrl;
+use crate::config::{self, Listen};
+use crate::mirror::Mirror;
+
+/// The public registry. Source: contract niso.
+const REGISTRY: &str = "https://registry.niso.online/";
+
+/// Archives that are opened or cut at once.
+const TURNS: usize = 2;
+
+/// One niso mount.
+pub struct Niso {
+    mirror: Mirror,
+    sources: Arc<Sources>,
+    cuts: Cuts,
+    manifests: Manifests,
+    turns: Semaphore,
+}
+
+impl Registry for config::Niso {
+    fn default_upstream(&self, _mount: &config::Mount, _listen: &Listen) -> config::Upstream {
+        config::Upstream::open(SafeUrl::parse(REGISTRY).expect("a URL that a test reads"))
+    }
+
+    fn default_upstream_in_words(&self) -> &'static str {
+        REGISTRY
+    }
+
+    fn set_up(&self, place: &Place<'_>) -> Vec<SetUp> {
+        clients::set_up(place)
+    }
+
+    fn open(&self, opening: Opening<'_>) -> Arc<dyn Handler> {
+        let slash = if self.escaped_slash { Slash::Escaped } else { Slash::Raw };
+        Arc::new(Niso {
+            mirror: opening.mirror,
+            sources: Arc::new(Sources::new(Shelf::new(opening.mount), opening.upstreams, slash)),
+            cuts: Cuts::default(),
+            manifests: Manifests::default(),
+            turns: Semaphore::new(TURNS),
+        })
+    }
+}
+
+impl Desk for Niso {
+    type Action = Action;
+    type Error = Error;
+
+    fn mirror(&self) -> &Mirror {
+        &self.mirror
+    }
+
+    fn parse(&self, request: &Request<'_>) -> Result<Action, Error> {
+        routes::parse(request.method, request.path, request.query)
+    }
+
+    async fn answer(&self, request: &Request<'_>, action: &Action) -> Result<Outcome, Error> {
+        let wish = |name: &name::PackageName, spec: &name::Spec, arch: Option<&name::Arch>| Wish {
+            name: name.clone(),
+            spec: spec.clone(),
+            arch: arch.cloned(),
+        };
+        let reply = match action {
+            Action::List(filter) => self.list(request, filter).await?,
+            Action::Versions { name } => self.versions(request, name).await?,
+            Action::Tags { name } => self.tags(request, name).await?,
+            Action::Archive { name, spec, arch } => self.archive(request, &wish(name, spec, Some(arch)), arch).await?,
+            Action::Manifest { name, spec, arch } => self.manifest(request, &wish(name, spec, arch.as_ref())).await?,
+            Action::Chunks { name, spec, arch } => self.chunks(request, &wish(name, spec, Some(arch))).await?,
+            Action::Chunk { hash } => self.chunk(request, hash).await?,
+            Action::Health => replies::health(),
+        };
+        Ok(reply.into())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_public_registry_is_the_default_upstream() {
+        let niso = config::Niso::default();
+        let upstream = niso.default_upstream(&config::Mount::default(), &Listen::default());
+        assert_eq!(upstream.url.as_url().as_str(), REGISTRY);
+        assert!(!upstream.allow_private);
+    }
+}

@@ -1,10 +1,13 @@
 //! The heads of good answers. Pure: where the body comes from is another's business.
 
-use http::header::{ACCEPT_RANGES, CACHE_CONTROL, CONTENT_DISPOSITION, CONTENT_TYPE, ETAG, HeaderName};
+use std::time::Duration;
+
+use bytes::Bytes;
+use http::header::{ACCEPT_RANGES, AGE, CACHE_CONTROL, CONTENT_DISPOSITION, CONTENT_TYPE, ETAG, HeaderName};
 use http::{HeaderValue, StatusCode};
 
 use super::name::{Arch, PackageName, Spec, Version};
-use crate::base::digest::Digest;
+use crate::base::digest::{Digest, hex};
 use crate::base::http::Reply;
 
 /// Which version a body is of: what `latest` came to. Source: contract niso §3.
@@ -14,6 +17,24 @@ const BYTES: HeaderValue = HeaderValue::from_static("bytes");
 const FOR_EVER: HeaderValue = HeaderValue::from_static("public, max-age=31536000, immutable");
 /// Where a tag points may be another version at any time.
 const MOVES: HeaderValue = HeaderValue::from_static("no-cache");
+
+/// What upstream's documents say may change; with `Age`, clients ask again before long.
+const SHORT: HeaderValue = HeaderValue::from_static("public, max-age=60");
+
+/// Answers with what was made of a document that upstream vouched for `age` ago.
+pub fn document(body: Vec<u8>, age: Duration) -> Reply {
+    let mut reply = tagged("application/json", body.into());
+    reply.set(CACHE_CONTROL, SHORT);
+    reply.set(AGE, HeaderValue::from(age.as_secs()));
+    reply
+}
+
+/// Answers with the chunks of an archive that was asked for as `spec`. Source: contract niso §5.
+pub fn chunks(body: Vec<u8>, spec: &Spec) -> Reply {
+    let mut reply = tagged("application/json", body.into());
+    reply.set(CACHE_CONTROL, cache_control(spec));
+    reply
+}
 
 /// Begins the answer with an archive that was asked for as `spec`. Source: contract niso §3.
 pub fn archive(name: &PackageName, version: &Version, arch: &Arch, spec: &Spec) -> Reply {
@@ -40,8 +61,8 @@ pub fn chunk(hash: &Digest) -> Reply {
 }
 
 /// Answers with the manifest of an archive that was asked for as `spec`. Source: contract niso §3.
-pub fn manifest(text: Vec<u8>, spec: &Spec) -> Reply {
-    let mut reply = Reply::bytes(StatusCode::OK, "text/plain; charset=utf-8", text);
+pub fn manifest(text: Bytes, spec: &Spec) -> Reply {
+    let mut reply = tagged("text/plain; charset=utf-8", text);
     reply.set(CACHE_CONTROL, cache_control(spec));
     reply
 }
@@ -49,6 +70,16 @@ pub fn manifest(text: Vec<u8>, spec: &Spec) -> Reply {
 /// `GET /health`: upstream is not asked. Source: contract niso §1.
 pub fn health() -> Reply {
     Reply::bytes(StatusCode::OK, "application/json", r#"{"status":"ok"}"#)
+}
+
+/// Builds an answer whose entity tag is made of its bytes.
+fn tagged(content_type: &'static str, body: Bytes) -> Reply {
+    let etag = format!("\"{}\"", hex(&Digest::of(&body).as_bytes()[..16]));
+    let mut reply = Reply::bytes(StatusCode::OK, content_type, body);
+    if let Ok(etag) = HeaderValue::try_from(etag) {
+        reply.set(ETAG, etag);
+    }
+    reply
 }
 
 fn octets() -> Reply {
@@ -107,8 +138,10 @@ mod tests {
 
     #[test]
     fn a_manifest_is_plain_text() {
-        let lines = head(&manifest(b"[package]".to_vec(), &Spec::parse("latest").unwrap()));
-        assert_eq!(lines, ["cache-control: no-cache", "content-type: text/plain; charset=utf-8"]);
+        let text = Bytes::from_static(b"[package]");
+        let etag = format!("etag: \"{}\"", &Digest::of(&text).to_hex()[..32]);
+        let lines = head(&manifest(text, &Spec::parse("latest").unwrap()));
+        assert_eq!(lines, ["cache-control: no-cache", "content-type: text/plain; charset=utf-8", etag.as_str()]);
         assert_eq!(head(&health()), ["content-type: application/json"]);
     }
 }

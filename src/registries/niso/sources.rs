@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use super::error::Error;
 use super::first_seen::Releases;
-use super::name::{PackageName, Slash};
+use super::name::{Arch, PackageName, Slash, Version};
 use super::vouch::{self, IsList, IsTags, IsVersions};
 use super::wire::Row;
 use crate::base::digest::Digest;
@@ -54,6 +54,11 @@ impl Sources {
         self.of_package(name, "tags", Proof::Content(Arc::new(IsTags))).map(Arc::new)
     }
 
+    pub fn archive_key(&self, name: &PackageName, version: &Version, arch: &Arch) -> String {
+        let parts = ["/archive/", name.as_str(), "/", version.as_str(), "/", arch.as_str()];
+        self.shelf.key(self.upstream(name), &parts)
+    }
+
     /// An archive, by its exact version, with what its row vouches for, and the key and the digest of the document that
     /// has the row. Source: contract niso §8.
     pub fn archive(
@@ -63,7 +68,7 @@ impl Sources {
         document: Option<(Arc<str>, Digest)>,
     ) -> Result<Arc<Resource>, Error> {
         let (upstream, Row { version, arch, .. }) = (self.upstream(name), row);
-        let key = self.shelf.key(upstream, &["/archive/", name.as_str(), "/", version.as_str(), "/", arch.as_str()]);
+        let key = self.archive_key(name, version, arch);
         let url = self.url(upstream, &self.path(name, &format!("{version}/{arch}")))?;
         let vouched = vouch::vouch(name, row);
         Ok(Arc::new(Resource {

@@ -6,6 +6,7 @@
 mod failing;
 mod files;
 mod guarding;
+mod niso;
 mod npm;
 mod placing;
 mod serving;
@@ -209,3 +210,4 @@ macro_rules! row {
 
 row!(npm_registry, npm::Npm);
 row!(file_tree, files::Files);
+row!(niso_registry, niso::Niso);

@@ -1,0 +1,97 @@
+//! Bodies that a dialect reads itself before it answers: waited for, and read off the async threads.
+
+use std::io::{self, BufRead, BufReader, Read};
+
+use bytes::{Buf, Bytes};
+
+use crate::base::fs::Slice;
+use crate::base::http::{Body, Cut};
+use crate::mirror;
+
+/// How much of a file is read at once, in bytes.
+const PIECE: u64 = 256 << 10;
+
+/// Waits until a body is whole and proved.
+///
+/// # Errors
+/// The engine's: why it did not come.
+pub async fn settle(body: Body) -> Result<Body, mirror::Error> {
+    let Body::Stream(source) = body else { return Ok(body) };
+    let told = |Cut(cause)| cause.downcast_ref().cloned().unwrap_or(mirror::Error::Died);
+    source.whole().await.map(Body::File).map_err(told)
+}
+
+/// Reads a small body into memory. Blocks. One that is still coming has no bytes yet.
+///
+/// # Errors
+/// The system's.
+pub fn read_all(body: Body) -> io::Result<Bytes> {
+    match body {
+        Body::Bytes(bytes) => Ok(bytes),
+        Body::File(slice) => slice.read_all(),
+        Body::Empty | Body::Stream(_) => Ok(Bytes::new()),
+    }
+}
+
+/// Returns a reader of a body, which blocks, and holds little of it at once. One that is still coming has no bytes yet.
+pub fn reader(body: Body) -> Box<dyn BufRead> {
+    match body {
+        Body::Bytes(bytes) => Box::new(bytes.reader()),
+        Body::File(slice) => Box::new(BufReader::with_capacity(PIECE as usize, Pieces { slice, position: 0 })),
+        Body::Empty | Body::Stream(_) => Box::new(io::empty()),
+    }
+}
+
+/// Runs what takes long, or waits for the disk, where nobody waits for it.
+///
+/// # Errors
+/// The task's; that of a task that panicked.
+pub async fn apart<T, E>(task: impl FnOnce() -> Result<T, E> + Send + 'static) -> Result<T, E>
+where
+    T: Send + 'static,
+    E: From<io::Error> + Send + 'static,
+{
+    match tokio::task::spawn_blocking(task).await {
+        Ok(done) => done,
+        Err(error) => Err(io::Error::other(error).into()),
+    }
+}
+
+/// A file, read piece by piece.
+struct Pieces {
+    slice: Slice,
+    position: u64,
+}
+
+impl Read for Pieces {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        let end = self.slice.length.min(self.position.saturating_add(buffer.len() as u64));
+        let piece = self.slice.part(self.position..end).read_all()?;
+        buffer[..piece.len()].copy_from_slice(&piece);
+        self.position = end;
+        Ok(piece.len())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::base::fs::Temp;
+
+    fn file(bytes: &[u8]) -> Body {
+        let temp = Temp::in_memory().unwrap();
+        temp.write_all(bytes).unwrap();
+        Body::File(temp.slice(bytes.len() as u64))
+    }
+
+    #[test]
+    fn a_body_reads_the_same_wherever_it_lies() {
+        let bytes: Vec<u8> = (0..PIECE as u32 * 2 + 7).map(|number| number as u8).collect();
+        for body in [|bytes: &[u8]| Body::Bytes(Bytes::copy_from_slice(bytes)), file] {
+            let mut read = Vec::new();
+            reader(body(&bytes)).read_to_end(&mut read).unwrap();
+            assert!(read == bytes && read_all(body(&bytes)).unwrap() == bytes);
+        }
+        assert_eq!(reader(Body::Empty).fill_buf().unwrap(), b"");
+    }
+}

@@ -1,0 +1,147 @@
+//! Archives, and what is made of them: what the list of versions vouches for is known before a byte is asked of upstream.
+
+use http::HeaderValue;
+use http::header::{AGE, ETAG};
+
+use super::Niso;
+use super::cuts::Cut;
+use super::documents::{Listed, Wish, newest};
+use super::error::Error;
+use super::name::{Arch, Spec};
+use super::{proofs, replies, wire};
+use crate::base::digest::Digest;
+use crate::base::http::{Body, CacheState, Reply, Request};
+use crate::mirror::Found;
+use crate::mirror::fresh::Demand;
+use crate::registries::bodies;
+
+/// An archive that is whole and proved.
+struct Proved {
+    listed: Listed,
+    checksum: Digest,
+    body: Body,
+    cache: CacheState,
+}
+
+impl Niso {
+    /// `GET /v1/packages/{name}/{version or tag}/{arch}`. What no list has is never asked for. Source: contract niso §3.
+    pub(super) async fn archive(&self, request: &Request<'_>, wish: &Wish, arch: &Arch) -> Result<Reply, Error> {
+        let Wish { name, spec, .. } = wish;
+        if let Spec::Version(version) = spec {
+            let key = self.sources.archive_key(name, version, arch);
+            let kept = self.mirror.find_artifact(&key).await.map_err(|error| Error::of_mirror(error, name.as_str()))?;
+            if let Some(found) = kept {
+                return Ok(with_body(replies::archive(name, version, arch, spec), found));
+            }
+        }
+        let (listed, found) = self.fetch(wish, &Demand::of(request.headers)).await?;
+        Ok(with_body(replies::archive(name, &listed.version, arch, spec), found))
+    }
+
+    /// `GET /v1/packages/{name}/{version or tag}/manifest`, from the archive itself. Source: contract niso §3, §8.
+    pub(super) async fn manifest(&self, request: &Request<'_>, wish: &Wish) -> Result<Reply, Error> {
+        let Proved { listed, checksum, body, cache } = self.proved(wish, &Demand::of(request.headers)).await?;
+        let text = match self.manifests.find(&checksum) {
+            Some(text) => text,
+            None => {
+                let _turn = self.turns.acquire().await;
+                let (name, version) = (wish.name.clone(), listed.version);
+                let open = move || {
+                    let limits = wire::Limits::default();
+                    proofs::check_archive(bodies::reader(body), &name, &version, &limits).map_err(Error::from)
+                };
+                self.manifests.keep(checksum, bodies::apart(open).await?.manifest.into())
+            }
+        };
+        let mut reply = replies::manifest(text, &wish.spec);
+        reply.note.cache = cache;
+        Ok(reply)
+    }
+
+    /// `GET /v1/packages/{name}/{version or tag}/{arch}/chunks`, cut from the archive itself. Source: contract niso §5.
+    pub(super) async fn chunks(&self, request: &Request<'_>, wish: &Wish) -> Result<Reply, Error> {
+        let Proved { listed, checksum, body, cache } = self.proved(wish, &Demand::of(request.headers)).await?;
+        let cut = match self.cuts.find(&checksum) {
+            Some(cut) => cut,
+            None => {
+                let _turn = self.turns.acquire().await;
+                let work = move || proofs::cut_proved(bodies::reader(body), &checksum).map_err(Error::from);
+                let chunks = bodies::apart(work).await?;
+                self.cuts.keep(Cut { archive: listed.want.key.clone(), checksum, chunks })
+            }
+        };
+        let mut out = Vec::new();
+        wire::print_chunks((&wish.name, &listed.version, &listed.arch), &checksum, &cut.chunks, &mut out)?;
+        let mut reply = replies::chunks(out, &wish.spec);
+        reply.note.cache = cache;
+        Ok(reply)
+    }
+
+    /// `GET /v1/chunks/{hash}`: part of an archive that is kept, else upstream's. Source: contract niso §5, §8.
+    pub(super) async fn chunk(&self, request: &Request<'_>, hash: &Digest) -> Result<Reply, Error> {
+        if let Some(bytes) = self.own_chunk(hash).await? {
+            let mut reply = replies::chunk(hash);
+            reply.body = Body::Bytes(bytes);
+            reply.note.cache = CacheState::Hit;
+            return Ok(reply);
+        }
+        let found = self.mirror.artifact(&self.sources.chunk(hash)?, &Demand::of(request.headers)).await;
+        let found = found.map_err(|error| Error::of_mirror(error, &format!("chunk {hash}")))?;
+        Ok(with_body(replies::chunk(hash), found))
+    }
+
+    /// Finds a chunk in an archive that was cut here, if that is still kept, and still holds it.
+    async fn own_chunk(&self, hash: &Digest) -> Result<Option<bytes::Bytes>, Error> {
+        let Some((archive, place)) = self.cuts.place(hash) else { return Ok(None) };
+        let found = self.mirror.find_artifact(&archive).await;
+        let Some(found) = found.map_err(|error| Error::of_mirror(error, "chunk"))? else { return Ok(None) };
+        if found.body.length().is_none_or(|length| length < place.end) {
+            return Ok(None);
+        }
+        let part = found.body.slice(place);
+        let bytes = bodies::apart(move || Ok::<_, Error>(bodies::read_all(part)?)).await?;
+        Ok((Digest::of(&bytes) == *hash).then_some(bytes))
+    }
+
+    /// Returns an archive once it is whole and proved.
+    async fn proved(&self, wish: &Wish, demand: &Demand) -> Result<Proved, Error> {
+        let (listed, found) = self.fetch(wish, demand).await?;
+        let kept = found.entry.as_ref().and_then(|entry| entry.digest);
+        // What nobody vouches for is refused before it comes.
+        let checksum = kept.or(listed.checksum).ok_or(Error::internal("an archive without a checksum"))?;
+        let settled = bodies::settle(found.body).await;
+        let body = settled.map_err(|error| Error::of_mirror(error, &wish.to_string()))?;
+        Ok(Proved { listed, checksum, body, cache: found.cache })
+    }
+
+    /// Gets what is wished for. What fails may be newer than the list that is held: then that is asked for again, once.
+    async fn fetch(&self, wish: &Wish, demand: &Demand) -> Result<(Listed, Found), Error> {
+        let listed = self.find(wish, demand).await?;
+        match self.fetch_listed(wish, &listed, demand).await {
+            Err(error @ Error::Unproven { .. }) => {
+                let newer = self.find(wish, &newest(demand)).await?;
+                if (&newer.version, newer.checksum) == (&listed.version, listed.checksum) {
+                    return Err(error);
+                }
+                let found = self.fetch_listed(wish, &newer, demand).await?;
+                Ok((newer, found))
+            }
+            found => Ok((listed, found?)),
+        }
+    }
+
+    async fn fetch_listed(&self, wish: &Wish, listed: &Listed, demand: &Demand) -> Result<Found, Error> {
+        let found = self.mirror.artifact(&listed.want, demand).await;
+        found.map_err(|error| Error::of_mirror(error, &wish.to_string()))
+    }
+}
+
+fn with_body(mut reply: Reply, found: Found) -> Reply {
+    reply.set(AGE, HeaderValue::from(found.age.as_secs()));
+    if let Some(etag) = found.etag {
+        reply.set(ETAG, etag);
+    }
+    reply.note.cache = found.cache;
+    reply.body = found.body;
+    reply
+}

@@ -1,0 +1,146 @@
+//! What a niso mount does besides what all registries do: `latest`, tags, manifests and chunks, both generations.
+
+use bytes::Bytes;
+use serde_json::{Value, json};
+use sha2::{Digest, Sha256};
+
+use crate::support::heliostat::Heliostat;
+use crate::support::http::Ask;
+use crate::support::niso::{App, Build, FakeNiso, Generation};
+use crate::support::random::hex;
+
+/// Starts a registry of one generation that has `@acme/app`, and a mirror of it.
+async fn start(generation: Generation) -> (FakeNiso, App, Heliostat) {
+    let registry = FakeNiso::start(generation);
+    let app = App::new("@acme/app")
+        .with("1.0.0", "x86_64", 3_000)
+        .with("1.0.0", "arm64", 4_000)
+        .with("1.1.0", "x86_64", 400_000)
+        .with("2.0.0-rc.1", "x86_64", 5_000)
+        .tag("old", "1.0.0");
+    registry.publish(&app);
+    registry.publish(&App::new("other").with("0.1.0", "x86_64", 2_000));
+    let heliostat = Heliostat::builder().dialect("niso", &registry.upstream.url(), "", "").start().await;
+    (registry, app, heliostat)
+}
+
+fn sum(bytes: &[u8]) -> String {
+    hex(&Sha256::digest(bytes))
+}
+
+#[tokio::test]
+async fn latest_and_tags_are_decided_here_and_say_their_version() {
+    for generation in [Generation::Present, Generation::Former] {
+        let (registry, app, heliostat) = start(generation).await;
+        for (path, index) in
+            [("latest/x86_64", 2), ("latest/arm64", 1), ("old/x86_64", 0), ("old/arm64", 1), ("2.0.0-rc.1/x86_64", 3)]
+        {
+            let build = &app.builds[index];
+            for name in ["@acme/app", "@acme%2Fapp", "%40acme%2fapp", "%40Acme/App"] {
+                let answer = heliostat.get(&format!("/niso/v1/packages/{name}/{path}")).await;
+                assert!(answer.is(&build.archive), "{generation:?} {name} {path}: {}", answer.summary());
+                assert_eq!(answer.header("x-package-version"), Some(build.version.as_str()));
+                let file = format!("attachment; filename=\"app-{}-{}.niso\"", build.version, build.arch);
+                assert_eq!(answer.header("content-disposition"), Some(file.as_str()));
+                assert_eq!(answer.header("etag"), Some(format!("\"sha256-{}\"", sum(&build.archive)).as_str()));
+            }
+            assert_eq!(registry.upstream.count(&app.path(build)), 1);
+        }
+        for arch in ["x86_64", "arm64"] {
+            assert_eq!(registry.upstream.count(&format!("/v1/packages/@acme/app/latest/{arch}")), 0, "never asked");
+        }
+        for missing in ["3.0.0/x86_64", "latest/riscv", "none/x86_64", "1.1.0/arm64"] {
+            let answer = heliostat.get(&format!("/niso/v1/packages/@acme/app/{missing}")).await;
+            assert_eq!(answer.status, 404, "{missing}: {}", answer.summary());
+        }
+        let tags = heliostat.get("/niso/v1/packages/@acme/app/tags").await.json();
+        assert_eq!(tags, json!([{"tag": "latest", "version": "1.1.0"}, {"tag": "old", "version": "1.0.0"}]));
+    }
+}
+
+#[tokio::test]
+async fn the_list_is_filtered_here() {
+    let (registry, _, heliostat) = start(Generation::Former).await;
+    for (query, names) in [
+        ("", vec!["@acme/app", "other"]),
+        ("?q=", vec!["@acme/app", "other"]),
+        ("?q=ACME", vec!["@acme/app"]),
+        ("?q=nothing", vec![]),
+        ("?limit=1", vec!["@acme/app"]),
+        ("?limit=1&offset=1", vec!["other"]),
+    ] {
+        let list = heliostat.get(&format!("/niso/v1/packages{query}")).await.json();
+        let found: Vec<_> = list.as_array().expect("an array").iter().map(|row| row["name"].clone()).collect();
+        assert_eq!(found, names, "{query}");
+    }
+    assert_eq!(registry.upstream.count("/v1/packages"), 1);
+    assert_eq!(heliostat.get("/niso/health").await.json(), json!({"status": "ok"}));
+    let write = heliostat.ask(&Ask::new("POST", "/niso/v1/packages/app/1.0.0/x86_64")).await;
+    assert!(write.status == 405 && write.header("allow") == Some("GET, HEAD"), "{}", write.summary());
+}
+
+#[tokio::test]
+async fn a_manifest_is_cut_from_the_proved_archive() {
+    let (registry, app, heliostat) = start(Generation::Present).await;
+    for path in ["1.1.0/manifest", "latest/manifest", "latest/manifest?arch=x86_64"] {
+        let manifest = heliostat.get(&format!("/niso/v1/packages/@acme/app/{path}")).await;
+        assert!(manifest.text().starts_with("[package]\nname = \"@acme/app\"\nversion = \"1.1.0\"\n"), "{path}");
+        assert_eq!(manifest.header("content-type"), Some("text/plain; charset=utf-8"));
+    }
+    assert_eq!(registry.upstream.count("/v1/packages/@acme/app/1.1.0/manifest"), 0);
+    assert_eq!(registry.upstream.count(&app.path(&app.builds[2])), 1);
+    // One whose bytes are another's has none.
+    let wrong = Build { archive: app.builds[0].archive.clone(), ..app.builds[2].clone() };
+    registry.publish(&App::new("@acme/wrong").with_build(wrong));
+    let refused = heliostat.get("/niso/v1/packages/@acme/wrong/1.1.0/manifest").await;
+    assert_eq!(refused.status, 502, "{}", refused.summary());
+}
+
+#[tokio::test]
+async fn chunks_in_their_order_are_the_archive() {
+    let (registry, app, mut heliostat) = start(Generation::Present).await;
+    let build = &app.builds[2];
+    let path = "/niso/v1/packages/@acme/app/1.1.0/x86_64/chunks";
+    let manifest = heliostat.get(path).await.json();
+    let whole = (&manifest["name"], &manifest["version"], &manifest["arch"], &manifest["size"], &manifest["checksum"]);
+    let sum = json!(sum(&build.archive));
+    assert_eq!(whole, (&json!("@acme/app"), &json!("1.1.0"), &json!("x86_64"), &json!(400_000), &sum));
+    let chunks = manifest["chunks"].as_array().expect("chunks");
+    assert!(chunks.len() > 1);
+    let mut bytes = Vec::new();
+    for chunk in chunks {
+        assert_eq!(chunk["offset"], json!(bytes.len()));
+        let hash = chunk["hash"].as_str().expect("a hash");
+        let answer = heliostat.get(&format!("/niso/v1/chunks/{hash}")).await;
+        assert_eq!(
+            (answer.status, json!(answer.body.len()), self::sum(&answer.body)),
+            (200, chunk["size"].clone(), hash.to_owned())
+        );
+        bytes.extend(&answer.body);
+        assert_eq!(registry.upstream.count(&format!("/v1/chunks/{hash}")), 0);
+    }
+    assert!(bytes == build.archive);
+    // A chunk that no archive here has is upstream's, under its own name or not at all.
+    let foreign = Bytes::from_static(b"a chunk of something else");
+    let [right, wrong] = [self::sum(&foreign), self::sum(b"another")];
+    for hash in [&right, &wrong] {
+        let chunk = crate::support::resource::Resource::artifact(foreign.clone());
+        registry.upstream.put(&format!("/v1/chunks/{hash}"), chunk);
+    }
+    assert!(heliostat.get(&format!("/niso/v1/chunks/{right}")).await.is(&foreign));
+    assert_eq!(heliostat.get(&format!("/niso/v1/chunks/{wrong}")).await.status, 502);
+    heliostat.restart().await;
+    assert_eq!(heliostat.get(path).await.json(), manifest, "cut the same each time");
+}
+
+#[tokio::test]
+async fn what_nobody_vouches_for_is_neither_listed_nor_served() {
+    let (registry, app, heliostat) = start(Generation::Present).await;
+    let without = Build { checksum: None, ..app.builds[0].clone() };
+    registry.publish(&App::new("@acme/app").with_build(without));
+    let versions = heliostat.get("/niso/v1/packages/@acme/app/versions").await.json();
+    assert_eq!(versions, Value::Array(Vec::new()));
+    let refused = heliostat.get("/niso/v1/packages/@acme/app/1.0.0/x86_64").await;
+    assert_eq!(refused.status, 502, "{}", refused.summary());
+    assert_eq!(registry.upstream.count(&app.path(&app.builds[0])), 0, "and never asked for");
+}
