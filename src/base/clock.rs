@@ -11,7 +11,7 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 pub struct Clock(Option<Arc<AtomicU64>>);
 
 impl Clock {
-    /// A clock that stands still at `start` until [`Clock::advance`] is called.
+    /// A clock that stands still at `start` until [`Clock::advance`] or [`Clock::set`] is called.
     pub fn stopped_at(start: SystemTime) -> Self {
         Self(Some(Arc::new(AtomicU64::new(millis(start)))))
     }
@@ -32,6 +32,13 @@ impl Clock {
     pub fn advance(&self, by: Duration) {
         if let Some(fixed) = &self.0 {
             fixed.fetch_add(by.as_millis() as u64, Ordering::Relaxed);
+        }
+    }
+
+    /// Sets a stopped clock, forth or back.
+    pub fn set(&self, to: SystemTime) {
+        if let Some(fixed) = &self.0 {
+            fixed.store(millis(to), Ordering::Relaxed);
         }
     }
 }

@@ -113,8 +113,8 @@ impl Store {
 
     /// Remembers that a content is intact.
     pub(super) async fn mark_hashed(&self, digest: Digest) -> Result<(), Error> {
-        let now = self.0.clock.now();
-        self.0.writer.write(move |connection| rows::mark_hashed(connection, digest, now), |()| {}).await
+        let stamp = self.0.stamp();
+        self.0.writer.write(move |connection| rows::mark_hashed(connection, digest, &stamp), |()| {}).await
     }
 
     /// Drops every entry of a content that was hashed and is not what it was.
@@ -160,10 +160,10 @@ impl Inner {
 
     fn build(&self, found: Found, trusted: bool) -> Result<Loaded, Error> {
         let backing = Backing::Kept(self.content.clone());
-        let Some(Stored { digest, size, hashed_at }) = found.content else {
+        let Some(Stored { digest, size, run }) = found.content else {
             return Ok(Loaded::Entry(Arc::new(Entry::new(found.draft, None, Held::default(), backing))));
         };
-        if !trusted && self.suspects.contain(hashed_at) {
+        if !trusted && self.suspects.contain(&run) {
             return Ok(Loaded::Suspect(digest));
         }
         let Some(slice) = self.content.open(digest, size)? else { return Ok(Loaded::Missing(digest)) };

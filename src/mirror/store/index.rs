@@ -1,14 +1,13 @@
 //! The SQLite index beside the content: who reads it, who writes it, and what was going on when it was last open.
 
+use std::collections::HashSet;
 use std::path::{Path, PathBuf};
 use std::sync::{Condvar, Mutex, PoisonError};
-use std::time::SystemTime;
 
-use rusqlite::{Connection, params};
+use rusqlite::Connection;
 
 use super::error::Error;
 use super::schema;
-use super::values::Millis;
 use crate::base::fs;
 
 /// Connections that read. A read takes some 50 µs: more threads wait for one than have one.
@@ -28,9 +27,10 @@ struct Lent<'a> {
     readers: &'a Readers,
 }
 
-/// Times in which content was written that may not have reached the disk: a process ended without closing the store.
+/// Runs whose content may not have reached the disk: they ended without closing the store. By name, not by time: a clock
+/// may be set, and not every machine knows the time when it starts.
 #[derive(Clone, Debug, Default)]
-pub(super) struct Suspects(Vec<(SystemTime, SystemTime)>);
+pub(super) struct Suspects(HashSet<String>);
 
 /// What opening the index has shown.
 pub(super) struct Opened {
@@ -45,22 +45,22 @@ pub(super) struct Opened {
 ///
 /// # Errors
 /// [`Error::TooNew`], or SQLite's.
-pub(super) fn open(directory: &Path, name: &str, now: SystemTime) -> Result<Opened, Error> {
+pub(super) fn open(directory: &Path, name: &str) -> Result<Opened, Error> {
     let file = directory.join("index.sqlite");
     let fresh = fs::length(&file)?.is_none();
-    match open_file(&file, directory, name, now) {
+    match open_file(&file, directory, name) {
         Err(error) if error.is_corruption() => {
             tracing::warn!(error = &error as &dyn std::error::Error, "damaged index put aside");
             put_aside(&file)?;
-            open_file(&file, directory, name, now).map(|opened| Opened { orphans: true, ..opened })
+            open_file(&file, directory, name).map(|opened| Opened { orphans: true, ..opened })
         }
         other => other.map(|opened| Opened { orphans: opened.orphans || fresh, ..opened }),
     }
 }
 
-fn open_file(file: &Path, directory: &Path, name: &str, now: SystemTime) -> Result<Opened, Error> {
+fn open_file(file: &Path, directory: &Path, name: &str) -> Result<Opened, Error> {
     let writer = schema::open_writer(file)?;
-    let crashed = begin_run(&writer, &directory.join("tmp"), name, now)?;
+    let crashed = begin_run(&writer, &directory.join("tmp"), name)?;
     let suspects = Suspects::load(&writer)?;
     Ok(Opened { readers: Readers::open(file)?, writer, suspects, orphans: crashed })
 }
@@ -76,29 +76,28 @@ fn put_aside(file: &Path) -> Result<(), Error> {
     Ok(fs::remove_file(&beside("-shm"))?)
 }
 
-/// Notes that this run has begun, and turns runs that are over without having ended into times of suspicion. Returns
-/// whether there was one.
-fn begin_run(connection: &Connection, tmp: &Path, name: &str, now: SystemTime) -> Result<bool, Error> {
+/// Notes that this run has begun, and suspects runs that are over without having ended. Returns whether there was one.
+fn begin_run(connection: &Connection, tmp: &Path, name: &str) -> Result<bool, Error> {
     connection.execute_batch("BEGIN IMMEDIATE")?;
-    let done = note_runs(connection, tmp, name, now);
+    let done = note_runs(connection, tmp, name);
     connection.execute_batch(if done.is_ok() { "COMMIT" } else { "ROLLBACK" })?;
     done
 }
 
-fn note_runs(connection: &Connection, tmp: &Path, name: &str, now: SystemTime) -> Result<bool, Error> {
-    let mut statement = connection.prepare("SELECT name, started FROM runs")?;
-    let runs: Vec<(String, i64)> =
+fn note_runs(connection: &Connection, tmp: &Path, name: &str) -> Result<bool, Error> {
+    let mut statement = connection.prepare("SELECT name, mark FROM runs")?;
+    let runs: Vec<(String, String)> =
         statement.query_map([], |row| Ok((row.get(0)?, row.get(1)?)))?.collect::<Result<_, _>>()?;
     let mut crashed = false;
-    for (run, started) in runs {
+    for (run, mark) in runs {
         // A run that lives holds its directory; opening ours has cleared away those of the dead.
         if fs::length(&tmp.join(&run).join("lock"))?.is_none() {
             crashed = true;
-            connection.execute("INSERT INTO suspects VALUES (?1, ?2)", params![started, Millis(now)])?;
+            connection.execute("INSERT INTO suspects (run) VALUES (?1)", [mark])?;
             connection.execute("DELETE FROM runs WHERE name = ?1", [&run])?;
         }
     }
-    connection.execute("INSERT INTO runs VALUES (?1, ?2)", params![name, Millis(now)])?;
+    connection.execute("INSERT INTO runs (name, mark) VALUES (?1, ?1)", [name])?;
     Ok(crashed)
 }
 
@@ -148,20 +147,16 @@ impl Drop for Lent<'_> {
 // === impl Suspects ===
 
 impl Suspects {
-    /// Loads the times of suspicion, forgetting those that no content is left of.
+    /// Loads the suspects, forgetting those that no content is left of.
     fn load(connection: &Connection) -> Result<Self, Error> {
-        connection.execute(
-            "DELETE FROM suspects WHERE NOT EXISTS
-                (SELECT 1 FROM contents WHERE hashed_at >= since AND hashed_at < until)",
-            [],
-        )?;
-        let mut statement = connection.prepare("SELECT since, until FROM suspects")?;
-        let times = statement.query_map([], |row| Ok((row.get::<_, Millis>(0)?.0, row.get::<_, Millis>(1)?.0)))?;
-        Ok(Self(times.collect::<Result<_, _>>()?))
+        let sql = "DELETE FROM suspects WHERE NOT EXISTS (SELECT 1 FROM contents WHERE contents.run = suspects.run)";
+        connection.execute(sql, [])?;
+        let mut statement = connection.prepare("SELECT run FROM suspects")?;
+        Ok(Self(statement.query_map([], |row| row.get(0))?.collect::<Result<_, _>>()?))
     }
 
-    /// Tells whether a content that was hashed then must be hashed again before it is used.
-    pub(super) fn contain(&self, hashed_at: SystemTime) -> bool {
-        self.0.iter().any(|(since, until)| (*since..*until).contains(&hashed_at))
+    /// Tells whether a content that this run was the last to hash must be hashed again before it is used.
+    pub(super) fn contain(&self, run: &str) -> bool {
+        self.0.contains(run)
     }
 }

@@ -11,6 +11,7 @@ use super::content::Content;
 use super::entry::{Backing, Draft, Entry, Held, HeldLimits, Http};
 use super::error::Error;
 use super::fitness::Deed;
+use super::rows::Stamp;
 use super::{Inner, Store, blocking, firsts, rows};
 use crate::base::digest::Digest;
 use crate::base::fs::{Slice, Temp};
@@ -63,12 +64,12 @@ impl Store {
         let limits = self.0.held_limits();
         self.0.unsynced.fetch_or(file.is_some(), Ordering::Relaxed);
         let pending = blocking(move || Pending::prepare(draft, file, limits)).await?;
-        let (content, now, shared) = (self.0.content.clone(), self.0.clock.now(), Arc::clone(&self.0.shared));
+        let (content, stamp, shared) = (self.0.content.clone(), self.0.stamp(), Arc::clone(&self.0.shared));
         let after = move |entry: &Arc<Entry>| {
             crash::reach(Step::Committed);
             shared.hot.replace(entry);
         };
-        self.0.writer.write(move |connection| pending.write(connection, content, now), after).await
+        self.0.writer.write(move |connection| pending.write(connection, content, &stamp), after).await
     }
 
     /// Makes an entry of proved content that is not kept, because there is no room for it: it lasts as long as somebody
@@ -180,6 +181,10 @@ impl Inner {
     pub(super) fn held_limits(&self) -> HeldLimits {
         HeldLimits { object: self.settings.hot_object_bytes, entry: self.settings.hot_bytes / ENTRY_SHARE }
     }
+
+    pub(super) fn stamp(&self) -> Stamp {
+        Stamp { run: self.run.name().to_owned(), now: self.clock.now() }
+    }
 }
 
 impl Draft {
@@ -202,17 +207,17 @@ impl Pending {
 
     /// Puts the file in its place, then writes the row: both while the index is locked, so that no other process
     /// removes the one before it sees the other.
-    fn write(self, connection: &Connection, content: Content, now: SystemTime) -> Result<Arc<Entry>, Error> {
+    fn write(self, connection: &Connection, content: Content, stamp: &Stamp) -> Result<Arc<Entry>, Error> {
         let Self { mut draft, file, held } = self;
         if let (Some(release), Some((_, digest, _))) = (&draft.release, &file) {
-            firsts::hold(connection, release, *digest, draft.keep_first_seen, now)?;
+            firsts::hold(connection, release, *digest, draft.keep_first_seen, stamp.now)?;
         }
         let stored = file.as_ref().map(|(_, digest, size)| (*digest, *size));
         if let Some((temp, digest, _)) = file {
             content.put(temp, digest)?;
             crash::reach(Step::ContentInPlace);
         }
-        draft.pinned = rows::put(connection, &draft, stored, now)?;
+        draft.pinned = rows::put(connection, &draft, stored, stamp)?;
         crash::reach(Step::RowWritten);
         Ok(Arc::new(Entry::new(draft, stored, held, Backing::Kept(content))))
     }

@@ -102,7 +102,7 @@ impl Store {
     /// [`Error::TooNew`], or the system's or SQLite's.
     pub fn open(directory: &Path, settings: Settings, clock: Clock, metrics: Arc<Metrics>) -> Result<Self, Error> {
         let (run, _) = RunDir::create(&directory.join("tmp"))?;
-        let opened = index::open(directory, run.name(), clock.now())?;
+        let opened = index::open(directory, run.name())?;
         let (hits, misses) =
             (metrics.hot_requests.with_label_values(&["hit"]), metrics.hot_requests.with_label_values(&["miss"]));
         let shared = Arc::new(Shared::new(Hot::new(settings.hot_bytes), metrics));

@@ -12,7 +12,7 @@ use crate::base::digest::Digest;
 use crate::mirror::first_seen::HELD;
 
 const FIND: &str = "
-    SELECT key, mount, package, status, entries.digest, size, hashed_at, http, proofs, source, stored_at, validated_at,
+    SELECT key, mount, package, status, entries.digest, size, run, http, proofs, source, stored_at, validated_at,
         pinned, list
     FROM entries LEFT JOIN contents USING (digest) LEFT JOIN segments ON segments.entry = entries.id
     WHERE key = ?1";
@@ -24,11 +24,19 @@ pub(super) struct Found {
 }
 
 /// A content as the index has it.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct Stored {
     pub(super) digest: Digest,
     pub(super) size: u64,
-    pub(super) hashed_at: SystemTime,
+    /// The run that wrote it, or was the last to hash it.
+    pub(super) run: String,
+}
+
+/// Who writes, and when.
+#[derive(Clone, Debug)]
+pub(super) struct Stamp {
+    pub(super) run: String,
+    pub(super) now: SystemTime,
 }
 
 // === Finding ===
@@ -46,9 +54,7 @@ fn read(row: &Row<'_>) -> Result<Found, Error> {
     let digest: Option<Blob> = row.get(4)?;
     let content = match digest {
         None => None,
-        Some(Blob(digest)) => {
-            Some(Stored { digest, size: row.get::<_, Count>(5)?.0, hashed_at: row.get::<_, Millis>(6)?.0 })
-        }
+        Some(Blob(digest)) => Some(Stored { digest, size: row.get::<_, Count>(5)?.0, run: row.get(6)? }),
     };
     let segments: Option<String> = row.get(13)?;
     let draft = Draft {
@@ -71,7 +77,7 @@ fn read(row: &Row<'_>) -> Result<Found, Error> {
 
 // === Writing ===
 
-/// Writes an entry over the one of the same key, as used and its content as hashed `now`, and returns whether it is
+/// Writes an entry over the one of the same key, as used and its content as hashed now, and returns whether it is
 /// pinned.
 ///
 /// # Errors
@@ -80,10 +86,10 @@ pub(super) fn put(
     connection: &Connection,
     draft: &Draft,
     content: Option<(Digest, u64)>,
-    now: SystemTime,
+    stamp: &Stamp,
 ) -> Result<bool, Error> {
     if let Some((digest, size)) = content {
-        put_content(connection, digest, size, now)?;
+        put_content(connection, digest, size, stamp)?;
     }
     let mut statement = connection.prepare_cached(
         "INSERT INTO entries
@@ -100,7 +106,7 @@ pub(super) fn put(
             ":key": draft.key, ":mount": draft.mount, ":package": draft.package, ":status": draft.status,
             ":digest": content.map(|(digest, _)| Blob(digest)), ":http": serde_json::to_string(&draft.http)?,
             ":proofs": serde_json::to_string(&draft.proofs)?, ":source": draft.source.map(Blob),
-            ":stored": Millis(draft.stored_at), ":validated": Millis(draft.validated_at), ":now": Millis(now),
+            ":stored": Millis(draft.stored_at), ":validated": Millis(draft.validated_at), ":now": Millis(stamp.now),
             ":pinned": draft.pinned,
         },
         |row| Ok((row.get(0)?, row.get(1)?)),
@@ -109,12 +115,12 @@ pub(super) fn put(
     Ok(pinned)
 }
 
-fn put_content(connection: &Connection, digest: Digest, size: u64, hashed_at: SystemTime) -> Result<(), Error> {
+fn put_content(connection: &Connection, digest: Digest, size: u64, stamp: &Stamp) -> Result<(), Error> {
     let mut statement = connection.prepare_cached(
-        "INSERT INTO contents (digest, size, hashed_at) VALUES (?1, ?2, ?3)
-        ON CONFLICT (digest) DO UPDATE SET hashed_at = excluded.hashed_at",
+        "INSERT INTO contents (digest, size, hashed_at, run) VALUES (?1, ?2, ?3, ?4)
+        ON CONFLICT (digest) DO UPDATE SET hashed_at = excluded.hashed_at, run = excluded.run",
     )?;
-    statement.execute(params![Blob(digest), Count(size), Millis(hashed_at)])?;
+    statement.execute(params![Blob(digest), Count(size), Millis(stamp.now), stamp.run])?;
     Ok(())
 }
 
@@ -169,9 +175,9 @@ pub(super) fn mark_used(
 ///
 /// # Errors
 /// SQLite's.
-pub(super) fn mark_hashed(connection: &Connection, digest: Digest, now: SystemTime) -> Result<(), Error> {
-    let mut statement = connection.prepare_cached("UPDATE contents SET hashed_at = ?2 WHERE digest = ?1")?;
-    statement.execute(params![Blob(digest), Millis(now)])?;
+pub(super) fn mark_hashed(connection: &Connection, digest: Digest, stamp: &Stamp) -> Result<(), Error> {
+    let mut statement = connection.prepare_cached("UPDATE contents SET hashed_at = ?2, run = ?3 WHERE digest = ?1")?;
+    statement.execute(params![Blob(digest), Millis(stamp.now), stamp.run])?;
     Ok(())
 }
 

@@ -1,15 +1,17 @@
 //! The index's tables, and how a connection to it is set up.
 //!
 //! ```text
-//! contents    what lies on disk: digest, size, when it was last hashed, how many entries refer to it
+//! contents    what lies on disk: digest, size, when it was last hashed and by which run, how many entries refer to it
 //! entries     what is kept: key, what it belongs to, its content, HTTP facts, when it was last asked for
 //! segments    named parts of prepared content; apart, because they are large and never change
 //! totals      one row, kept by triggers: entries, absences, bytes on disk
 //! first_seen  the first digest of every release, and what vouched for it; survives eviction and purge
 //! incidents   proofs that did not hold
-//! runs        processes that have the store open
-//! suspects    times in which a process that crashed may have left content half written
+//! runs        processes that have the store open, and how the contents that they hash are marked
+//! suspects    marks of processes that crashed, and may have left content half written
 //! ```
+//!
+//! A run's mark is its name. That of all runs before version 3, and of what they wrote, is the empty one.
 
 #![expect(clippy::disallowed_methods, reason = "the door to the index")]
 
@@ -21,11 +23,20 @@ use rusqlite::{Connection, OpenFlags};
 use super::error::Error;
 
 /// Counted up with every change of the tables. Older ones are brought up to date when they are opened ([`UPGRADES`]).
-const VERSION: i64 = 2;
+const VERSION: i64 = 3;
 
 /// What turns tables of version 1, 2, … into those of the next.
-const UPGRADES: [&str; VERSION as usize - 1] =
-    ["ALTER TABLE first_seen ADD COLUMN testimony TEXT; ALTER TABLE first_seen ADD COLUMN rival TEXT;"];
+const UPGRADES: [&str; VERSION as usize - 1] = [
+    "ALTER TABLE first_seen ADD COLUMN testimony TEXT; ALTER TABLE first_seen ADD COLUMN rival TEXT;",
+    // Suspicion was of times, by a clock that may have been set: who suspected any suspects all that there is.
+    "ALTER TABLE contents ADD COLUMN run TEXT NOT NULL DEFAULT '';
+    CREATE INDEX contents_by_run ON contents (run);
+    ALTER TABLE runs ADD COLUMN mark TEXT NOT NULL DEFAULT '';
+    ALTER TABLE runs DROP COLUMN started;
+    ALTER TABLE suspects ADD COLUMN run TEXT NOT NULL DEFAULT '';
+    ALTER TABLE suspects DROP COLUMN since;
+    ALTER TABLE suspects DROP COLUMN until;",
+];
 
 /// How long one process waits for another one's write.
 const BUSY: Duration = Duration::from_secs(10);
@@ -39,9 +50,11 @@ CREATE TABLE contents (
     size INTEGER NOT NULL,
     hashed_at INTEGER NOT NULL,
     refs INTEGER NOT NULL DEFAULT 0,
-    doomed INTEGER NOT NULL DEFAULT 0
+    doomed INTEGER NOT NULL DEFAULT 0,
+    run TEXT NOT NULL DEFAULT ''
 ) WITHOUT ROWID;
 CREATE INDEX contents_by_hashing ON contents (hashed_at);
+CREATE INDEX contents_by_run ON contents (run);
 CREATE INDEX contents_unreferenced ON contents (doomed) WHERE refs = 0;
 
 CREATE TABLE entries (
@@ -117,12 +130,11 @@ CREATE TABLE incidents (
 
 CREATE TABLE runs (
     name TEXT PRIMARY KEY,
-    started INTEGER NOT NULL
+    mark TEXT NOT NULL DEFAULT ''
 ) WITHOUT ROWID;
 
 CREATE TABLE suspects (
-    since INTEGER NOT NULL,
-    until INTEGER NOT NULL
+    run TEXT NOT NULL DEFAULT ''
 );
 ";
 

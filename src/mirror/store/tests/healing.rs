@@ -62,6 +62,67 @@ async fn after_a_crash_what_that_run_wrote_is_hashed_before_it_is_used() {
 }
 
 #[tokio::test]
+async fn after_a_crash_what_that_run_wrote_is_found_out_wherever_the_clock_has_stepped() {
+    let (hour, begun) = (Duration::from_secs(3600), Bench::new().clock.now());
+    for (written, restarted) in [(begun - hour, begun), (begun + hour, begun - hour)] {
+        let bench = Bench::new();
+        bench.clock.set(written);
+        bench.keep("bad", b"bad").await;
+        bench.clock.set(restarted);
+        let bench = bench.crash();
+        bench.overwrite(b"bad", b"BAD");
+        assert_eq!(bench.text("bad").await, None, "written at {written:?}, restarted at {restarted:?}");
+    }
+}
+
+#[tokio::test]
+async fn only_the_run_that_crashed_is_suspected_of_two_that_went_on_at_once() {
+    let bench = Bench::new();
+    let second = bench.second();
+    keep(&second, bench.draft("ended"), b"ended").await.unwrap();
+    bench.keep("crashed", b"crashed").await;
+    second.close().await.unwrap();
+    let bench = bench.crash();
+    bench.overwrite(b"ended", b"ENDED");
+    bench.overwrite(b"crashed", b"CRASHED");
+    assert_eq!(bench.text("ended").await.unwrap(), "ENDED");
+    assert_eq!(bench.text("crashed").await, None);
+}
+
+#[tokio::test]
+async fn an_index_that_suspects_a_time_suspects_all_that_was_kept_by_then() {
+    for (suspects, ends, suspected) in [
+        ("", true, false),
+        ("INSERT INTO suspects (since, until) VALUES (1, 2), (3, 4)", true, true),
+        ("", false, true),
+    ] {
+        let bench = Bench::new();
+        bench.keep("a", b"hello").await;
+        age(&bench, suspects).await;
+        let bench = if ends { bench.restart().await } else { bench.crash() };
+        bench.keep("b", b"world").await;
+        let bench = bench.restart().await;
+        bench.overwrite(b"hello", b"HELLO");
+        bench.overwrite(b"world", b"WORLD");
+        assert_eq!(bench.text("a").await.is_none(), suspected, "{suspects:?}, in order: {ends}");
+        assert_eq!(bench.text("b").await.unwrap(), "WORLD");
+    }
+}
+
+#[tokio::test]
+async fn a_run_of_a_former_version_that_crashes_after_the_upgrade_is_suspected() {
+    let bench = Bench::new();
+    bench.keep("a", b"hello").await;
+    age(&bench, "").await;
+    let second = bench.second();
+    bench.overwrite(b"hello", b"HELLO");
+    assert_eq!(text(&second, "a").await.unwrap(), "HELLO", "it still goes on");
+    second.close().await.unwrap();
+    let bench = bench.crash();
+    assert_eq!(bench.text("a").await, None);
+}
+
+#[tokio::test]
 async fn a_run_that_still_goes_on_is_not_taken_for_a_crash() {
     let bench = Bench::new();
     bench.keep("a", b"hello").await;
@@ -122,7 +183,7 @@ async fn an_index_from_the_future_is_refused_and_left_alone() {
     let bench = Bench::new();
     let set = |connection: &rusqlite::Connection| Ok(connection.pragma_update(None, "user_version", 99)?);
     bench.store.0.writer.alone(set).await.unwrap();
-    let opened = index::open(bench.directory.path(), "later", bench.clock.now());
+    let opened = index::open(bench.directory.path(), "later");
     assert!(matches!(opened.map(drop), Err(Error::TooNew { found: 99, .. })));
 }
 

@@ -248,12 +248,9 @@ async fn an_index_of_the_first_version_is_brought_up_to_date() {
     let bench = Bench::new();
     let draft = Draft { release: Some("npm/a@1".to_owned().into()), ..bench.draft("a@1") };
     keep(&bench.store, draft, b"first").await.unwrap();
-    let age = |connection: &rusqlite::Connection| {
-        let sql = "ALTER TABLE first_seen DROP COLUMN testimony; ALTER TABLE first_seen DROP COLUMN rival;
-            PRAGMA user_version = 1;";
-        Ok(connection.execute_batch(sql)?)
-    };
-    bench.store.0.writer.alone(age).await.unwrap();
+    let older = "ALTER TABLE first_seen DROP COLUMN testimony; ALTER TABLE first_seen DROP COLUMN rival;
+        PRAGMA user_version = 1;";
+    age(&bench, older).await;
     let bench = bench.restart().await;
     let first = bench.store.first_seen("npm/a@1").await.unwrap().unwrap();
     assert_eq!((first.digest, first.testimony, first.rival), (Digest::of(b"first"), None, None));

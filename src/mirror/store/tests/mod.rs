@@ -21,6 +21,17 @@ use crate::config::Store as Settings;
 use crate::mirror::fresh::Lifetimes;
 use crate::telemetry::metrics::Metrics;
 
+/// Makes the tables what they were before suspicion was of runs.
+const AGE: &str = "
+    DROP INDEX contents_by_run;
+    ALTER TABLE contents DROP COLUMN run;
+    ALTER TABLE runs DROP COLUMN mark;
+    ALTER TABLE runs ADD COLUMN started INTEGER NOT NULL DEFAULT 0;
+    ALTER TABLE suspects ADD COLUMN since INTEGER NOT NULL DEFAULT 0;
+    ALTER TABLE suspects ADD COLUMN until INTEGER NOT NULL DEFAULT 0;
+    ALTER TABLE suspects DROP COLUMN run;
+    PRAGMA user_version = 2;";
+
 /// A store in a directory of its own, at a time of its own.
 struct Bench {
     directory: TempDir,
@@ -126,6 +137,15 @@ async fn keep(store: &Store, draft: Draft, body: &[u8]) -> Result<Arc<Entry>, Er
     let temp = store.temp().unwrap();
     temp.write_all(body).unwrap();
     store.commit(draft, Some((temp, Digest::of(body), body.len() as u64))).await
+}
+
+/// Makes the index one of version 2, and runs more statements on it.
+async fn age(bench: &Bench, sql: &'static str) {
+    let age = move |connection: &rusqlite::Connection| {
+        connection.execute_batch(AGE)?;
+        Ok(connection.execute_batch(sql)?)
+    };
+    bench.store.0.writer.alone(age).await.unwrap();
 }
 
 async fn text(store: &Store, key: &str) -> Option<String> {
