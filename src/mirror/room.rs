@@ -15,8 +15,16 @@ const IN_MEMORY: u64 = 64 * 1024 * 1024;
 /// A place to write a body to.
 pub struct Room {
     pub temp: Temp,
-    /// `None`: what is written here is not to be kept.
-    reservation: Option<Reservation>,
+    share: Share,
+}
+
+/// What a body has of the store's budget.
+enum Share {
+    Reserved(Reservation),
+    /// There was no room for it.
+    Lacking,
+    /// It was given back: nothing is to be remembered of what was written.
+    Forgone,
 }
 
 impl Room {
@@ -25,16 +33,16 @@ impl Room {
     /// # Errors
     /// [`Error::Store`].
     pub async fn make(store: &Store, length: Option<u64>) -> Result<Self, Error> {
-        let reservation = match store.reserve(length.unwrap_or_default()).await {
-            Ok(reservation) => Some(reservation),
-            Err(store::Error::Full) => None,
+        let share = match store.reserve(length.unwrap_or_default()).await {
+            Ok(reservation) => Share::Reserved(reservation),
+            Err(store::Error::Full) => Share::Lacking,
             Err(error) => return Err(error.into()),
         };
         let temp = match store.temp() {
             Err(error) if is_full(&error) => Temp::in_memory(),
             made => made,
         };
-        Ok(Self { temp: temp.map_err(Error::disk)?, reservation })
+        Ok(Self { temp: temp.map_err(Error::disk)?, share })
     }
 
     /// Appends bytes after the `written` ones that are there. Tells whether that moved the body to memory, because the
@@ -55,20 +63,20 @@ impl Room {
 
     /// Gives the share of the budget back: what is written here is not to be kept.
     pub fn forgo(self) -> Self {
-        Self { reservation: None, ..self }
+        Self { share: Share::Forgone, ..self }
     }
 
     fn move_to_memory(&mut self, written: u64) -> io::Result<()> {
         tracing::warn!("the disk is full: what is being fetched is served from memory and not kept");
         let memory = Temp::in_memory()?;
         memory.write_all(&self.temp.slice(written).read_all()?)?;
-        (self.temp, self.reservation) = (memory, None);
+        (self.temp, self.share) = (memory, Share::Lacking);
         Ok(())
     }
 
     /// Gives its place in the store back: what was written is held for its present readers only.
     pub fn unkept(self) -> Self {
-        Self { reservation: None, ..self }
+        Self { share: Share::Forgone, ..self }
     }
 
     /// Keeps what was written and proved; where there is no room for it, holds it for its present readers.
@@ -77,9 +85,10 @@ impl Room {
     /// [`Error::Store`].
     pub async fn keep(self, store: &Store, draft: Draft, hashed: &Hashed) -> Result<Arc<Entry>, Error> {
         let content = (self.temp, hashed.digest, hashed.length);
-        match self.reservation {
-            Some(_reservation) => Ok(store.commit(draft, Some(content)).await?),
-            None => Ok(store.hold(draft, content).await?),
+        match self.share {
+            Share::Reserved(_reservation) => Ok(store.commit(draft, Some(content)).await?),
+            Share::Lacking => Ok(store.hold(draft, content).await?),
+            Share::Forgone => Ok(store.hold(Draft { release: None, ..draft }, content).await?),
         }
     }
 }

@@ -16,6 +16,7 @@ use super::{Inner, Store, blocking, firsts, rows};
 use crate::base::digest::Digest;
 use crate::base::fs::{Slice, Temp};
 use crate::mirror::crash::{self, Step};
+use crate::mirror::resource::Release;
 
 /// The share of the hot tier that one entry's segments may take.
 const ENTRY_SHARE: u64 = 16;
@@ -73,16 +74,19 @@ impl Store {
     }
 
     /// Makes an entry of proved content that is not kept, because there is no room for it: it lasts as long as somebody
-    /// holds it.
+    /// holds it. Of a release, its digest is remembered all the same.
     ///
     /// # Errors
-    /// [`Error::Io`]: the temporary file cannot be read back.
+    /// As [`Store::commit`].
     pub async fn hold(&self, draft: Draft, content: (Temp, Digest, u64)) -> Result<Arc<Entry>, Error> {
         let (temp, digest, size) = content;
         self.loose(draft.ordered(), Some((temp.slice(size), digest))).await
     }
 
     async fn loose(&self, draft: Draft, content: Option<(Slice, Digest)>) -> Result<Arc<Entry>, Error> {
+        if let (Some(release), Some((_, digest))) = (&draft.release, &content) {
+            self.remember(release.clone(), *digest, draft.keep_first_seen).await?;
+        }
         let limits = self.0.held_limits();
         blocking(move || {
             let Some((slice, digest)) = content else {
@@ -93,6 +97,23 @@ impl Store {
             Ok(Arc::new(Entry::new(draft, content, held, Backing::Loose(slice))))
         })
         .await
+    }
+
+    /// Remembers the digest of a release that is not kept. What cannot be written down is only logged.
+    async fn remember(&self, release: Release, digest: Digest, keep: bool) -> Result<(), Error> {
+        let (name, now) = (release.name.clone(), self.0.clock.now());
+        let hold = move |connection: &Connection| firsts::hold(connection, &release, digest, keep, now);
+        match self.0.writer.write(hold, |()| {}).await {
+            Err(error) if !matches!(error, Error::FirstSeen { .. }) => {
+                tracing::warn!(
+                    release = &*name,
+                    error = &error as &dyn std::error::Error,
+                    "first digest not remembered"
+                );
+                Ok(())
+            }
+            held => held,
+        }
     }
 
     /// Notes that upstream has confirmed an entry; its content is not touched. `None` when it is not there any more.
