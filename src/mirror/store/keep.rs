@@ -43,8 +43,8 @@ impl Store {
     /// Keeps an entry, in place of the one of the same key. `content` is a file that has been proved, its digest and
     /// its length in bytes; none for an absence.
     ///
-    /// When it cannot be kept, because the disk is full or the index fails, that is logged and the entry is returned
-    /// all the same ([`Entry::is_kept`] tells): it lasts as long as somebody holds it.
+    /// When it cannot be kept, because the disk is full, the index fails or the store is being closed, that is logged and
+    /// the entry is returned all the same ([`Entry::is_kept`] tells): it lasts as long as somebody holds it.
     ///
     /// # Errors
     /// [`Error::FirstSeen`]: the release had other bytes, and is to keep them; nothing was kept. [`Error::Io`]: the
@@ -65,12 +65,19 @@ impl Store {
         let limits = self.0.held_limits();
         self.0.unsynced.fetch_or(file.is_some(), Ordering::Relaxed);
         let pending = blocking(move || Pending::prepare(draft, file, limits)).await?;
-        let (content, stamp, shared) = (self.0.content.clone(), self.0.stamp(), Arc::clone(&self.0.shared));
-        let after = move |entry: &Arc<Entry>| {
-            crash::reach(Step::Committed);
-            shared.hot.replace(entry);
+        let (inner, stamp, shared) = (Arc::clone(&self.0), self.0.stamp(), Arc::clone(&self.0.shared));
+        // Looked at by the writer: after `close` has had it sweep, nothing is written that the last sync might miss.
+        let write = move |connection: &Connection| {
+            let is_open = !inner.closing.load(Ordering::Relaxed);
+            is_open.then(|| pending.write(connection, inner.content.clone(), &stamp)).transpose()
         };
-        self.0.writer.write(move |connection| pending.write(connection, content, &stamp), after).await
+        let after = move |entry: &Option<Arc<Entry>>| {
+            if let Some(entry) = entry {
+                crash::reach(Step::Committed);
+                shared.hot.replace(entry);
+            }
+        };
+        self.0.writer.write(write, after).await?.ok_or(Error::Closed)
     }
 
     /// Makes an entry of proved content that is not kept, because there is no room for it: it lasts as long as somebody

@@ -1,5 +1,7 @@
 //! What is damaged is found out and dropped, and the rest goes on.
 
+use std::sync::atomic::Ordering;
+
 use super::*;
 use crate::mirror::store::index;
 
@@ -222,6 +224,20 @@ async fn a_disk_that_is_full_keeps_nothing_serves_all_the_same_and_recovers() {
     limit(1 << 30).await.unwrap();
     assert!(keep(&bench.store, draft, b"new").await.unwrap().is_kept());
     assert_eq!(bench.text("b").await.unwrap(), "new");
+}
+
+#[tokio::test]
+async fn what_comes_while_the_store_is_being_closed_is_served_and_not_kept() {
+    let bench = Bench::new();
+    // What `close` does first.
+    bench.store.0.closing.store(true, Ordering::Relaxed);
+    let served = bench.keep("a", &[b'x'; 2000]).await;
+    assert!(!served.is_kept() && bench.store.find_hot("a").is_none());
+    assert_eq!(bytes(&served.body().unwrap()), [b'x'; 2000]);
+    assert_eq!((bench.files(), bench.store.totals().entries), (0, 0));
+    assert!(!bench.store.0.shared.fitness.is_failing(), "a store that is closed is not broken");
+    let bench = bench.restart().await;
+    assert!(bench.keep("a", b"hello").await.is_kept());
 }
 
 #[tokio::test]
