@@ -14,6 +14,7 @@ use super::content::Content;
 use super::error::Error;
 use super::rows;
 use super::values::{Blob, Count};
+use super::writer::Totals;
 use crate::base::digest::Digest;
 use crate::base::fs;
 
@@ -50,6 +51,9 @@ impl Drop for Reservation {
     }
 }
 
+/// Removes at most so many entries, those that were asked for longest ago, and returns their keys.
+type RemoveOldest = fn(&Connection, u64) -> Result<Vec<Arc<str>>, Error>;
+
 impl Store {
     /// Makes room for a body of `bytes`, as far as its length is known, evicting what was asked for longest ago.
     ///
@@ -75,15 +79,20 @@ impl Store {
                 Err(error) => return Err(error),
             }
         }
-        let surplus = self.totals().absences.saturating_sub(ABSENCES);
-        if surplus > 0 {
-            self.remove_by(move |connection| oldest_absences(connection, surplus)).await?;
+        self.remove_surplus(|totals| totals.absences.saturating_sub(ABSENCES), oldest_absences).await?;
+        let entries = |totals: Totals| totals.entries.saturating_sub(totals.absences).saturating_sub(ENTRIES);
+        self.remove_surplus(entries, oldest_entries).await
+    }
+
+    /// Removes what there are too many of, a batch at a time.
+    async fn remove_surplus(&self, surplus: impl Fn(Totals) -> u64, remove: RemoveOldest) -> Result<(), Error> {
+        loop {
+            let surplus = surplus(self.totals());
+            // Of what is pinned there may be any number.
+            if surplus == 0 || self.remove_by(move |connection| remove(connection, surplus)).await?.is_empty() {
+                return Ok(());
+            }
         }
-        let surplus = self.totals().entries.saturating_sub(self.totals().absences).saturating_sub(ENTRIES);
-        if surplus > 0 {
-            self.remove_by(move |connection| oldest_entries(connection, surplus)).await?;
-        }
-        Ok(())
     }
 
     /// Tells how many bytes must go so that a body of `bytes` fits and `slack` stays free.
@@ -163,18 +172,18 @@ fn oldest(connection: &Connection, bytes: u64) -> Result<(Vec<Arc<str>>, u64), E
     Ok((keys, freed))
 }
 
-/// Removes the `count` absences that were asked for longest ago, and returns their keys.
+/// Removes the `count` absences that were asked for longest ago, at most [`BATCH`], and returns their keys.
 pub(super) fn oldest_absences(connection: &Connection, count: u64) -> Result<Vec<Arc<str>>, Error> {
     let sql = "DELETE FROM entries WHERE id IN
         (SELECT id FROM entries WHERE digest IS NULL ORDER BY last_used LIMIT ?1) RETURNING key";
-    rows::removed(connection, sql, [Count(count)])
+    rows::removed(connection, sql, [Count(count.min(BATCH as u64))])
 }
 
-/// Removes the `count` entries with content that were asked for longest ago, and returns their keys.
+/// Removes the `count` entries with content that were asked for longest ago, at most [`BATCH`], and returns their keys.
 pub(super) fn oldest_entries(connection: &Connection, count: u64) -> Result<Vec<Arc<str>>, Error> {
     let sql = "DELETE FROM entries WHERE id IN
         (SELECT id FROM entries WHERE pinned = 0 AND digest IS NOT NULL ORDER BY last_used LIMIT ?1) RETURNING key";
-    rows::removed(connection, sql, [Count(count)])
+    rows::removed(connection, sql, [Count(count.min(BATCH as u64))])
 }
 
 /// Removes the files of content that no entry refers to.

@@ -104,6 +104,47 @@ async fn the_oldest_entries_go_when_there_are_too_many_but_not_what_is_pinned() 
     assert_eq!((held(&bench, &["a", "b", "c", "d"]).await.as_str(), bench.files()), ("a--d", 1));
 }
 
+/// Has the index count more than there are: as many as are allowed are more than a test can keep.
+async fn miscount(bench: &Bench, sql: &'static str) {
+    bench.store.0.writer.write(move |connection| Ok(connection.execute(sql, [])?), |_| {}).await.unwrap();
+}
+
+#[tokio::test]
+async fn a_round_removes_the_oldest_of_too_many_entries_and_absences_a_batch_at_a_time() {
+    let bench = Bench::new();
+    for number in 0..100 {
+        bench.keep(&format!("p{number}"), b"same").await;
+        bench.store.commit(Draft { status: 404, ..bench.draft(&format!("a{number}")) }, None).await.unwrap();
+    }
+    let gone = bench.store.remove_by(|connection| evict::oldest_entries(connection, 90)).await.unwrap();
+    assert_eq!(gone.len(), 64, "one batch");
+    let gone = bench.store.remove_by(|connection| evict::oldest_absences(connection, 90)).await.unwrap();
+    assert_eq!(gone.len(), 64, "one batch");
+    for number in 0..64 {
+        bench.keep(&format!("p{number}"), b"same").await;
+        bench.store.commit(Draft { status: 404, ..bench.draft(&format!("a{number}")) }, None).await.unwrap();
+    }
+    bench.keep_later("p", b"same").await;
+    bench.store.commit(Draft { status: 404, ..bench.draft("a") }, None).await.unwrap();
+    bench.store.round().await.unwrap();
+    assert_eq!((bench.store.totals().entries, bench.store.totals().absences), (202, 101));
+    // 100 too many of each: one of each is left then.
+    miscount(&bench, "UPDATE totals SET entries = entries + 99999 + 3999999, absences = absences + 99999").await;
+    bench.store.round().await.unwrap();
+    miscount(&bench, "UPDATE totals SET entries = entries - 99999 - 3999999, absences = absences - 99999").await;
+    assert_eq!((bench.store.totals().entries, bench.store.totals().absences), (2, 1));
+    assert_eq!(held(&bench, &["p", "a"]).await, "pa", "what was asked for last");
+}
+
+#[tokio::test]
+async fn too_many_entries_that_are_all_pinned_stay() {
+    let bench = Bench::new();
+    keep(&bench.store, Draft { pinned: true, ..bench.draft("a") }, b"hello").await.unwrap();
+    miscount(&bench, "UPDATE totals SET entries = entries + 4000000").await;
+    bench.store.round().await.unwrap();
+    assert_eq!(held(&bench, &["a"]).await, "a");
+}
+
 #[tokio::test]
 async fn memory_stays_within_its_bound() {
     let bench = Bench::with(Settings { hot_bytes: 100_000, hot_object_bytes: 10_000, ..Settings::default() });
