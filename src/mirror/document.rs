@@ -33,7 +33,7 @@ pub fn is_gzip(content_encoding: Option<&str>) -> Option<bool> {
 ///
 /// # Errors
 /// As [`Response::chunk`]; [`Error::TooLarge`], [`Error::Store`].
-pub async fn download(store: &Store, response: &mut Response, limit: u64) -> Result<Bytes, Error> {
+pub async fn download<'a>(store: &'a Store, mut response: Response, limit: u64) -> Result<Spool<'a>, Error> {
     let mut spool = Spool::new(store);
     while let Some(bytes) = response.chunk().await? {
         spool.write_all(&bytes).map_err(Error::disk)?;
@@ -41,7 +41,7 @@ pub async fn download(store: &Store, response: &mut Response, limit: u64) -> Res
             return Err(Error::TooLarge { limit });
         }
     }
-    spool.into_bytes().map_err(Error::disk)
+    Ok(spool)
 }
 
 /// Uncompresses and proves a document. Blocks; holds it once in memory.

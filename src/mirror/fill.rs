@@ -201,9 +201,10 @@ impl Fill {
         let http = self.http(&response);
         let gzip = document::is_gzip(response.header(CONTENT_ENCODING))
             .ok_or_else(|| Error::Senseless { host: response.host.clone(), detail: "an encoding nobody asked for" })?;
-        let raw = self.download_document(response).await?;
+        let spool = document::download(&self.engine.store, response, self.want.max_bytes).await?;
         let want = Arc::clone(&self.want);
         let _heavy = self.engine.heavy.acquire().await.map_err(|_| Error::Died)?;
+        let raw = spool.into_bytes().map_err(Error::disk)?;
         let settled = tokio::task::spawn_blocking(move || document::settle(&want, raw, gzip));
         let settled = settled.await.map_err(|_| Error::Died)??;
         let _turn = self.turn().await;
@@ -258,6 +259,7 @@ impl Fill {
         if hashed.length > WHOLE {
             return Err(Error::TooLarge { limit: WHOLE });
         }
+        let _heavy = self.engine.heavy.acquire().await.map_err(|_| Error::Died)?;
         let (body, want) = (room.temp.slice(hashed.length), Arc::clone(&self.want));
         let run = move || Ok(verify::content(&want.proofs, &body.read_all().map_err(Error::disk)?)?);
         tokio::task::spawn_blocking(run).await.map_err(|_| Error::Died)?
@@ -325,10 +327,6 @@ impl Fill {
             lifetimes: Lifetimes::of(&self.request(), response.status, &response.headers, self.engine.clock.now()),
             headers: None,
         }
-    }
-
-    async fn download_document(&self, mut response: Response) -> Result<Bytes, Error> {
-        document::download(&self.engine.store, &mut response, self.want.max_bytes).await
     }
 
     /// Logs and counts what went wrong, and lists it when a proof failed.

@@ -38,12 +38,12 @@ impl Mirror {
         let Question { upstream, url, body, max_answer_bytes } = question;
         let limit = *max_answer_bytes;
         let post = Post { upstream: upstream.as_ref(), url, body };
-        let mut response = self.fetch().post(post, self.fetch().settings().first_byte_timeout).await?;
+        let response = self.fetch().post(post, self.fetch().settings().first_byte_timeout).await?;
         let (status, host) = (response.status, response.host.clone());
         let senseless = |detail| Error::Senseless { host: host.clone(), detail };
         let gzip = document::is_gzip(response.header(CONTENT_ENCODING));
         let gzip = gzip.ok_or_else(|| senseless("an encoding nobody asked for"))?;
-        let raw = document::download(self.store(), &mut response, limit).await?;
+        let raw = document::download(self.store(), response, limit).await?.into_bytes().map_err(Error::disk)?;
         if !gzip {
             return Ok(Answer { status, body: raw });
         }
