@@ -14,6 +14,7 @@ pub enum Dialect {
     Npm(Npm),
     Files(Files),
     Niso(Niso),
+    Nessemble(Nessemble),
 }
 
 /// Keys of npm mounts.
@@ -27,6 +28,14 @@ pub struct Npm {
 pub struct Niso {
     /// Whether upstreams want the slash of `@acme/app` as `%2F`.
     pub escaped_slash: bool,
+}
+
+/// Keys of nessemble mounts.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Nessemble {
+    /// How many requests one address may make.
+    pub requests_per_minute: u32,
+    pub requests_per_day: u32,
 }
 
 /// What is asked of a registry's signatures.
@@ -43,10 +52,11 @@ pub enum Signatures {
 type Make = fn() -> Dialect;
 
 /// Every dialect by its name.
-const DIALECTS: [(&str, Make); 3] = [
+const DIALECTS: [(&str, Make); 4] = [
     ("npm", || Dialect::Npm(Npm::default())),
     ("files", || Dialect::Files(Files::default())),
     ("niso", || Dialect::Niso(Niso::default())),
+    ("nessemble", || Dialect::Nessemble(Nessemble::default())),
 ];
 
 const SIGNATURES: [(&str, Signatures); 3] =
@@ -66,13 +76,14 @@ impl Dialect {
             Self::Npm(_) => "npm",
             Self::Files(_) => "files",
             Self::Niso(_) => "niso",
+            Self::Nessemble(_) => "nessemble",
         }
     }
 
     /// Returns where a mount is that does not say: several trees are mirrored more often than several registries.
     pub(super) fn path(&self, name: &str) -> String {
         match self {
-            Self::Npm(_) | Self::Niso(_) => format!("/{name}"),
+            Self::Npm(_) | Self::Niso(_) | Self::Nessemble(_) => format!("/{name}"),
             Self::Files(_) => format!("/files/{name}"),
         }
     }
@@ -80,7 +91,7 @@ impl Dialect {
     /// Returns how long an upstream is believed at most.
     pub(super) fn max_ttl(&self) -> Duration {
         match self {
-            Self::Npm(_) | Self::Niso(_) => Duration::from_secs(5 * 60),
+            Self::Npm(_) | Self::Niso(_) | Self::Nessemble(_) => Duration::from_secs(5 * 60),
             Self::Files(_) => Files::MAX_TTL,
         }
     }
@@ -88,7 +99,7 @@ impl Dialect {
     /// Tells whether a mount must name its upstream, and only one.
     pub(super) fn needs_upstream(&self) -> bool {
         match self {
-            Self::Npm(_) | Self::Niso(_) => false,
+            Self::Npm(_) | Self::Niso(_) | Self::Nessemble(_) => false,
             Self::Files(_) => true,
         }
     }
@@ -105,6 +116,7 @@ impl Dialect {
             Self::Npm(npm) => Self::Npm(npm.read(section)),
             Self::Files(files) => Self::Files(files.read(section)),
             Self::Niso(niso) => Self::Niso(niso.read(section)),
+            Self::Nessemble(nessemble) => Self::Nessemble(nessemble.read(section)),
         }
     }
 
@@ -117,6 +129,7 @@ impl Dialect {
             Self::Npm(npm) => npm.print(out),
             Self::Files(files) => files.print(out),
             Self::Niso(niso) => niso.print(out),
+            Self::Nessemble(nessemble) => nessemble.print(out),
         }
     }
 }
@@ -152,6 +165,30 @@ impl Niso {
     fn print(&self, out: &mut Printer) {
         let Self { escaped_slash } = self;
         out.key("escaped_slash", escaped_slash);
+    }
+}
+
+// === impl Nessemble ===
+
+impl Default for Nessemble {
+    /// Generous: an old client opens a connection a request, and asks two a package.
+    fn default() -> Self {
+        Self { requests_per_minute: 1_000, requests_per_day: 1_000_000 }
+    }
+}
+
+impl Nessemble {
+    fn read(self, section: &mut Section<'_>) -> Self {
+        Self {
+            requests_per_minute: section.positive("requests_per_minute", self.requests_per_minute),
+            requests_per_day: section.positive("requests_per_day", self.requests_per_day),
+        }
+    }
+
+    fn print(&self, out: &mut Printer) {
+        let Self { requests_per_minute, requests_per_day } = self;
+        out.key("requests_per_minute", requests_per_minute);
+        out.key("requests_per_day", requests_per_day);
     }
 }
 

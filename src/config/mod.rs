@@ -26,7 +26,7 @@ use std::net::SocketAddr;
 use std::path::PathBuf;
 
 pub use self::credentials::Credentials;
-pub use self::dialect::{Dialect, Niso, Npm, Signatures};
+pub use self::dialect::{Dialect, Nessemble, Niso, Npm, Signatures};
 pub use self::fetch::Fetch;
 pub use self::files::{Files, Redirects};
 pub use self::limits::Limits;

@@ -41,6 +41,7 @@ fn full() -> Config {
     config.mounts[0].upstreams = vec![with(Credentials::Token(secret())), with(basic)];
     config.mounts.push(Mount::of(Dialect::Files(Files::default())));
     config.mounts.push(Mount::of(Dialect::Niso(Niso::default())));
+    config.mounts.push(Mount::of(Dialect::Nessemble(Nessemble::default())));
     config
 }
 
@@ -231,7 +232,7 @@ password = "hunter2"
         "fetch.retries (test.toml:15): unknown key",
         "limits.in_flight (test.toml:18): must not be negative",
         "limits.stream_buffer_bytes (test.toml:19): must be at least",
-        "mount[0].dialect (test.toml:21): must be one of \"npm\", \"files\", \"niso\", not \"gopher\"",
+        "mount[0].dialect (test.toml:21): must be one of \"npm\", \"files\", \"niso\", \"nessemble\", not \"gopher\"",
         "mount[0].path (test.toml:22): must start with \"/\"",
         "mount[0].min_ttl (test.toml:23): must not be more than max_ttl",
         "mount[0].artifact_hosts[1] (test.toml:24): must be a host name without port",

@@ -73,5 +73,6 @@ pub fn of(dialect: &Dialect) -> &dyn Registry {
         Dialect::Npm(npm) => npm,
         Dialect::Files(files) => files,
         Dialect::Niso(niso) => niso,
+        Dialect::Nessemble(nessemble) => nessemble,
     }
 }

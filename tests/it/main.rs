@@ -10,6 +10,7 @@ mod fullness;
 mod herd;
 mod house;
 mod layers;
+mod nessemble;
 mod niso;
 mod npm;
 mod process;

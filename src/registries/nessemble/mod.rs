@@ -18,6 +18,10 @@
 //! the cache key and the label in the log; [`error`] is the one place where a fault becomes a status; [`replies::dress`]
 //! adds what every answer says.
 
+mod archives;
+mod clients;
+mod counter;
+mod documents;
 pub mod error;
 mod fault;
 pub mod first_seen;
@@ -31,3 +35,97 @@ mod samples;
 pub mod sources;
 pub mod vouch;
 pub mod wire;
+
+use std::sync::Arc;
+
+use self::counter::Counter;
+use self::error::Error;
+use self::rate::{Allowance, Meter};
+use self::routes::Action;
+use self::sources::Sources;
+use super::desk::Desk;
+use super::shelf::Shelf;
+use super::{Opening, Place, Registry, SetUp};
+use crate::base::clock::Clock;
+use crate::base::http::{Handler, Outcome, Request};
+use crate::base::secret::SafeUrl;
+use crate::config::{self, Listen};
+use crate::mirror::Mirror;
+
+/// The public registry, as the old client has it built in; it speaks no TLS.
+const REGISTRY: &str = "http://www.nessemble.com/registry/";
+
+/// One nessemble mount.
+pub struct Nessemble {
+    mirror: Mirror,
+    sources: Sources,
+    clock: Clock,
+}
+
+impl Registry for config::Nessemble {
+    fn default_upstream(&self, _mount: &config::Mount, _listen: &Listen) -> config::Upstream {
+        config::Upstream::open(SafeUrl::parse(REGISTRY).expect("a URL that a test reads"))
+    }
+
+    fn default_upstream_in_words(&self) -> &'static str {
+        REGISTRY
+    }
+
+    fn set_up(&self, place: &Place<'_>) -> Vec<SetUp> {
+        clients::set_up(place)
+    }
+
+    fn open(&self, opening: Opening<'_>) -> Arc<dyn Handler> {
+        let clock = Clock::default();
+        let desk = Nessemble {
+            mirror: opening.mirror,
+            sources: Sources::new(Shelf::new(opening.mount), opening.upstreams),
+            clock: clock.clone(),
+        };
+        let allowance =
+            Allowance { per_minute: self.requests_per_minute.into(), per_day: self.requests_per_day.into() };
+        Arc::new(Counter { desk, meter: Meter::new(allowance), clock })
+    }
+}
+
+impl Desk for Nessemble {
+    type Action = Action;
+    type Error = Error;
+
+    fn mirror(&self) -> &Mirror {
+        &self.mirror
+    }
+
+    fn parse(&self, request: &Request<'_>) -> Result<Action, Error> {
+        routes::parse(request.method, request.path, request.query, request.header(http::header::ACCEPT))
+    }
+
+    async fn answer(&self, request: &Request<'_>, action: &Action) -> Result<Outcome, Error> {
+        let reply = match action {
+            Action::List(page) => self.list(request, *page).await?,
+            Action::Status => replies::status(self.clock.now()),
+            Action::Search { term } => self.search(request, term.as_deref()).await?,
+            Action::Package { title, version } => self.package(request, title, version.as_ref()).await?,
+            Action::Readme { title, version } => self.readme(request, title, version.as_ref()).await?,
+            Action::Data { title, version } => self.data(request, title, version.as_ref()).await?,
+            Action::Reference { path } => self.reference(request, path).await?,
+            Action::Preflight { allow } => replies::preflight(allow),
+        };
+        Ok(reply.into())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_public_registry_is_the_default_upstream() {
+        let nessemble = config::Nessemble::default();
+        let upstream = nessemble.default_upstream(&config::Mount::default(), &Listen::default());
+        assert_eq!(upstream.url.as_url().as_str(), REGISTRY);
+        let Allowance { per_minute, per_day } = Allowance::default();
+        let configured = (u64::from(nessemble.requests_per_minute), u64::from(nessemble.requests_per_day));
+        assert_eq!(configured, (per_minute, per_day));
+    }
+}

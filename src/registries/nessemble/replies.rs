@@ -14,6 +14,7 @@ use http::{HeaderValue, StatusCode};
 
 use super::name::{Title, Version};
 use super::rate::Figures;
+use crate::base::digest::{Digest, hex};
 use crate::base::http::{Manner, Reply};
 
 const INTEGRITY: HeaderName = HeaderName::from_static("x-integrity");
@@ -48,7 +49,7 @@ pub struct Dressing {
 
 /// Answers with a document. `varies`: what it holds depends on who asks. Source: contract nessemble §2, W9.
 pub fn document(body: Vec<u8>, keeping: Keeping, varies: bool, now: SystemTime) -> Reply {
-    let mut reply = Reply::bytes(StatusCode::OK, JSON, body);
+    let mut reply = tagged(JSON, body);
     if varies {
         reply.set(VARY, HeaderValue::from_static("User-Agent"));
     }
@@ -58,7 +59,7 @@ pub fn document(body: Vec<u8>, keeping: Keeping, varies: bool, now: SystemTime) 
 
 /// Answers with a README, or a part of the reference. Source: contract nessemble §5.5, §5.7.
 pub fn text(body: Vec<u8>, keeping: Keeping, now: SystemTime) -> Reply {
-    let mut reply = Reply::bytes(StatusCode::OK, TEXT, body);
+    let mut reply = tagged(TEXT, body);
     keep(&mut reply, keeping, now);
     reply
 }
@@ -116,6 +117,16 @@ pub fn dress(reply: &mut Reply, dressing: &Dressing) {
     if let Ok(seconds) = HeaderValue::try_from(format!("{:.3}", dressing.took.as_secs_f64())) {
         reply.set(RESPONSE_TIME, seconds);
     }
+}
+
+/// Builds an answer whose entity tag is made of its bytes.
+fn tagged(content_type: &'static str, body: Vec<u8>) -> Reply {
+    let etag = format!("\"{}\"", hex(&Digest::of(&body).as_bytes()[..16]));
+    let mut reply = Reply::bytes(StatusCode::OK, content_type, body);
+    if let Ok(etag) = HeaderValue::try_from(etag) {
+        reply.set(ETAG, etag);
+    }
+    reply
 }
 
 /// Says how long an answer may be kept: `Expires` is a number, as the reference has it.
@@ -237,7 +248,8 @@ mod tests {
             (Keeping::Hour, ["cache-control: max-age=3600", "expires: 1700003600"]),
         ] {
             let lines = lines(&document(Vec::new(), keeping, false, now()));
-            assert_eq!(lines, [expected[0], "content-type: application/json", expected[1]]);
+            let etag = format!("etag: \"{}\"", &Digest::of(b"").to_hex()[..32]);
+            assert_eq!(lines, [expected[0], "content-type: application/json", &etag, expected[1]]);
         }
         assert!(lines(&document(Vec::new(), Keeping::Short, true, now())).contains(&"vary: User-Agent".to_owned()));
         assert_eq!(lines(&preflight(ALLOW_READ))[2], "allow: GET, HEAD, OPTIONS");

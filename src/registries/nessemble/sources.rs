@@ -70,11 +70,15 @@ impl Sources {
         }))
     }
 
+    pub fn archive_key(&self, title: &Title, version: &Version) -> String {
+        self.shelf.key(self.upstream(), &["/archive/", title.as_str(), "/", version.as_str()])
+    }
+
     /// The archive of the version that a document is of, with what that vouches for, and the document's key and digest.
     /// Source: contract nessemble §7.
     pub fn archive(&self, package: &Package, document: Option<(Arc<str>, Digest)>) -> Result<Arc<Resource>, Error> {
         let Package { title, version, .. } = package;
-        let key = self.shelf.key(self.upstream(), &["/archive/", title.as_str(), "/", version.as_str()]);
+        let key = self.archive_key(title, version);
         let url = self.url(&format!("{}/data", package_path(title, Some(version))))?;
         let vouched = vouch::vouch(package);
         Ok(Arc::new(Resource {

@@ -6,6 +6,7 @@
 mod failing;
 mod files;
 mod guarding;
+mod nessemble;
 mod niso;
 mod npm;
 mod placing;
@@ -211,3 +212,4 @@ macro_rules! row {
 row!(npm_registry, npm::Npm);
 row!(file_tree, files::Files);
 row!(niso_registry, niso::Niso);
+row!(nessemble_registry, nessemble::Nessemble);

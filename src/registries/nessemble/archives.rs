@@ -1,0 +1,111 @@
+//! Archives, and the READMEs in them: what a version's document vouches for is known before a byte is asked of upstream.
+
+use http::HeaderValue;
+use http::header::AGE;
+
+use super::Nessemble;
+use super::documents::Described;
+use super::error::Error;
+use super::name::{Title, Version};
+use super::replies::{self, Keeping};
+use super::wire;
+use crate::base::http::{Reply, Request};
+use crate::mirror::Found;
+use crate::mirror::fresh::Demand;
+use crate::registries::bodies;
+
+/// The whole archive of one version.
+struct Archive {
+    version: Version,
+    shasum: String,
+    found: Found,
+}
+
+impl Nessemble {
+    /// `GET /package/{title}/data`, and of one version. Source: contract nessemble §5.6.
+    pub(super) async fn data(
+        &self,
+        request: &Request<'_>,
+        title: &Title,
+        version: Option<&Version>,
+    ) -> Result<Reply, Error> {
+        let archive = self.archive(title, version, &Demand::of(request.headers)).await?;
+        let Archive { version: served, shasum, found } = archive;
+        let mut reply = replies::archive(title, &served, &shasum, keeping(version), self.clock.now());
+        reply.set(AGE, HeaderValue::from(found.age.as_secs()));
+        reply.note.cache = found.cache;
+        reply.body = found.body;
+        Ok(reply)
+    }
+
+    /// `GET /package/{title}/README`, and of one version: that of the archive. Source: contract nessemble §5.5, §7.
+    pub(super) async fn readme(
+        &self,
+        request: &Request<'_>,
+        title: &Title,
+        version: Option<&Version>,
+    ) -> Result<Reply, Error> {
+        let Found { body, cache, age, .. } = self.archive(title, version, &Demand::of(request.headers)).await?.found;
+        let open = bodies::apart(move || Ok::<_, Error>(wire::open(&bodies::read_all(body)?)?));
+        let mut reply = replies::text(open.await?.readme, keeping(version), self.clock.now());
+        reply.set(AGE, HeaderValue::from(age.as_secs()));
+        reply.note.cache = cache;
+        Ok(reply)
+    }
+
+    /// Finds the archive of a version that is kept.
+    pub(super) async fn kept(&self, title: &Title, version: &Version) -> Result<Option<Found>, Error> {
+        let kept = self.mirror.find_artifact(&self.sources.archive_key(title, version)).await;
+        kept.map_err(|error| Error::of_mirror(error, title.as_str()))
+    }
+
+    /// Returns the archive of a version, whole and proved: an old client hangs over one that is cut short.
+    async fn archive(&self, title: &Title, version: Option<&Version>, demand: &Demand) -> Result<Archive, Error> {
+        let version = match version {
+            Some(version) => version.clone(),
+            None => self.describe(title, None, demand).await?.package.version,
+        };
+        let found = match self.kept(title, &version).await? {
+            Some(found) => found,
+            None => self.fetch(title, &version, demand).await?,
+        };
+        let shasum = shasum(&found).ok_or(Error::internal("an archive without its digest"))?;
+        Ok(Archive { version, shasum, found })
+    }
+
+    /// Fetches an archive. What fails may be newer than the document that is held: then that is asked for again, once.
+    async fn fetch(&self, title: &Title, version: &Version, demand: &Demand) -> Result<Found, Error> {
+        let held = self.describe(title, Some(version), demand).await?;
+        match self.fetch_described(&held, demand).await {
+            Err(error @ Error::Unproven { .. }) => {
+                let newest = Demand { newest: true, only_if_cached: demand.only_if_cached, ..Demand::NONE };
+                let newer = self.describe(title, Some(version), &newest).await?;
+                if newer.package.shasum == held.package.shasum {
+                    return Err(error);
+                }
+                self.fetch_described(&newer, demand).await
+            }
+            found => found,
+        }
+    }
+
+    async fn fetch_described(&self, described: &Described, demand: &Demand) -> Result<Found, Error> {
+        let package = &described.package;
+        let told = |error| Error::of_mirror(error, &format!("{} {}", package.title, package.version));
+        let want = self.sources.archive(package, described.place.clone())?;
+        let found = self.mirror.artifact(&want, demand).await.map_err(told)?;
+        let body = bodies::settle(found.body).await.map_err(told)?;
+        Ok(Found { body, ..found })
+    }
+}
+
+/// Returns the digest that an archive was proved by, which its entity tag is made of.
+fn shasum(found: &Found) -> Option<String> {
+    let tag = found.etag.as_ref()?.to_str().ok()?;
+    Some(tag.strip_prefix("\"sha1-")?.strip_suffix('"')?.to_owned())
+}
+
+/// What is of one version never changes.
+fn keeping(version: Option<&Version>) -> Keeping {
+    if version.is_some() { Keeping::Long } else { Keeping::Short }
+}

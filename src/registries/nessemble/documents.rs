@@ -1,0 +1,188 @@
+//! Answers that are made of upstream's documents: the list, the search, packages, the reference.
+
+use std::io;
+use std::sync::Arc;
+use std::time::Duration;
+
+use bytes::Bytes;
+use http::HeaderValue;
+use http::header::{AGE, LAST_MODIFIED};
+
+use super::Nessemble;
+use super::error::Error;
+use super::name::{Title, Version};
+use super::replies::{self, Keeping};
+use super::routes::Page;
+use super::sources::MOST_PAGES;
+use super::wire::{self, Links, Listed, Package, Reader};
+use crate::base::digest::Digest;
+use crate::base::http::{CacheState, Reply, Request};
+use crate::mirror::Resource;
+use crate::mirror::fresh::Demand;
+use crate::registries::bodies;
+
+/// What is known of how a document came.
+#[derive(Clone)]
+pub struct Origin {
+    last_modified: Option<HeaderValue>,
+    cache: CacheState,
+    age: Duration,
+}
+
+/// A document as upstream gave it.
+struct Document {
+    /// The key and the digest that it is kept under.
+    place: Option<(Arc<str>, Digest)>,
+    body: Bytes,
+    origin: Origin,
+}
+
+/// A package as its document describes it.
+pub struct Described {
+    pub package: Package,
+    /// The key and the digest of the document that says so.
+    pub place: Option<(Arc<str>, Digest)>,
+    origin: Origin,
+}
+
+impl Nessemble {
+    /// `GET /`. Source: contract nessemble §5.1.
+    pub(super) async fn list(&self, request: &Request<'_>, page: Page) -> Result<Reply, Error> {
+        let (pages, origin) = self.pages(&Demand::of(request.headers)).await?;
+        let base = base(request);
+        let body = bodies::apart(move || {
+            let packages = merged(&pages)?;
+            printed(|out| wire::print_page(&packages, &page, &base, out))
+        });
+        Ok(origin.tell(replies::document(body.await?, Keeping::Short, false, self.clock.now())))
+    }
+
+    /// `GET /search/{term}`, and `/search` for all. Source: contract nessemble §5.3.
+    pub(super) async fn search(&self, request: &Request<'_>, term: Option<&str>) -> Result<Reply, Error> {
+        let (pages, origin) = self.pages(&Demand::of(request.headers)).await?;
+        let (base, reader, term) = (base(request), reader(request), term.map(str::to_owned));
+        let body = bodies::apart(move || {
+            let packages = merged(&pages)?;
+            let found = wire::search(&packages, term.as_deref());
+            printed(|out| wire::print_results(term.as_deref(), &found, (&base, reader), out))
+        });
+        Ok(origin.tell(replies::document(body.await?, Keeping::Short, true, self.clock.now())))
+    }
+
+    /// `GET /package/{title}`, and of one version. What a kept archive says of itself goes before what nobody vouches
+    /// for. Source: contract nessemble §5.4, §7.
+    pub(super) async fn package(
+        &self,
+        request: &Request<'_>,
+        title: &Title,
+        version: Option<&Version>,
+    ) -> Result<Reply, Error> {
+        let Described { package, origin, .. } = self.describe(title, version, &Demand::of(request.headers)).await?;
+        let kept = self.kept(title, &package.version).await?;
+        let (base, reader, is_exact) = (base(request), reader(request), version.is_some());
+        let body = bodies::apart(move || {
+            let package = match kept {
+                Some(found) => package.with_archive(&wire::open(&bodies::read_all(found.body)?)?),
+                None => package,
+            };
+            printed(|out| wire::print_package(&package, &Links { base: &base, is_exact }, reader, out))
+        });
+        let keeping = if is_exact { Keeping::Hour } else { Keeping::Short };
+        Ok(origin.tell(replies::document(body.await?, keeping, true, self.clock.now())))
+    }
+
+    /// `GET /reference`, and below it. Source: contract nessemble §5.7.
+    pub(super) async fn reference(&self, request: &Request<'_>, path: &[String]) -> Result<Reply, Error> {
+        let want = self.sources.reference(path)?;
+        let Document { body, origin, .. } = self.document(&want, &Demand::of(request.headers), "this term").await?;
+        Ok(origin.tell(replies::text(body.to_vec(), Keeping::Short, self.clock.now())))
+    }
+
+    /// Describes a version; without one, that which is meant then, whichever upstream shows. Source: contract §5.4.
+    pub(super) async fn describe(
+        &self,
+        title: &Title,
+        version: Option<&Version>,
+        demand: &Demand,
+    ) -> Result<Described, Error> {
+        let shown = self.described(title, version, demand).await?;
+        let meant = shown.package.default_version();
+        if version.is_some() || *meant == shown.package.version {
+            return Ok(shown);
+        }
+        self.described(title, Some(meant), demand).await
+    }
+
+    async fn described(&self, title: &Title, version: Option<&Version>, demand: &Demand) -> Result<Described, Error> {
+        let want = self.sources.package(title, version)?;
+        let Document { place, body, origin } = self.document(&want, demand, title.as_str()).await?;
+        let (title, version) = (title.clone(), version.cloned());
+        let parsed = bodies::apart(move || Ok::<_, Error>(wire::parse_package(&body, &title, version.as_ref())?));
+        Ok(Described { package: parsed.await?, place, origin })
+    }
+
+    /// Returns every page of the list, and how the first one came. Source: contract nessemble §8.
+    async fn pages(&self, demand: &Demand) -> Result<(Vec<Bytes>, Origin), Error> {
+        let what = "the list of packages";
+        let Document { body, origin, .. } = self.document(&self.sources.page(1)?, demand, what).await?;
+        let (mut pages, mut next) = (vec![body.clone()], next_of(body).await?);
+        // A link back leads nowhere new.
+        while let Some(number) = next.filter(|number| *number > pages.len() as u64) {
+            if number > MOST_PAGES {
+                return Err(Error::BadGateway { what: what.to_owned(), cause: None });
+            }
+            let Document { body, .. } = self.document(&self.sources.page(number)?, demand, what).await?;
+            next = next_of(body.clone()).await?.filter(|next| *next > number);
+            pages.push(body);
+        }
+        Ok((pages, origin))
+    }
+
+    async fn document(&self, want: &Arc<Resource>, demand: &Demand, what: &str) -> Result<Document, Error> {
+        let found = self.mirror.document(want, demand).await.map_err(|error| Error::of_mirror(error, what))?;
+        let place = found.entry.as_ref().and_then(|entry| Some((Arc::clone(&entry.key), entry.digest?)));
+        let (body, cache, age) = (found.body, found.cache, found.age);
+        let body = bodies::apart(move || Ok::<_, Error>(bodies::read_all(body)?)).await?;
+        Ok(Document { place, body, origin: Origin { last_modified: found.last_modified, cache, age } })
+    }
+}
+
+/// Returns the number of the page that follows one.
+async fn next_of(page: Bytes) -> Result<Option<u64>, Error> {
+    bodies::apart(move || Ok::<_, Error>(wire::parse_page(&page)?.next)).await
+}
+
+fn merged(pages: &[Bytes]) -> Result<Vec<Listed>, Error> {
+    let pages: Vec<_> = pages.iter().map(|page| wire::parse_page(page)).collect::<Result<_, _>>()?;
+    Ok(wire::merge(pages))
+}
+
+fn printed(print: impl FnOnce(&mut Vec<u8>) -> io::Result<()>) -> Result<Vec<u8>, Error> {
+    let mut out = Vec::new();
+    print(&mut out)?;
+    Ok(out)
+}
+
+/// Returns where this client reaches the mount: links go on below `/v1` if it does.
+fn base(request: &Request<'_>) -> String {
+    let is_versioned = request.path.strip_prefix("/v1").is_some_and(|rest| rest.is_empty() || rest.starts_with('/'));
+    format!("{}{}", request.base, if is_versioned { "/v1" } else { "" })
+}
+
+fn reader(request: &Request<'_>) -> Reader {
+    Reader::of(request.header(http::header::USER_AGENT))
+}
+
+// === impl Origin ===
+
+impl Origin {
+    /// Adds to an answer how its document came.
+    fn tell(self, mut reply: Reply) -> Reply {
+        reply.set(AGE, HeaderValue::from(self.age.as_secs()));
+        if let Some(modified) = self.last_modified {
+            reply.set(LAST_MODIFIED, modified);
+        }
+        reply.note.cache = self.cache;
+        reply
+    }
+}

@@ -1,0 +1,241 @@
+//! What a nessemble mount does besides what all registries do: first of all, what the old client needs of every answer.
+
+mod client;
+
+use std::collections::HashSet;
+
+use serde_json::{Value, json};
+use sha1::{Digest, Sha1};
+
+use self::client::{Token, ask, ask_with};
+use crate::support::heliostat::Heliostat;
+use crate::support::http::Ask;
+use crate::support::nessemble::{FakeNessemble, Library, Oddity, readme};
+use crate::support::random::hex;
+
+/// Starts a registry that has two versions of `foo` and a reference, and a mirror of it.
+async fn start(oddity: Oddity, keys: &str) -> (FakeNessemble, Library, Heliostat) {
+    let registry = FakeNessemble::start(oddity);
+    let library = Library::new("foo").with("1.0.0", 1_000).with("1.0.1", 5_000);
+    registry.publish(&library);
+    registry.publish(&Library::new("bar").with("0.1.0", 1_000));
+    registry.explain("/reference", "  registers\n");
+    registry.explain("/reference/registers", "  PPUCTRL\n");
+    let heliostat = Heliostat::builder().dialect("nessemble", &registry.upstream.url(), keys, "").start().await;
+    (registry, library, heliostat)
+}
+
+/// Returns path and query of a URL, as the client cuts it.
+fn path_of(url: &str) -> &str {
+    let rest = url.strip_prefix("http://").expect("the client speaks no TLS");
+    &rest[rest.find('/').expect("a path")..]
+}
+
+/// Everything that the client asks for, and more: the verb, the path, the status.
+const ALL: [(&str, &str, u16); 22] = [
+    ("GET", "/", 200),
+    ("GET", "/?page=2&per_page=1&order=desc", 200),
+    ("GET", "/?page=x", 400),
+    ("GET", "/status", 200),
+    ("GET", "/search", 200),
+    ("GET", "/search/fo", 200),
+    ("GET", "/search/%", 200),
+    ("GET", "/search/100%25%zz", 200),
+    ("GET", "/package/foo", 200),
+    ("GET", "/package/foo/1.0.0", 200),
+    ("GET", "/package/foo/README", 200),
+    ("GET", "/package/foo/1.0.0/README", 200),
+    ("GET", "/package/foo/data", 200),
+    ("GET", "/package/foo/1.0.0/data", 200),
+    ("GET", "/package/none", 404),
+    ("GET", "/package/foo/9.9.9/data", 404),
+    ("GET", "/nowhere/%25d%25s", 404),
+    ("GET", "/reference", 200),
+    ("GET", "/reference/registers", 200),
+    ("GET", "/reference/none", 404),
+    ("POST", "/user/login", 405),
+    ("GET", "/user/logout", 401),
+];
+
+#[tokio::test]
+async fn every_answer_holds_the_rules_of_the_old_client() {
+    let (_registry, _, heliostat) = start(Oddity::None, "").await;
+    for prefix in ["/nessemble", "/nessemble/v1"] {
+        for (method, path, status) in ALL {
+            let target = format!("{prefix}{path}");
+            let answer = ask(heliostat.address(), method, &target).await;
+            assert_eq!(answer.status, status, "{method} {target}: {}", String::from_utf8_lossy(&answer.body));
+            says_what_all_say(&answer, &target);
+            if status >= 400 {
+                assert!(!answer.error().is_empty(), "{target}");
+                assert!(answer.text().starts_with(&format!("{{\"status\":{status},")), "{}", answer.text());
+            }
+            if method == "GET" {
+                let head = ask(heliostat.address(), "HEAD", &target).await;
+                assert_eq!((head.status, head.header("Content-Type")), (status, answer.header("Content-Type")));
+                assert_eq!(head.header("Content-Length"), answer.header("Content-Length"), "{target}");
+                says_what_all_say(&head, &target);
+            }
+        }
+    }
+}
+
+/// Source: contract nessemble §3: what the reference's own checks look for on every answer.
+fn says_what_all_say(answer: &client::Answer, target: &str) {
+    assert_eq!(answer.header("Server"), Some("Nessemble"), "{target}: {:?}", answer.headers);
+    assert_eq!(answer.header("Access-Control-Allow-Origin"), Some("*"));
+    for name in ["X-Response-Time", "Date", "Cache-Control", "Expires"] {
+        assert!(answer.header(name).is_some(), "{name} of {target}: {:?}", answer.headers);
+    }
+    let number = |name: &str| {
+        let found = answer.headers.iter().find(|(found, _)| found.eq_ignore_ascii_case(name));
+        let number = found.and_then(|(_, value)| value.parse::<u64>().ok());
+        assert!(number.is_some(), "{name} of {target}: {:?}", answer.headers);
+        number.unwrap_or_default()
+    };
+    assert_eq!(number("X-RateLimit-Limit"), 1_000);
+    assert!(number("X-RateLimit-Remaining") < 1_000 && number("Retry-After") <= 60);
+    assert!(number("X-RateLimit-Reset") > 1_700_000_000);
+}
+
+#[tokio::test]
+async fn media_types_are_compared_as_a_whole() {
+    let (_registry, _, heliostat) = start(Oddity::None, "").await;
+    for (path, kind) in [
+        ("/", "application/json"),
+        ("/package/foo", "application/json"),
+        ("/package/none", "application/json"),
+        ("/package/foo/README", "text/plain"),
+        ("/package/foo/data", "application/tar+gzip"),
+        ("/reference", "text/plain"),
+        ("/status", "text/html"),
+    ] {
+        for accept in ["Accept: text/plain\r\n", "Accept: */*\r\n", "", "Accept: application/json;version=1\r\n"] {
+            let answer = ask_with(heliostat.address(), "GET", &format!("/nessemble{path}"), accept).await;
+            assert_eq!(answer.header("Content-Type"), Some(kind), "W8, {path} {accept}");
+        }
+    }
+    for (accept, status) in [("application/json;version=2", 406), ("application/json;version=x", 200)] {
+        let line = format!("Accept: {accept}\r\n");
+        let answer = ask_with(heliostat.address(), "GET", "/nessemble/package/foo", &line).await;
+        assert_eq!(answer.status, status, "{accept}");
+    }
+}
+
+#[tokio::test]
+async fn a_package_is_installed_by_its_links() {
+    for oddity in [Oddity::None, Oddity::OldIntegrity, Oddity::Twice] {
+        let (registry, library, heliostat) = start(oddity, "").await;
+        for (path, release, prefix) in [
+            ("/nessemble/package/foo", &library.versions[1], "/nessemble"),
+            ("/nessemble/package/foo/1.0.0", &library.versions[0], "/nessemble"),
+            ("/nessemble/v1/package/foo/1.0.1", &library.versions[1], "/nessemble/v1"),
+        ] {
+            let info = ask(heliostat.address(), "GET", path).await;
+            assert_eq!(info.find("version"), release.version, "{oddity:?} {path}");
+            assert_eq!(info.header("Vary"), Some("User-Agent"));
+            let base = format!("{}{prefix}/package/foo", heliostat.url());
+            let link = info.find("resource");
+            assert!(link.starts_with(&base) && link.ends_with("/data") && !link.contains(['\\', '?']), "W10: {link}");
+            let data = ask(heliostat.address(), "GET", path_of(&link)).await;
+            assert!(data.body == release.archive, "{oddity:?} {link}");
+            assert_eq!(data.header("X-Integrity"), Some(hex(&Sha1::digest(&data.body)).as_str()));
+            assert_eq!(info.find("shasum"), release.shasum());
+            let file = format!("attachment; filename=\"foo-{}.tar.gz\"", release.version);
+            assert_eq!(data.header("Content-Disposition"), Some(file.as_str()));
+            let text = ask(heliostat.address(), "GET", path_of(&info.find("readme"))).await;
+            assert_eq!(text.text(), readme("foo"));
+        }
+        for release in &library.versions {
+            assert_eq!(registry.upstream.count(&format!("/package/foo/{}/data", release.version)), 1);
+        }
+        for never in ["/package/foo/data", "/package/foo/README", "/package/foo/1.0.0/README"] {
+            assert_eq!(registry.upstream.count(never), 0, "{never}");
+        }
+    }
+}
+
+#[tokio::test]
+async fn an_archive_that_its_document_does_not_vouch_for_is_refused() {
+    let (registry, library, heliostat) = start(Oddity::OldShasum, "").await;
+    for path in ["/nessemble/package/foo/data", "/nessemble/package/foo/1.0.1/README"] {
+        let answer = ask(heliostat.address(), "GET", path).await;
+        assert_eq!(answer.status, 502, "{path}");
+        assert!(answer.error().contains("does not prove"), "{}", answer.error());
+    }
+    assert!(registry.upstream.count("/package/foo/1.0.1/data") > 0);
+    assert!(!heliostat.incidents(Some("foo")).await.is_empty());
+    // The oldest is vouched for by its own sum.
+    let oldest = ask(heliostat.address(), "GET", "/nessemble/package/foo/1.0.0/data").await;
+    assert!(oldest.body == library.versions[0].archive);
+}
+
+#[tokio::test]
+async fn the_old_client_is_told_as_much_as_it_can_hold() {
+    let registry = FakeNessemble::start(Oddity::None);
+    let many = (0..60).fold(Library::new("many"), |library, minor| library.with(&format!("1.{minor}.0"), 1_000));
+    registry.publish(&many);
+    for number in 0..30 {
+        registry.publish(&Library::new(&format!("library-{number:02}")).with("1.0.0", 1_000));
+    }
+    let heliostat = Heliostat::builder().dialect("nessemble", &registry.upstream.url(), "", "").start().await;
+    let versions = |answer: &[u8]| -> usize {
+        let document: Value = serde_json::from_slice(answer).expect("JSON");
+        document["versions"].as_object().expect("versions").len()
+    };
+    for (path, shown) in [("/nessemble/package/many", "1.59.0"), ("/nessemble/package/many/1.0.0", "1.0.0")] {
+        let old = ask(heliostat.address(), "GET", path).await;
+        // One tag: 52 versions, which is 128 tokens.
+        assert_eq!((versions(&old.body), old.tokens().len()), (52, 128), "W9, {path}");
+        assert_eq!(old.find("version"), shown);
+        assert!(old.tokens().contains(&Token::Text(shown.to_owned())));
+        assert_eq!(versions(&heliostat.get(path).await.body), 60, "{path}");
+    }
+    let found = |body: &[u8]| serde_json::from_slice::<Value>(body).expect("JSON")["results"].as_array().map(Vec::len);
+    let old = ask(heliostat.address(), "GET", "/nessemble/search/library").await;
+    // Ten tokens each, and five for all.
+    assert!(old.tokens().len() > 110 && found(&old.body) == Some(12), "W9, {:?}", found(&old.body));
+    assert_eq!(found(&heliostat.get("/nessemble/search/library").await.body), Some(30));
+}
+
+#[tokio::test]
+async fn the_list_is_paged_and_sorted_here() {
+    let (registry, _, heliostat) = start(Oddity::None, "").await;
+    let base = format!("{}/nessemble", heliostat.url());
+    let list = heliostat.get("/nessemble/?per_page=1&order=desc").await.json();
+    assert_eq!(list["packages"][0]["title"], "foo");
+    assert_eq!(list["packages"][0]["url"], json!(format!("{base}/package/foo")));
+    let next = format!("{base}/?page=2&per_page=1&order=desc");
+    assert_eq!(list["pagination"], json!({"page": 1, "per_page": 1, "total": 2, "prev": null, "next": next}));
+    let second = heliostat.get(path_of(&next)).await.json();
+    assert_eq!((&second["packages"][0]["title"], &second["pagination"]["next"]), (&json!("bar"), &Value::Null));
+    let search = heliostat.get("/nessemble/search/OO").await.json();
+    assert_eq!((&search["term"], search["results"].as_array().map(Vec::len)), (&json!("OO"), Some(1)));
+    assert_eq!(registry.upstream.count("/"), 1, "one list for all");
+    let distinct: HashSet<_> = registry.upstream.seen("/").into_iter().map(|seen| seen.query).collect();
+    assert_eq!(distinct, HashSet::from(["page=1&per_page=1000".to_owned()]));
+}
+
+#[tokio::test]
+async fn who_obeys_the_figures_is_never_refused() {
+    let (_registry, _, heliostat) = start(Oddity::None, "requests_per_minute = 3").await;
+    let status = async || heliostat.get("/nessemble/status").await;
+    for remaining in ["2", "1", "0"] {
+        let answer = status().await;
+        assert_eq!((answer.status, answer.header("x-ratelimit-remaining")), (200, Some(remaining)));
+        assert_eq!(answer.header("x-ratelimit-limit"), Some("3"));
+    }
+    let refused = ask(heliostat.address(), "GET", "/nessemble/status").await;
+    assert_eq!((refused.status, refused.header("X-Ratelimit-Remaining")), (429, Some("0")));
+    let wait: u64 = refused.header("Retry-After").and_then(|value| value.parse().ok()).expect("seconds");
+    assert!((1..=60).contains(&wait), "{wait}");
+    assert!(!refused.error().is_empty());
+}
+
+#[tokio::test]
+async fn browsers_are_told_what_they_may_do() {
+    let (_registry, _, heliostat) = start(Oddity::None, "").await;
+    let answer = heliostat.ask(&Ask::new("OPTIONS", "/nessemble/package/foo")).await;
+    assert_eq!(answer.status, 204, "{}", answer.summary());
+    assert_eq!(answer.header("access-control-allow-methods"), Some("GET, HEAD, OPTIONS"));
+}
