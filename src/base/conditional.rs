@@ -52,6 +52,12 @@ pub fn decide(request: &HeaderMap, held: &HeaderMap, length: Option<u64>) -> Due
     }
 }
 
+/// Tells whether a GET or HEAD is due the content, or parts of it, rather than a refusal or "not modified": what costs
+/// something to open need not be opened before. Arguments as [`decide`]'s.
+pub fn wants_content(request: &HeaderMap, held: &HeaderMap) -> bool {
+    decide(request, held, None) == Due::Whole
+}
+
 /// Tells whether an entity tag stands in a list such as `W/"a", "b"` or `*`, compared weakly.
 ///
 /// Source: RFC 9110 §8.8.3.2, §13.1.2.

@@ -80,8 +80,7 @@ impl Ready {
 
 fn is_partial(reply: &Reply, asked: Asked<'_>) -> bool {
     let plain = reply.status == StatusCode::OK && asked.method == Method::GET;
-    // With no length given, ranges are left out: what remains says whether there is a body to take a part of.
-    plain && conditional::decide(asked.headers, &reply.headers, None) == Due::Whole
+    plain && conditional::wants_content(asked.headers, &reply.headers)
 }
 
 fn narrow(mut reply: Reply, asked: Asked<'_>) -> Ready {

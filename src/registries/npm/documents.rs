@@ -13,6 +13,7 @@ use super::error::Error;
 use super::merge::{self, Indexed, Served};
 use super::name::{PackageName, Spec, Version};
 use super::wire::{self, VersionLine};
+use crate::base::conditional;
 use crate::base::digest::{Digest, hex};
 use crate::base::http::{Body, CacheState, Reply, Request};
 use crate::base::negotiate;
@@ -83,7 +84,6 @@ impl Npm {
         let prepared = self.prepared(request, name, &demand).await?;
         let segment = segment(&prepared, form.segment(negotiate::accepts_gzip(request.headers)))?;
         let mut reply = head(&prepared, form.content_type());
-        reply.body = prepared.forms.segment_body(segment)?;
         if let Some(etag) = &segment.etag {
             reply.set(ETAG, etag.clone());
         }
@@ -92,6 +92,9 @@ impl Npm {
         }
         if write {
             reply.set(CACHE_CONTROL, HeaderValue::from_static("no-store"));
+        }
+        if conditional::wants_content(request.headers, &reply.headers) {
+            reply.body = prepared.forms.segment_body(segment)?;
         }
         Ok(reply)
     }
