@@ -61,7 +61,7 @@ impl Room {
         }
     }
 
-    /// Gives the share of the budget back: what is written here is not to be kept.
+    /// Gives the share of the budget back: what is written here is held for its present readers only.
     pub fn forgo(self) -> Self {
         Self { share: Share::Forgone, ..self }
     }
@@ -72,11 +72,6 @@ impl Room {
         memory.write_all(&self.temp.slice(written).read_all()?)?;
         (self.temp, self.share) = (memory, Share::Lacking);
         Ok(())
-    }
-
-    /// Gives its place in the store back: what was written is held for its present readers only.
-    pub fn unkept(self) -> Self {
-        Self { share: Share::Forgone, ..self }
     }
 
     /// Keeps what was written and proved; where there is no room for it, holds it for its present readers.

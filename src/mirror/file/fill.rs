@@ -146,7 +146,7 @@ impl Fill {
     ) -> Result<Arc<Entry>, Error> {
         let (engine, key) = (&self.engine, changed_key(&self.want.mount, &self.want.package));
         if engine.changed.is_noted(&key, began) {
-            return room.unkept().keep(&engine.store, draft, hashed).await;
+            return room.forgo().keep(&engine.store, draft, hashed).await;
         }
         let entry = room.keep(&engine.store, draft, hashed).await?;
         // Whoever changes it now removes what is kept by now; whoever has just before us must not be overlooked.
