@@ -8,7 +8,7 @@ use std::fs::{self, File, OpenOptions};
 use std::io::{self, IoSliceMut, Read, Write};
 use std::ops::Range;
 use std::os::fd::AsRawFd;
-use std::os::unix::fs::{FileExt, MetadataExt, OpenOptionsExt};
+use std::os::unix::fs::{FileExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -79,8 +79,8 @@ impl Slice {
     /// # Errors
     /// The system's.
     pub fn is_in_place(&self, length: u64) -> io::Result<bool> {
-        let found = self.file.metadata()?;
-        Ok(found.len() == length && found.nlink() > 0)
+        let found = rustix::fs::fstat(&self.file)?;
+        Ok(found.st_size as u64 == length && found.st_nlink > 0)
     }
 
     /// Returns the part `range`, counted from the start of this slice. A range past the end is cut to fit.

@@ -15,6 +15,7 @@ use tokio::sync::watch;
 use tokio::task::JoinHandle;
 use tokio::time::{Instant, sleep, sleep_until, timeout};
 
+use super::cork::Corked;
 use super::hand_over;
 use super::proxy::Proxy;
 
@@ -193,6 +194,8 @@ impl Doors {
 impl ServerApp for Gate {
     async fn process_new(self: &Arc<Self>, stream: Stream, shutdown: &ShutdownWatch) -> Option<Stream> {
         let _inside = Inside::enter(&self.doors.connections);
+        let is_plain = stream.get_ssl_digest().is_none();
+        let stream = if is_plain { Box::new(Corked::new(stream)) } else { stream };
         self.proxy.process_new(stream, shutdown).await
     }
 

@@ -6,6 +6,7 @@
 //! wants passed through goes on as a `passage` instead.
 
 mod body;
+mod cork;
 mod delivery;
 mod ending;
 mod hand_over;

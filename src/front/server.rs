@@ -42,7 +42,8 @@ const LAST_TASKS: Duration = Duration::from_millis(300);
 /// Request bodies that are held in memory at once, each no longer than its mount takes.
 const BODIES: usize = 64;
 
-/// Bytes of each connection's buffers. A small reply leaves in one piece with its head.
+/// Bytes of each connection's buffers for reading and writing, below TLS. Without it none are needed: a request is read
+/// to where it is parsed, and a reply leaves in one piece with its head ([`super::cork`]).
 const BUFFERS: (usize, usize) = (4 << 10, 16 << 10);
 
 /// How to listen.
@@ -157,11 +158,13 @@ impl Front {
     }
 
     fn listener(&self, address: SocketAddr) -> Result<ListenerConfig, Error> {
-        let (read, write) = BUFFERS;
-        let plain = ListenerConfig::tcp(address.to_string()).l4_buffer(L4BufferSettings::new(read, write));
+        let config = ListenerConfig::tcp(address.to_string());
         match &self.settings.tls {
-            Some(tls) => Ok(plain.tls(tls.settings().map_err(Error::Tls)?)),
-            None => Ok(plain),
+            Some(tls) => {
+                let config = config.l4_buffer(L4BufferSettings::new(BUFFERS.0, BUFFERS.1));
+                Ok(config.tls(tls.settings().map_err(Error::Tls)?))
+            }
+            None => Ok(config.l4_buffer(L4BufferSettings::unbuffered())),
         }
     }
 
