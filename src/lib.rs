@@ -19,8 +19,8 @@
 //! | [`cli`] | a file a command |
 //!
 //! Imports go along the arrows, never against them and never sideways: no registry imports another, and `front` sees a
-//! table of handlers. Each dependency has one door: pingora in `front`, reqwest in `mirror/fetch.rs`, cacache and
-//! SQLite in `mirror/store`, files in `base/fs.rs`. `tests/it/layers.rs` holds all of this.
+//! table of handlers. Each dependency has one door: pingora in `front`, reqwest in `mirror/fetch`, cacache and
+//! SQLite in `mirror/store`, files in `base/fs`. `tests/it/layers.rs` holds all of this.
 //!
 //! # One request
 //!
@@ -33,7 +33,7 @@
 //!    fetched, proved, prepared, or found in memory. It says what vouches for the version, and where it is.
 //! 4. `registries/npm/sources.rs` names a [`mirror::Resource`]: key, URL, proofs.
 //! 5. [`mirror::Mirror::artifact`] boards the fill of that key. Whoever comes first starts it; all ride along.
-//! 6. `mirror/fetch.rs` asks upstream, within the egress rules. `mirror/download.rs` writes what comes to a temporary
+//! 6. `mirror/fetch` asks upstream, within the egress rules. `mirror/download.rs` writes what comes to a temporary
 //!    file, hashes it, and tells the riders of each block, but for the last 16 KiB.
 //! 7. `mirror/verify.rs` finds that the digest is the promised one. The rest is handed out, and `mirror/store` moves the
 //!    file to its place and adds the row. Had it not been, every connection would have been cut, nothing kept, and an

@@ -19,12 +19,14 @@ use tokio::sync::Semaphore;
 
 use super::body;
 use super::delivery::{self, CUT};
-use super::limits::{InFlight, Limits, Ticket};
-use super::mounts::{Mount, Mounts};
+use super::fault;
+use super::limits::{InFlight, Limits};
+use super::mounts::Mounts;
 use super::passage::{self, Passage, TOO_LARGE};
 use super::reply::{self, Asked};
 use super::target;
-use crate::base::http::{BodyWanted, Forward, Note, Outcome, Refusal, Reply, Request};
+use super::visit::{Place, Visit, plain};
+use crate::base::http::{BodyWanted, Forward, Note, Outcome, Refusal, Reply};
 use crate::telemetry::metrics::{Metrics, Tally};
 
 const X_REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
@@ -48,60 +50,6 @@ pub struct Proxy {
     pub connect_timeout: Duration,
     pub access_log: bool,
     pub request_ids: AtomicU64,
-}
-
-/// One request's way through the phases.
-pub struct Visit {
-    /// Sixteen hexadecimal digits.
-    id: HeaderValue,
-    /// Only kept for the access line.
-    started: Option<Instant>,
-    mount: Option<Arc<Mount>>,
-    note: Note,
-    /// Boxed, since few requests have one and every request is moved about.
-    passage: Option<Box<Passage>>,
-    ticket: Option<Ticket>,
-}
-
-/// Where a request leads.
-struct Place<'a> {
-    mount: Arc<Mount>,
-    /// The URL of the mount as the client sees it.
-    base: String,
-    /// Below the mount.
-    path: &'a str,
-    query: &'a str,
-}
-
-// === impl Place ===
-
-impl Place<'_> {
-    fn request<'a>(&'a self, session: &'a Session, id: &'a str) -> Request<'a> {
-        let header = session.req_header();
-        let peer = session.client_addr().and_then(|address| address.as_inet()).map(SocketAddr::ip);
-        let (method, headers) = (&header.method, &header.headers);
-        Request { method, path: self.path, query: self.query, headers, base: &self.base, peer, id }
-    }
-}
-
-// === impl Visit ===
-
-impl Visit {
-    fn id(&self) -> &str {
-        self.id.to_str().unwrap_or_default()
-    }
-
-    fn mount_name(&self) -> &str {
-        self.mount.as_ref().map_or("", |mount| &mount.name)
-    }
-
-    /// Returns the mount's words for a refusal, or plain ones where there is no mount.
-    fn refuse(&self, refusal: Refusal) -> Reply {
-        match &self.mount {
-            Some(mount) => mount.handler.refuse(refusal, self.id()),
-            None => plain(StatusCode::BAD_GATEWAY, "the request cannot be answered"),
-        }
-    }
 }
 
 // === impl Proxy ===
@@ -186,11 +134,11 @@ impl Proxy {
     fn tell(&self, error: &Error, visit: &Visit) {
         let (mount, action, request_id) = (visit.mount_name(), visit.note.action, visit.id());
         if *error.etype() == CUT {
-            tracing::warn!(error = chain(error), mount, action, request_id, "reply cut short");
+            tracing::warn!(error = fault::chain(error), mount, action, request_id, "reply cut short");
         } else if let (Some(passage), ErrorSource::Upstream) = (&visit.passage, error.esource()) {
             let host = passage.host();
-            self.metrics.upstream_errors.with_label_values(&[host, kind(error.etype())]).inc();
-            tracing::warn!(error = chain(error), host, mount, action, request_id, "passage failed");
+            self.metrics.upstream_errors.with_label_values(&[host, fault::kind(error.etype())]).inc();
+            tracing::warn!(error = fault::chain(error), host, mount, action, request_id, "passage failed");
         } else {
             tracing::debug!(%error, mount, action, request_id, "request ended early");
         }
@@ -223,14 +171,7 @@ impl ProxyHttp for Proxy {
 
     fn new_ctx(&self) -> Visit {
         let number = self.request_ids.fetch_add(1, Ordering::Relaxed);
-        Visit {
-            id: print_id(number),
-            started: self.access_log.then(Instant::now),
-            mount: None,
-            note: Note::default(),
-            passage: None,
-            ticket: None,
-        }
+        Visit::new(number, self.access_log.then(Instant::now))
     }
 
     /// Leaves pingora's compression out: bodies are stored in the forms that clients take.
@@ -364,46 +305,6 @@ fn note(forward: &Forward) -> Note {
     Note { action: forward.action, ..Note::default() }
 }
 
-fn plain(status: StatusCode, reason: &str) -> Reply {
-    Reply::bytes(status, "text/plain; charset=utf-8", format!("{reason}\n"))
-}
-
-fn print_id(number: u64) -> HeaderValue {
-    const DIGITS: &[u8; 16] = b"0123456789abcdef";
-    let text: [u8; 16] = std::array::from_fn(|place| DIGITS[(number >> (60 - 4 * place)) as usize & 15]);
-    HeaderValue::from_bytes(&text).expect("hexadecimal digits make a header value")
-}
-
-/// Prints an error and what caused it, down to the first.
-fn chain(error: &Error) -> String {
-    let mut text = error.to_string();
-    // pingora has printed its own causes, and of ours the uppermost.
-    let mut deepest: &dyn std::error::Error = error.root_cause();
-    while let Some(source) = deepest.source() {
-        text.push_str(": ");
-        text.push_str(&source.to_string());
-        deepest = source;
-    }
-    text
-}
-
-/// Names a fault of an upstream for metrics.
-fn kind(error: &ErrorType) -> &'static str {
-    match error {
-        ErrorType::ConnectTimedout
-        | ErrorType::TLSHandshakeTimedout
-        | ErrorType::ReadTimedout
-        | ErrorType::WriteTimedout => "timeout",
-        ErrorType::TLSHandshakeFailure | ErrorType::InvalidCert | ErrorType::HandshakeError => "tls",
-        ErrorType::ConnectRefused
-        | ErrorType::ConnectNoRoute
-        | ErrorType::ConnectError
-        | ErrorType::ConnectProxyFailure
-        | ErrorType::SocketError => "connect",
-        _ => "broken",
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -423,12 +324,5 @@ mod tests {
         ] {
             assert_eq!(has_been_here(&via(values), "heliostat-a"), expected, "{values:?}");
         }
-    }
-
-    #[test]
-    fn a_request_id_is_sixteen_digits() {
-        assert_eq!(print_id(0), "0000000000000000");
-        assert_eq!(print_id(0x0123_4567_89ab_cdef), "0123456789abcdef");
-        assert_eq!(print_id(u64::MAX), "ffffffffffffffff");
     }
 }

@@ -5,7 +5,7 @@
 //! cache/v1/
 //!   content-v2/sha256/aa/bb/…   content, as cacache lays it out        content.rs
 //!   index.sqlite                entries, first digests, incidents      schema.rs
-//!   tmp/<run>/…                 what is being fetched                  base/fs.rs
+//!   tmp/<run>/…                 what is being fetched                  base/fs
 //! ```
 //!
 //! A fill asks for room ([`Store::reserve`]), writes a temporary file ([`Store::temp`]), has it proved, and hands it to
@@ -101,7 +101,7 @@ impl Store {
     /// # Errors
     /// [`Error::TooNew`], or the system's or SQLite's.
     pub fn open(directory: &Path, settings: Settings, clock: Clock, metrics: Arc<Metrics>) -> Result<Self, Error> {
-        let (run, _) = RunDir::create(&directory.join("tmp"))?;
+        let run = RunDir::create(&directory.join("tmp"))?;
         let opened = index::open(directory, run.name())?;
         let (hits, misses) =
             (metrics.hot_requests.with_label_values(&["hit"]), metrics.hot_requests.with_label_values(&["miss"]));

@@ -3,9 +3,10 @@
 
 #![expect(clippy::disallowed_methods, reason = "this is the door that the ban sends everybody to")]
 
+mod client;
+mod response;
+
 use std::collections::HashMap;
-use std::error::Error as StdError;
-use std::io;
 use std::net::SocketAddr;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
@@ -13,29 +14,26 @@ use std::time::{Duration, Instant};
 
 use bytes::Bytes;
 use http::header::{ACCEPT, ACCEPT_ENCODING, AUTHORIZATION, CONTENT_TYPE, LOCATION, USER_AGENT, VIA};
-use http::{HeaderMap, HeaderValue, StatusCode};
-use reqwest::dns::{Addrs, Name, Resolve, Resolving};
+use http::{HeaderMap, HeaderValue};
 use tokio::sync::OwnedSemaphorePermit;
 use tokio::time::timeout;
 use url::Url;
 
-use super::egress::{self, Kept, Reach};
-use super::error::Error;
-use super::host::Host;
-use super::resource::{Redirects, Upstream};
+pub use self::response::Response;
 use crate::base::clock::Clock;
 use crate::base::http::Way;
 use crate::base::roots::Roots;
 use crate::config;
+use crate::mirror::egress::{self, Kept, Reach};
+use crate::mirror::error::Error;
+use crate::mirror::host::Host;
+use crate::mirror::resource::{Redirects, Upstream};
 use crate::telemetry::metrics::Metrics;
 
 const MAX_REDIRECTS: usize = 5;
 
 /// Beyond this many hosts, those that nobody is busy with are forgotten.
 const MAX_HOSTS: usize = 256;
-
-/// A body that comes slower than this, in bytes a second, once the idle time-out has passed, is given up.
-const SLOWEST: u64 = 64;
 
 const JSON: &str = "application/json";
 
@@ -88,26 +86,6 @@ pub struct Post<'a> {
     pub body: &'a Bytes,
 }
 
-/// An upstream's answer, its body still to come.
-pub struct Response {
-    pub status: StatusCode,
-    pub headers: HeaderMap,
-    /// Who answered, for messages.
-    pub host: String,
-    /// How long the head was waited for.
-    pub delay: Duration,
-    /// Who answered, for metrics.
-    label: String,
-    inner: reqwest::Response,
-    idle: Duration,
-    started: Instant,
-    /// Bytes of the body so far.
-    received: u64,
-    metrics: Arc<Metrics>,
-    /// Its place among the requests of its host.
-    permit: Option<OwnedSemaphorePermit>,
-}
-
 // === impl Fetch ===
 
 impl Fetch {
@@ -125,8 +103,8 @@ impl Fetch {
         // With a proxy, the only name that is resolved here is the proxy's own.
         let guarded = if settings.proxy.is_some() { Reach::Private } else { Reach::Public };
         Ok(Self {
-            public: client(&settings, roots, guarded)?,
-            private: client(&settings, roots, Reach::Private)?,
+            public: client::build(&settings, roots, guarded)?,
+            private: client::build(&settings, roots, Reach::Private)?,
             settings,
             hosts: Mutex::default(),
             offline: AtomicBool::new(false),
@@ -175,7 +153,7 @@ impl Fetch {
         let (host, port) = (url.host_str().unwrap_or_default(), url.port_or_known_default().unwrap_or_default());
         let resolved = timeout(self.settings.first_byte_timeout, egress::resolve(host, port, reach)).await;
         let resolved = resolved.map_err(|_| Error::TimedOut { host: host.to_owned() })?;
-        resolved.map_err(|error| match kept(&error) {
+        resolved.map_err(|error| match client::kept(&error) {
             Some(Kept(reason)) => Error::Forbidden { host: host.to_owned(), reason },
             None => Error::Unreachable { host: host.to_owned(), retry_after: None, cause: Some(Arc::new(error)) },
         })
@@ -275,7 +253,7 @@ impl Fetch {
         permit: OwnedSemaphorePermit,
     ) -> Result<Response, Error> {
         let asked = Instant::now();
-        let inner = request.send().await.map_err(|error| unreachable(&host.name, error))?;
+        let inner = request.send().await.map_err(|error| client::unreachable(&host.name, error))?;
         Ok(Response {
             status: inner.status(),
             headers: inner.headers().clone(),
@@ -343,55 +321,6 @@ impl Fetch {
     }
 }
 
-// === impl Response ===
-
-impl Response {
-    /// Makes room for another request to the host: how fast this body is read is up to somebody else from now on.
-    pub fn give_up_place(&mut self) {
-        self.permit = None;
-    }
-
-    /// Returns the next piece of the body, `None` at its end.
-    ///
-    /// # Errors
-    /// [`Error::Truncated`] when the body ends early, [`Error::TimedOut`] when nothing comes for the idle time-out.
-    pub async fn chunk(&mut self) -> Result<Option<Bytes>, Error> {
-        let chunk = match timeout(self.idle, self.inner.chunk()).await {
-            Err(_) => Err(Error::TimedOut { host: self.host.clone() }),
-            Ok(Err(error)) => Err(Error::Truncated { host: self.host.clone(), cause: Some(Arc::new(error)) }),
-            Ok(Ok(_)) if self.is_dripping() => Err(Error::TimedOut { host: self.host.clone() }),
-            Ok(Ok(chunk)) => Ok(chunk),
-        };
-        match &chunk {
-            Ok(Some(bytes)) => {
-                self.received += bytes.len() as u64;
-                self.metrics.bytes_in.inc_by(bytes.len() as u64);
-            }
-            Ok(None) => {}
-            Err(error) => {
-                self.metrics.upstream_errors.with_label_values(&[self.label.as_str(), error.kind()]).inc();
-            }
-        }
-        chunk
-    }
-
-    /// Tells whether the body comes so slowly that it is as good as not coming.
-    fn is_dripping(&self) -> bool {
-        let elapsed = self.started.elapsed();
-        elapsed > self.idle && self.received < elapsed.as_secs() * SLOWEST
-    }
-
-    /// Returns a header as text.
-    pub fn header(&self, name: http::HeaderName) -> Option<&str> {
-        self.headers.get(name)?.to_str().ok()
-    }
-
-    /// Returns the length of the body in bytes, where upstream tells it.
-    pub fn length(&self) -> Option<u64> {
-        self.header(http::header::CONTENT_LENGTH)?.parse().ok()
-    }
-}
-
 /// Returns where a redirect leads, `None` when the answer is none.
 fn redirect(from: &Url, response: &Response) -> Result<Option<Url>, Error> {
     if !matches!(response.status.as_u16(), 301 | 302 | 303 | 307 | 308) {
@@ -406,73 +335,7 @@ fn redirect(from: &Url, response: &Response) -> Result<Option<Url>, Error> {
     Ok(Some(to))
 }
 
-/// Sorts a failure to get an answer: ours to refuse, too slow, or not there.
-fn unreachable(host: &str, error: reqwest::Error) -> Error {
-    if let Some(Kept(reason)) = kept(&error) {
-        return Error::Forbidden { host: host.to_owned(), reason };
-    }
-    if error.is_timeout() {
-        return Error::TimedOut { host: host.to_owned() };
-    }
-    Error::Unreachable { host: host.to_owned(), retry_after: None, cause: Some(Arc::new(error.without_url())) }
-}
-
-/// Finds the egress rules' refusal among the causes of an error.
-fn kept(error: &(dyn StdError + 'static)) -> Option<Kept> {
-    let mut next = Some(error);
-    while let Some(error) = next {
-        let inner = error.downcast_ref::<io::Error>().and_then(io::Error::get_ref);
-        if let Some(kept) = inner.and_then(|inner| inner.downcast_ref::<Kept>()) {
-            return Some(*kept);
-        }
-        next = error.source();
-    }
-    None
-}
-
 fn authority(url: &Url) -> String {
     let host = url.host_str().unwrap_or_default();
     url.port().map_or_else(|| host.to_owned(), |port| format!("{host}:{port}"))
-}
-
-/// Builds a client whose connections reach so far.
-fn client(settings: &config::Fetch, roots: &Roots, reach: Reach) -> Result<reqwest::Client, reqwest::Error> {
-    let certificates = roots.certificates().iter().map(|root| reqwest::Certificate::from_der(root));
-    let mut builder = reqwest::Client::builder()
-        .tls_certs_only(certificates.collect::<Result<Vec<_>, _>>()?)
-        .redirect(reqwest::redirect::Policy::none())
-        .no_proxy()
-        .dns_resolver(Arc::new(Resolver(reach)))
-        .connect_timeout(settings.connect_timeout)
-        .pool_max_idle_per_host(settings.connections_per_host)
-        .tcp_nodelay(true);
-    if let Some(proxy) = &settings.proxy {
-        builder = builder.proxy(reqwest::Proxy::all(proxy.as_url().as_str())?);
-    }
-    builder.build()
-}
-
-/// Lets an HTTP client resolve names by the egress rules only.
-struct Resolver(Reach);
-
-impl Resolve for Resolver {
-    fn resolve(&self, name: Name) -> Resolving {
-        let reach = self.0;
-        Box::pin(async move {
-            let addresses = egress::resolve(name.as_str(), 0, reach).await?;
-            Ok(Box::new(addresses.into_iter()) as Addrs)
-        })
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_refusal_of_the_egress_rules_is_found_among_the_causes() {
-        let refusal = io::Error::new(io::ErrorKind::PermissionDenied, Kept("it is a loopback address"));
-        assert_eq!(kept(&refusal), Some(Kept("it is a loopback address")));
-        assert_eq!(kept(&io::Error::other("something else")), None);
-    }
 }

@@ -1,0 +1,113 @@
+//! The only door to the file system: immutable slices that can be read without leaving the async thread, temporary
+//! files that vanish unless they are kept, and a run directory that tells a clean stop from a crash.
+
+#![expect(clippy::disallowed_methods, reason = "this is the door that the ban sends everybody to")]
+
+mod run;
+mod slice;
+
+use std::fs::{self, File};
+use std::io::{self, Read};
+use std::path::{Path, PathBuf};
+
+pub use self::run::{RunDir, Temp};
+pub use self::slice::Slice;
+
+/// How full a file system is, in bytes.
+#[derive(Clone, Copy, Debug)]
+pub struct Space {
+    /// What an ordinary user may still write.
+    pub free: u64,
+    pub total: u64,
+}
+
+/// Reads a small text file.
+///
+/// # Errors
+/// The system's; text that is not UTF-8 is [`io::ErrorKind::InvalidData`].
+pub fn read_to_string(path: &Path) -> io::Result<String> {
+    fs::read_to_string(path)
+}
+
+/// Reads a small file.
+///
+/// # Errors
+/// The system's.
+pub fn read(path: &Path) -> io::Result<Vec<u8>> {
+    let mut bytes = Vec::new();
+    File::open(path)?.read_to_end(&mut bytes)?;
+    Ok(bytes)
+}
+
+/// Makes a directory and those above it.
+///
+/// # Errors
+/// The system's.
+pub fn create_dir_all(path: &Path) -> io::Result<()> {
+    fs::create_dir_all(path)
+}
+
+/// Removes a file; one that is not there is as good as removed.
+///
+/// # Errors
+/// The system's.
+pub fn remove_file(path: &Path) -> io::Result<()> {
+    match fs::remove_file(path) {
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(()),
+        other => other,
+    }
+}
+
+/// Renames a file, over whatever is there; one that is not there is as good as renamed.
+///
+/// # Errors
+/// The system's.
+pub fn rename(from: &Path, to: &Path) -> io::Result<()> {
+    match fs::rename(from, to) {
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(()),
+        other => other,
+    }
+}
+
+/// Tells how full the file system is that holds `path`.
+///
+/// # Errors
+/// The system's.
+pub fn space(path: &Path) -> io::Result<Space> {
+    let found = rustix::fs::statvfs(path)?;
+    let block = found.f_frsize.max(1);
+    Ok(Space { free: found.f_bavail.saturating_mul(block), total: found.f_blocks.saturating_mul(block) })
+}
+
+/// Returns a file's length in bytes, `None` when there is no such file.
+///
+/// # Errors
+/// The system's.
+pub fn length(path: &Path) -> io::Result<Option<u64>> {
+    match fs::metadata(path) {
+        Ok(metadata) => Ok(Some(metadata.len())),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
+        Err(error) => Err(error),
+    }
+}
+
+/// Returns the files below a directory, at any depth; nothing when there is no such directory.
+///
+/// # Errors
+/// The system's.
+pub fn files_below(directory: &Path) -> io::Result<Vec<PathBuf>> {
+    let mut found = Vec::new();
+    let mut open = vec![directory.to_path_buf()];
+    while let Some(next) = open.pop() {
+        let entries = match fs::read_dir(&next) {
+            Err(error) if error.kind() == io::ErrorKind::NotFound => continue,
+            other => other?,
+        };
+        for entry in entries {
+            let entry = entry?;
+            let list = if entry.file_type()?.is_dir() { &mut open } else { &mut found };
+            list.push(entry.path());
+        }
+    }
+    Ok(found)
+}
