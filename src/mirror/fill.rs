@@ -130,9 +130,11 @@ impl Fill {
                 Ok(response) => return Ok(response),
                 Err(error) => error,
             };
-            let pause = back_off(attempt).max(asked_to_wait(&error));
+            let asked = asked_to_wait(&error);
+            let pause = back_off(attempt).max(asked);
             if !error.may_be_retried()
                 || attempt >= settings.attempts
+                || !asked.is_zero() && self.may_serve_held()
                 || started.elapsed() + pause >= settings.first_byte_timeout
             {
                 return Err(error);
@@ -140,6 +142,12 @@ impl Fill {
             tokio::time::sleep(pause).await;
             attempt += 1;
         }
+    }
+
+    /// Tells whether what is held may be served at once, rather than after the wait that upstream asks for.
+    fn may_serve_held(&self) -> bool {
+        let times = self.held.as_ref().map(|held| super::times(held, self.want.kind));
+        times.is_some_and(|times| fresh::may_serve_stale(&times, &self.want.rules, self.engine.clock.now()))
     }
 
     /// Builds the GET for this resource under `conditions`.

@@ -149,6 +149,23 @@ async fn an_upstream_that_asks_to_be_asked_later_is_asked_later() {
     });
 }
 
+#[tokio::test]
+async fn who_can_be_served_stale_does_not_wait_for_an_upstream_that_asks_for_time() {
+    let (registry, other) = (FakeRegistry::start(), FakeRegistry::start());
+    let patient = two_mounts(&registry, &other).set("fetch", "first_byte_timeout", "\"20s\"");
+    let world = World { registry, heliostat: patient.start().await };
+    let (old, new) = world.outdated("held", "max-age=0").await;
+    let unknown = world.registry.publish_plain("unknown");
+    let later = Fault::Later { status: 503, retry_after: PAUSE.as_secs().to_string() };
+    world.registry.upstream.fail_next("/held", 1, later);
+    let answer = world.get("held").await;
+    assert!(world.is(&answer, &old) && is_stale(&answer), "{}", answer.summary());
+    // There is nothing else to be had of it: this is worth the wait.
+    let answer = world.get("unknown").await;
+    assert!(world.is(&answer, &unknown), "{}", answer.summary());
+    world.becomes(&new).await;
+}
+
 async fn is_left_alone(status: u16, later: fn() -> String) {
     let (registry, other) = (FakeRegistry::start(), FakeRegistry::start());
     let heliostat = two_mounts(&registry, &other).start().await;
