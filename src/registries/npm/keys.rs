@@ -37,7 +37,7 @@ impl Npm {
             return self.mirrored(request, &self.sources.keys(default)?, KEYS).await;
         }
         let (mut keys, mut cache) = (Vec::new(), CacheState::Hit);
-        for upstream in self.sources.scoped_upstreams().chain([default]) {
+        for upstream in std::iter::once(default).chain(self.sources.scoped_upstreams()) {
             let Some((set, state)) = self.key_set(upstream, &Demand::of(request.headers)).await? else { continue };
             keys.extend(split(&set)?);
             cache = if cache == CacheState::Hit { state } else { cache };
@@ -84,7 +84,7 @@ fn split(set: &[u8]) -> Result<Vec<Key>, Error> {
     Ok(keys.into_iter().map(|value| Key { id: value["keyid"].to_string(), value }).collect())
 }
 
-/// Prints a set of all keys, each once.
+/// Prints a set of all keys, each once, as the first that has it says it.
 fn join(mut keys: Vec<Key>) -> String {
     keys.sort_by(|one, other| one.id.cmp(&other.id));
     keys.dedup_by(|one, other| one.id == other.id);
