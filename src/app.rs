@@ -81,6 +81,17 @@ pub fn serve(source: config::Source, upgrade: bool) -> anyhow::Result<()> {
     ended.context("the server stopped")
 }
 
+/// Checks what only the registries can read of a configuration.
+///
+/// # Errors
+/// The first mount that cannot be opened, and why.
+pub fn check(config: &Config) -> anyhow::Result<()> {
+    config.mounts.iter().try_for_each(|mount| {
+        let checked = registries::of(&mount.dialect).check().map_err(anyhow::Error::msg);
+        checked.with_context(|| format!("cannot open the mount {}", mount.name))
+    })
+}
+
 /// Opens the store of a data directory, for commands that work on it beside a running server.
 ///
 /// # Errors
@@ -146,6 +157,7 @@ fn hooks(parts: &Arc<Parts>, config: &Config) -> Hooks {
 impl Parts {
     /// Builds all mounts and swaps them in at once.
     fn mount(&self, config: &Config) -> anyhow::Result<()> {
+        check(config)?;
         let mut mounts = Vec::new();
         for mount in &config.mounts {
             mounts.push(self.place(config, mount, self.registry(config, mount)));

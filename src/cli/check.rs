@@ -6,6 +6,7 @@ use anyhow::Context;
 use clap::Args;
 
 use super::ConfigFile;
+use crate::app;
 use crate::config::{self, Flags, Source};
 
 /// Check the configuration: list every mistake, or print what is in effect
@@ -19,5 +20,6 @@ pub struct Arguments {
 
 pub fn run(arguments: Arguments) -> anyhow::Result<()> {
     let config = config::load(&Source { file: arguments.file.config, flags: Flags::default() })?;
+    app::check(&config)?;
     write!(stdout().lock(), "{config}").context("cannot write to the standard output")
 }

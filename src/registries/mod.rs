@@ -30,6 +30,14 @@ use crate::mirror::Mirror;
 
 /// One dialect, with the keys that a mount of it has.
 pub trait Registry {
+    /// Tells whether a mount can be opened: what only the dialect can read of its keys.
+    ///
+    /// # Errors
+    /// What is wrong, for the operator.
+    fn check(&self) -> Result<(), String> {
+        Ok(())
+    }
+
     /// Returns the upstream of a mount that names none for every package. May block while it is looked for.
     fn default_upstream(&self, mount: &config::Mount, listen: &Listen) -> config::Upstream;
 
