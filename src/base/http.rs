@@ -98,7 +98,8 @@ pub struct Forward {
     pub tls: bool,
     /// Path and query at the upstream.
     pub target: String,
-    /// The upstream's own credentials; the client's are for us and never leave.
+    /// The upstream's own credentials. The client's are for us and never leave, but where a dialect finds that they were
+    /// made for this very upstream.
     pub authorization: Option<Secret>,
     /// Longest request body passed on, in bytes.
     pub max_body: u64,

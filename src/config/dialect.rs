@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use super::files::Files;
+use super::hex::Hex;
 use super::print::Printer;
 use super::section::Section;
 use super::tree::Node;
@@ -12,6 +13,7 @@ use super::values::{Setting, quote, read_choice};
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Dialect {
     Npm(Npm),
+    Hex(Hex),
     Files(Files),
     Niso(Niso),
     Nessemble(Nessemble),
@@ -52,8 +54,9 @@ pub enum Signatures {
 type Make = fn() -> Dialect;
 
 /// Every dialect by its name.
-const DIALECTS: [(&str, Make); 4] = [
+const DIALECTS: [(&str, Make); 5] = [
     ("npm", || Dialect::Npm(Npm::default())),
+    ("hex", || Dialect::Hex(Hex::default())),
     ("files", || Dialect::Files(Files::default())),
     ("niso", || Dialect::Niso(Niso::default())),
     ("nessemble", || Dialect::Nessemble(Nessemble::default())),
@@ -74,6 +77,7 @@ impl Dialect {
     pub fn as_str(&self) -> &'static str {
         match self {
             Self::Npm(_) => "npm",
+            Self::Hex(_) => "hex",
             Self::Files(_) => "files",
             Self::Niso(_) => "niso",
             Self::Nessemble(_) => "nessemble",
@@ -83,7 +87,7 @@ impl Dialect {
     /// Returns where a mount is that does not say: several trees are mirrored more often than several registries.
     pub(super) fn path(&self, name: &str) -> String {
         match self {
-            Self::Npm(_) | Self::Niso(_) | Self::Nessemble(_) => format!("/{name}"),
+            Self::Npm(_) | Self::Hex(_) | Self::Niso(_) | Self::Nessemble(_) => format!("/{name}"),
             Self::Files(_) => format!("/files/{name}"),
         }
     }
@@ -91,16 +95,25 @@ impl Dialect {
     /// Returns how long an upstream is believed at most.
     pub(super) fn max_ttl(&self) -> Duration {
         match self {
-            Self::Npm(_) | Self::Niso(_) | Self::Nessemble(_) => Duration::from_secs(5 * 60),
+            Self::Npm(_) | Self::Hex(_) | Self::Niso(_) | Self::Nessemble(_) => Duration::from_secs(5 * 60),
             Self::Files(_) => Files::MAX_TTL,
         }
     }
 
-    /// Tells whether a mount must name its upstream, and only one.
+    /// Tells whether a mount must name its upstream.
     pub(super) fn needs_upstream(&self) -> bool {
         match self {
             Self::Npm(_) | Self::Niso(_) | Self::Nessemble(_) => false,
+            Self::Hex(hex) => !hex.is_hexpm(),
             Self::Files(_) => true,
+        }
+    }
+
+    /// Tells whether packages have scopes, which may have upstreams of their own.
+    pub(super) fn has_scopes(&self) -> bool {
+        match self {
+            Self::Npm(_) | Self::Niso(_) => true,
+            Self::Hex(_) | Self::Files(_) | Self::Nessemble(_) => false,
         }
     }
 
@@ -114,6 +127,7 @@ impl Dialect {
     pub(super) fn read_keys(self, section: &mut Section<'_>) -> Self {
         match self {
             Self::Npm(npm) => Self::Npm(npm.read(section)),
+            Self::Hex(hex) => Self::Hex(hex.read(section)),
             Self::Files(files) => Self::Files(files.read(section)),
             Self::Niso(niso) => Self::Niso(niso.read(section)),
             Self::Nessemble(nessemble) => Self::Nessemble(nessemble.read(section)),
@@ -127,6 +141,7 @@ impl Dialect {
     pub(super) fn print_keys(&self, out: &mut Printer) {
         match self {
             Self::Npm(npm) => npm.print(out),
+            Self::Hex(hex) => hex.print(out),
             Self::Files(files) => files.print(out),
             Self::Niso(niso) => niso.print(out),
             Self::Nessemble(nessemble) => nessemble.print(out),

@@ -153,12 +153,12 @@ impl Mount {
 
     fn check_upstreams(&self, listen: &Listen, section: &mut Section<'_>) {
         let serves_all = self.upstreams.iter().any(|upstream| upstream.scopes.is_empty());
-        if self.dialect.needs_upstream() && !section.is_mistaken("upstream") {
-            if !serves_all {
-                let dialect = self.dialect.as_str();
+        if !self.dialect.has_scopes() && !section.is_mistaken("upstream") {
+            let (dialect, is_given) = (self.dialect.as_str(), !self.upstreams.is_empty());
+            if !serves_all && (is_given || self.dialect.needs_upstream()) {
                 section.complain("upstream", format!("is missing: a mount of {dialect} says what it mirrors"));
             } else if self.upstreams.len() > 1 {
-                section.complain("upstream", "must be one: a tree has no scopes");
+                section.complain("upstream", format!("must be one: a mount of {dialect} has no scopes"));
             }
         }
         for (index, upstream) in self.upstreams.iter().enumerate() {

@@ -1,4 +1,5 @@
 mod files;
+mod hex;
 mod upstreams;
 
 use std::io::Write;
@@ -232,7 +233,7 @@ password = "hunter2"
         "fetch.retries (test.toml:15): unknown key",
         "limits.in_flight (test.toml:18): must not be negative",
         "limits.stream_buffer_bytes (test.toml:19): must be at least",
-        "mount[0].dialect (test.toml:21): must be one of \"npm\", \"files\", \"niso\", \"nessemble\", not \"gopher\"",
+        "mount[0].dialect (test.toml:21): must be one of \"npm\", \"hex\", \"files\", \"niso\", \"nessemble\", not \"gopher\"",
         "mount[0].path (test.toml:22): must start with \"/\"",
         "mount[0].min_ttl (test.toml:23): must not be more than max_ttl",
         "mount[0].artifact_hosts[1] (test.toml:24): must be a host name without port",

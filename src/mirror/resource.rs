@@ -24,7 +24,8 @@ pub struct Resource {
     pub url: Url,
     /// The `Accept` header sent, where the upstream negotiates.
     pub accept: Option<&'static str>,
-    /// What else is sent of a file's request: the headers that may select one of several representations.
+    /// What else is sent: of a file's request the headers that may select one of several representations, of a document
+    /// what must not be left to us.
     pub headers: HeaderMap,
     /// Whether a redirect is followed, or is the answer.
     pub redirects: Redirects,

@@ -79,6 +79,7 @@ pub struct SetUp {
 pub fn of(dialect: &Dialect) -> &dyn Registry {
     match dialect {
         Dialect::Npm(npm) => npm,
+        Dialect::Hex(hex) => hex,
         Dialect::Files(files) => files,
         Dialect::Niso(niso) => niso,
         Dialect::Nessemble(nessemble) => nessemble,

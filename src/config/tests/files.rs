@@ -44,7 +44,7 @@ fn a_tree_says_what_it_mirrors() {
         assert!(missing.len() == 1 && missing[0].contains("is missing: a mount of files says what it"), "{missing:?}");
     }
     let two = mistakes(&format!("{TREE}{UPSTREAM}{UPSTREAM}scopes = [\"@a\"]\n"));
-    assert!(two[0].contains("must be one: a tree has no scopes"), "{two:?}");
+    assert!(two[0].contains("must be one: a mount of files has no scopes"), "{two:?}");
 }
 
 #[test]

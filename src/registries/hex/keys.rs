@@ -13,7 +13,8 @@ use spki::{AlgorithmIdentifierRef, ObjectIdentifier, SubjectPublicKeyInfoRef};
 
 use crate::base::digest::Digest;
 
-/// The key of `hexpm`, unchanged since 2016 and built into every client. Source: hex_core, `src/hex_core.erl`.
+/// The key of `hexpm`, unchanged since 2016 and built into every client. Source: hex_core, `src/hex_core.erl`; the same is
+/// in rebar3 3.19.0 as Debian builds it.
 pub const HEXPM: &str = "-----BEGIN PUBLIC KEY-----
 MIIBIjANBgkqhkiG9w0BAQEFAAOCAQ8AMIIBCgKCAQEApqREcFDt5vV21JVe2QNB
 Edvzk6w36aNFhVGWN5toNJRjRJ6m4hIuG4KaXtDWVLjnvct6MYMfqhC79HAGwyF+

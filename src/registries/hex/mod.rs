@@ -10,24 +10,183 @@
 //! | `GET ROOT/tarballs/{name}-{version}.tar` | store, or upstream as it comes | outer checksum of the package's document; the inner one as well |
 //! | `GET ROOT/docs/{name}-{version}.tar.gz` | mirrored | none exists: whole, well-formed, keeps to itself |
 //! | `GET ROOT/public_key` | ourselves | pinned by the operator, or by its fingerprint when it is first fetched |
-//! | `GET installs/{list}` | mirrored | the signature of Elixir's builds, where its key is known |
+//! | `GET installs/{list}`, `.signed` | mirrored, asked for each time | nothing of ours: it is a list, or a signature |
 //! | `GET installs/{elixir}/{build}` | mirrored | its SHA-512 in the list |
-//! | `GET registry.ets.gz`, `.signed` | mirrored | the repository's signature, from the file or a header |
-//! | `api/…` | passed through | nothing is kept |
+//! | `GET registry.ets.gz`, `.signed` | mirrored | the repository's signature, from the file beside it |
+//! | `api/…` | passed through, where the mount has an API | nothing is kept |
+//!
+//! What lies below `repos/` is not served: it is private, and may be kept for nobody but its members.
 //!
 //! What clients get is what was signed: a document is served as upstream's very bytes, never printed again and never
 //! under a `Content-Encoding`. One request: [`routes::parse`] reads the path once into an action; the action names the
 //! handler, the one path at the upstream and the label in the log; [`vouch`] says what must hold before it is kept;
 //! [`error`] is the one place where a fault becomes a status.
 
+mod api;
+mod clients;
+mod documents;
 pub mod error;
 mod fault;
+mod installs;
 pub mod keys;
 pub mod name;
 pub mod proofs;
+mod replies;
 pub mod routes;
+#[cfg(test)]
+mod samples;
+mod sources;
+mod table;
+mod tarballs;
 pub mod vouch;
 pub mod wire;
 
+use std::sync::Arc;
+
+use self::api::Api;
+use self::error::{Error, Shape, Told};
+use self::keys::{Pin, PublicKey};
+use self::name::RepositoryName;
+use self::routes::{Action, Root};
+use self::sources::Sources;
+use super::desk::Desk;
+use super::shelf::Shelf;
+use super::{Opening, Place, Registry, SetUp};
+use crate::base::http::{Handler, Outcome, Request};
+use crate::base::secret::SafeUrl;
+use crate::config::{self, Listen};
+use crate::mirror::Mirror;
+
+/// The public repository. Source: contract hex, head.
+const REPOSITORY: &str = "https://repo.hex.pm/";
+
+/// One Hex mount.
+pub struct Hex {
+    mirror: Mirror,
+    sources: Sources,
+    repository: RepositoryName,
+    pin: Pin,
+    /// Where the HTTP API is; none where nothing is passed through.
+    api: Option<Api>,
+}
+
+impl Registry for config::Hex {
+    fn check(&self) -> Result<(), String> {
+        let named = RepositoryName::parse(&self.repository).map_err(|error| error.to_string());
+        named.and_then(|_| pin(self).map(drop).map_err(|error| error.to_string()))
+    }
+
+    fn default_upstream(&self, _mount: &config::Mount, _listen: &Listen) -> config::Upstream {
+        config::Upstream::open(SafeUrl::parse(REPOSITORY).expect("a URL that a test reads"))
+    }
+
+    fn default_upstream_in_words(&self) -> &'static str {
+        REPOSITORY
+    }
+
+    fn set_up(&self, place: &Place<'_>) -> Vec<SetUp> {
+        clients::set_up(self, place)
+    }
+
+    fn open(&self, opening: Opening<'_>) -> Arc<dyn Handler> {
+        let upstream = opening.upstreams.default;
+        let api = opening.mount.passthrough.then(|| Api::of(self, opening.mount, &upstream)).flatten();
+        Arc::new(Hex {
+            mirror: opening.mirror,
+            repository: RepositoryName::parse(&self.repository).expect("a mount is checked before it is opened"),
+            pin: pin(self).expect("a mount is checked before it is opened"),
+            api: api.map(|api| api.at_most(opening.max_request_bytes)),
+            sources: Sources::new(Shelf::new(opening.mount), upstream),
+        })
+    }
+}
+
+/// Returns whose word is taken: the operator's choice, else the public repository's.
+fn pin(keys: &config::Hex) -> Result<Pin, keys::Error> {
+    match (&keys.public_key, &keys.fingerprint) {
+        (Some(key), _) => PublicKey::parse(&key.pem).map(Pin::Key),
+        (None, Some(fingerprint)) => fingerprint.parse().map(Pin::Fingerprint),
+        (None, None) => Ok(Pin::Key(PublicKey::hexpm())),
+    }
+}
+
+impl Desk for Hex {
+    type Action = Action;
+    type Error = Told;
+
+    fn mirror(&self) -> &Mirror {
+        &self.mirror
+    }
+
+    fn parse(&self, request: &Request<'_>) -> Result<Action, Told> {
+        let action = routes::parse(request.method, request.path, request.query);
+        action.map_err(|error| error.told(Shape::of(request.path, request.headers)))
+    }
+
+    async fn answer(&self, request: &Request<'_>, action: &Action) -> Result<Outcome, Told> {
+        let answered = self.serve(request, action).await;
+        answered.map_err(|error| error.told(Shape::of(request.path, request.headers)))
+    }
+}
+
+impl Hex {
+    async fn serve(&self, request: &Request<'_>, action: &Action) -> Result<Outcome, Error> {
+        if let Some(Root::Named(name)) = action.root() {
+            return Err(Error::Forbidden(format!("this mirror does not serve the private repository {name}").into()));
+        }
+        let reply = match action {
+            Action::Names { .. } | Action::Versions { .. } | Action::Package { .. } | Action::Policy { .. } => {
+                self.signed(request, action).await?
+            }
+            Action::Tarball { name, version, .. } => self.tarball(request, name, version).await?,
+            Action::Docs { name, version, .. } => self.docs(request, name, version).await?,
+            Action::PublicKey { .. } => self.public_key().await?,
+            Action::Install(install) => self.install(request, install).await?,
+            Action::RegistryV1 => self.table(request).await?,
+            Action::RegistryV1Signature => self.table_signature(request).await?,
+            Action::Api { target } => return Ok(Outcome::Forward(self.pass_through(request, target).await?)),
+        };
+        Ok(reply.into())
+    }
+}
+
 #[cfg(test)]
-mod tests;
+mod tests {
+    use prost::Message;
+
+    use super::proofs::Trusted;
+    use super::samples::{EXFMT, Signer, package_name};
+    use super::*;
+    use crate::base::digest::hex;
+
+    #[test]
+    fn the_public_repository_is_the_default_upstream() {
+        let upstream = config::Hex::default().default_upstream(&config::Mount::default(), &Listen::default());
+        assert_eq!(upstream.url.as_url().as_str(), REPOSITORY);
+        assert!(!upstream.allow_private);
+    }
+
+    #[test]
+    fn a_document_of_hex_pm_is_proved_by_its_key_and_read_to_the_last_field() {
+        let hexpm = Trusted { repository: RepositoryName::parse("hexpm").unwrap(), key: PublicKey::hexpm() };
+        let package = hexpm.package(EXFMT, &package_name("exfmt")).unwrap();
+        let last = package.releases.last().unwrap();
+        assert_eq!((package.releases.len(), last.version.as_str()), (10, "0.5.0"));
+        let outer = hex(last.outer_checksum.as_ref().unwrap());
+        assert_eq!(outer, "97569ddada83f077c6d8caf0411139e454fc3bcff6311615342f338bbe095f6d");
+        let payload = wire::parse_signed(EXFMT, 4096).unwrap().payload;
+        assert_eq!(package.encode_to_vec(), payload, "a field that the messages do not know would be lost");
+    }
+
+    #[test]
+    fn only_a_mount_whose_key_can_be_read_is_opened() {
+        let key = |pem: &str| Some(config::PublicKey { file: "key.pem".into(), pem: pem.as_bytes().to_vec() });
+        let check = |public_key| config::Hex { public_key, ..Default::default() }.check();
+        assert_eq!(check(None), Ok(()));
+        assert_eq!(check(key(&Signer::repository().public_key().to_pem())), Ok(()));
+        let broken = "-----BEGIN PUBLIC KEY-----\nAAAA\n-----END PUBLIC KEY-----\n";
+        assert_eq!(check(key(broken)), Err("this is no RSA key".to_owned()));
+        let fingerprint = Some(format!("SHA256:{}", "/".repeat(43)));
+        assert!(config::Hex { fingerprint, ..Default::default() }.check().is_err(), "the last bits are no base64");
+    }
+}

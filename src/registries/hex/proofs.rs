@@ -177,7 +177,8 @@ fn is_listed(name: &str) -> Result<(), Error> {
     PackageName::parse(name).map(drop).map_err(|_| Error::NoListing)
 }
 
-fn signature_text(signature: &[u8]) -> Option<&str> {
+/// Returns a signature without the space around it; `None` when it is no text, or longer than any.
+pub fn signature_text(signature: &[u8]) -> Option<&str> {
     let text = std::str::from_utf8(signature).ok().map(str::trim)?;
     (text.len() <= MAX_SIGNATURE).then_some(text)
 }

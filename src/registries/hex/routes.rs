@@ -178,6 +178,20 @@ impl Root {
 // === impl Action ===
 
 impl Action {
+    /// Returns whose repository is asked; `None` for what belongs to none.
+    pub fn root(&self) -> Option<&Root> {
+        match self {
+            Self::Names { root }
+            | Self::Versions { root }
+            | Self::Package { root, .. }
+            | Self::Tarball { root, .. }
+            | Self::Docs { root, .. }
+            | Self::Policy { root, .. }
+            | Self::PublicKey { root } => Some(root),
+            Self::Install(_) | Self::RegistryV1 | Self::RegistryV1Signature | Self::Api { .. } => None,
+        }
+    }
+
     /// Returns the one path under which an upstream has what is asked for, however the client spelled it; of the API,
     /// what lies below the API's own base.
     pub fn path(&self) -> String {

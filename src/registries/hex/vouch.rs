@@ -78,6 +78,19 @@ pub fn public_key(pin: Pin) -> Vec<Proof> {
     check("key", move |body| told(pin.admit(body).map(drop), format!("key {}", pin.fingerprint())))
 }
 
+/// Returns what can be asked of a signature whose document is proved by it later: that it is text of its length.
+pub fn signature() -> Vec<Proof> {
+    check("well-formed", |body| {
+        let is_text = proofs::signature_text(body).is_some_and(|text| !text.is_empty() && text.is_ascii());
+        if is_text { Ok("well-formed".to_owned()) } else { Err("it is no signature".to_owned()) }
+    })
+}
+
+/// Returns what can be asked of a list of builds: that it can be read. Source: contract hex §1.4.
+pub fn build_list() -> Vec<Proof> {
+    check("well-formed", |body| told(wire::check_list(body), "well-formed".to_owned()))
+}
+
 /// Returns the proofs of a list of builds, where the key of Elixir's builds is known. Source: contract hex §1.4.
 pub fn install_list(key: PublicKey, signature: Vec<u8>) -> Vec<Proof> {
     check("signature", move |body| told(proofs::install_list(&key, body, &signature), signed_by(&key)))
@@ -108,7 +121,7 @@ fn signed_by(key: &PublicKey) -> String {
 
 #[cfg(test)]
 mod tests {
-    use super::super::tests::{Parts, Signer, archive as pack, gzip, names, package, policy, version, versions};
+    use super::super::samples::{Parts, Signer, archive as pack, gzip, names, package, policy, version, versions};
     use super::super::wire::Install;
     use super::*;
     use crate::base::digest::hex;
@@ -177,6 +190,25 @@ mod tests {
         assert_eq!(run(&public_key(pin), stranger.public_key().to_pem().as_bytes()), Err("key"));
 
         assert_eq!(run(&install_list(signer.public_key(), signature), &body), Err("signature"), "not in base64");
+    }
+
+    #[test]
+    fn a_list_of_builds_and_a_signature_can_be_read() {
+        let sum = "0".repeat(128);
+        for (list, held) in [
+            (String::new(), true),
+            (format!("2.0.6,{sum},1.14.0,1.15.0\n"), true),
+            (format!("2.0.6,{sum}\n"), false),
+            (format!("2.0,{sum},1.14.0\n"), false),
+            ("2.0.6,zz,1.14.0\n".to_owned(), false),
+            ("<html>".to_owned(), false),
+        ] {
+            assert_eq!(run(&build_list(), list.as_bytes()).is_ok(), held, "{list}");
+        }
+        assert!(run(&signature(), b"c2lnbmF0dXJl\n").is_ok());
+        for text in [&b""[..], b"\n", &[b'a'; 5000], &[0xff]] {
+            assert_eq!(run(&signature(), text), Err("well-formed"));
+        }
     }
 
     #[test]

@@ -20,7 +20,7 @@ mod term;
 
 pub use docs::check_docs;
 pub use gzip::gunzip;
-pub use installs::{Archive, Install, List, find_sum};
+pub use installs::{Archive, Install, List, check_list, find_sum};
 pub use messages::{Names, Package, Policy, Release, Signed, Versions};
 pub use tarball::Tarball;
 pub use term::print_error;

@@ -4,7 +4,7 @@ use flate2::read::GzDecoder;
 use prost::Message;
 use std::io::Read;
 
-use super::super::tests::{
+use super::super::samples::{
     EXFMT, Parts, Signer, gzip, names, package, package_name, policy, policy_name, version, versions,
 };
 use super::*;

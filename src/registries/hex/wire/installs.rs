@@ -145,3 +145,20 @@ pub fn find_sum(list: &[u8], archive: &Archive) -> Result<Option<Promise>, Error
     let promise = sum.map(|sum| Promise::from_hex(Algorithm::Sha512, &sum));
     promise.transpose().map_err(|_| Error::NoList)
 }
+
+/// Checks that a list of builds has nothing but rows of one, each with its sum and what it was built for.
+///
+/// # Errors
+/// [`Error::NoList`].
+pub fn check_list(list: &[u8]) -> Result<(), Error> {
+    let text = std::str::from_utf8(list).map_err(|_| Error::NoList)?;
+    text.lines().filter(|line| !line.trim().is_empty()).try_for_each(check_row)
+}
+
+fn check_row(line: &str) -> Result<(), Error> {
+    let mut fields = line.split(',').map(str::trim);
+    let (version, sum, built_for) = (fields.next(), fields.next(), fields.next());
+    let is_version = version.is_some_and(|version| Version::parse(version).is_ok());
+    let is_sum = sum.is_some_and(|sum| Promise::from_hex(Algorithm::Sha512, sum).is_ok());
+    if is_version && is_sum && built_for.is_some() { Ok(()) } else { Err(Error::NoList) }
+}

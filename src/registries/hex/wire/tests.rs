@@ -7,7 +7,7 @@ use flate2::write::GzEncoder;
 use prost::Message;
 use tar::{EntryType, Header};
 
-use super::super::tests::{Parts, Signer, archive, gzip, names, package, version};
+use super::super::samples::{Parts, Signer, archive, gzip, names, package, version};
 use super::*;
 use crate::base::digest::{Algorithm, Promise};
 use crate::registries::hex::wire::messages::{

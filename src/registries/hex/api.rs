@@ -1,0 +1,69 @@
+//! The HTTP API: streamed to where it is and back, nothing kept. Source: contract hex §7, §8.
+
+use std::sync::Arc;
+
+use http::header::AUTHORIZATION;
+use url::Url;
+
+use super::Hex;
+use super::error::{ALLOW_READ, Error};
+use crate::base::http::{Forward, Request};
+use crate::base::secret::Secret;
+use crate::config;
+use crate::mirror::Upstream;
+use crate::registries::forward::forward;
+
+/// The public repository's.
+const HEXPM: &str = "https://hex.pm/api/";
+
+/// The API of a mount.
+pub struct Api {
+    upstream: Upstream,
+    writes: bool,
+    /// Longest request body passed through, in bytes.
+    max_body: u64,
+}
+
+impl Api {
+    /// Returns the API that belongs to a mount's repository, `None` where none is known: other repositories than the
+    /// public one, and copies of it, have one only if the operator says where.
+    pub fn of(keys: &config::Hex, mount: &config::Mount, repository: &Arc<Upstream>) -> Option<Self> {
+        let is_hexpm = keys.is_hexpm() && mount.upstreams.is_empty();
+        let hexpm = || is_hexpm.then(|| Url::parse(HEXPM).expect("a constant is a URL"));
+        let url = keys.api.as_ref().map(|url| url.as_url().clone()).or_else(hexpm)?;
+        let upstream = Upstream {
+            id: Upstream::id_of(&url),
+            url,
+            authorization: None,
+            allow_private: repository.allow_private,
+            artifact_hosts: Vec::new(),
+        };
+        Some(Self { upstream, writes: keys.api_writes, max_body: 0 })
+    }
+
+    /// Sets the longest request body, in bytes.
+    pub fn at_most(self, max_body: u64) -> Self {
+        Self { max_body, ..self }
+    }
+}
+
+impl Hex {
+    /// Sends a request on to the API, with the client's own credentials: they belong to that API, and go nowhere else.
+    pub(super) async fn pass_through(&self, request: &Request<'_>, target: &str) -> Result<Forward, Error> {
+        let api = self.api.as_ref();
+        let api = api.ok_or_else(|| Error::not_found("the API, which this mirror does not pass through,"))?;
+        if !api.writes && !request.method.is_safe() {
+            return Err(Error::MethodNotAllowed { allow: ALLOW_READ });
+        }
+        let path = format!("{}{target}", api.upstream.url.path());
+        let passed = forward(&self.mirror, &api.upstream, "api", path, api.max_body).await;
+        let passed = passed.map_err(|error| Error::of_mirror(error, "the API"))?;
+        Ok(Forward { authorization: credentials(request)?, ..passed })
+    }
+}
+
+fn credentials(request: &Request<'_>) -> Result<Option<Secret>, Error> {
+    let Some(value) = request.headers.get(AUTHORIZATION) else { return Ok(None) };
+    let text = value.to_str().map_err(|_| Error::bad_request("the credentials are no text"))?;
+    Ok(Some(Secret::new(text)))
+}

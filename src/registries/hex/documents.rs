@@ -1,0 +1,96 @@
+//! Documents: mirrored as their very bytes, which their repository has signed.
+
+use std::sync::Arc;
+
+use bytes::Bytes;
+use http::StatusCode;
+use http::header::{CACHE_CONTROL, ETAG};
+
+use super::Hex;
+use super::error::Error;
+use super::keys::{Pin, PublicKey};
+use super::name::{PackageName, Version};
+use super::proofs::Trusted;
+use super::replies::{self, DAY, HOUR, OCTETS};
+use super::routes::Action;
+use crate::base::digest::Digest;
+use crate::base::http::{Body, Reply, Request};
+use crate::mirror::fresh::Demand;
+use crate::mirror::{Found, Resource};
+use crate::registries::bodies;
+
+/// What an error calls the key.
+const KEY: &str = "the repository's key";
+
+impl Hex {
+    /// `GET names`, `versions`, `packages/NAME`, `policies/NAME`. Source: contract hex §2.
+    pub(super) async fn signed(&self, request: &Request<'_>, action: &Action) -> Result<Reply, Error> {
+        let found = self.signed_document(&self.trusted().await?, action, &Demand::of(request.headers)).await?;
+        Ok(replies::reply(found, OCTETS, HOUR))
+    }
+
+    /// `GET docs/NAME-VERSION.tar.gz`. Source: contract hex §3.4.
+    pub(super) async fn docs(
+        &self,
+        request: &Request<'_>,
+        name: &PackageName,
+        version: &Version,
+    ) -> Result<Reply, Error> {
+        let want = self.sources.docs(name, version)?;
+        let what = format!("the documentation of {name} {version}");
+        let found = self.document(&want, &Demand::of(request.headers), &what).await?;
+        Ok(replies::reply(found, OCTETS, DAY))
+    }
+
+    /// `GET public_key`: the pinned one, in the form that every client takes. Source: contract hex §2.1.
+    pub(super) async fn public_key(&self) -> Result<Reply, Error> {
+        let pem = self.trusted().await?.key.to_pem();
+        let etag = http::HeaderValue::try_from(format!("\"{}\"", Digest::of(pem.as_bytes())));
+        let mut reply = Reply::bytes(StatusCode::OK, "text/plain; charset=utf-8", pem);
+        reply.set(CACHE_CONTROL, HOUR);
+        if let Ok(etag) = etag {
+            reply.set(ETAG, etag);
+        }
+        Ok(reply)
+    }
+
+    /// Returns whose word is taken; of a repository that is known by a fingerprint, the key is asked of itself.
+    pub(super) async fn trusted(&self) -> Result<Arc<Trusted>, Error> {
+        let key = match &self.pin {
+            Pin::Key(key) => key.clone(),
+            Pin::Fingerprint(_) => self.fetch_key().await?,
+        };
+        Ok(Arc::new(Trusted { repository: self.repository.clone(), key }))
+    }
+
+    async fn fetch_key(&self) -> Result<PublicKey, Error> {
+        let want = self.sources.public_key(&self.repository, &self.pin)?;
+        let found = self.document(&want, &Demand::NONE, KEY).await?;
+        let admitted = self.pin.admit(&read(found.body).await?);
+        admitted.map_err(|_| Error::internal("a key that was proved cannot be read"))
+    }
+
+    pub(super) async fn signed_document(
+        &self,
+        trusted: &Arc<Trusted>,
+        action: &Action,
+        demand: &Demand,
+    ) -> Result<Found, Error> {
+        let want = self.sources.signed(trusted, action)?;
+        self.document(&want, demand, &action.path()).await
+    }
+
+    pub(super) async fn document(&self, want: &Arc<Resource>, demand: &Demand, what: &str) -> Result<Found, Error> {
+        self.mirror.document(want, demand).await.map_err(|error| Error::of_mirror(error, what))
+    }
+}
+
+/// Returns the demand of a client that knows of something newer than what is held.
+pub(super) fn newest(demand: &Demand) -> Demand {
+    Demand { newest: true, only_if_cached: demand.only_if_cached, ..Demand::NONE }
+}
+
+/// Reads a document into memory.
+pub(super) async fn read(body: Body) -> Result<Bytes, Error> {
+    bodies::apart(move || Ok(bodies::read_all(body)?)).await
+}

@@ -1,0 +1,38 @@
+//! Answers as clients of a repository have them. Source: contract hex §1.2.
+
+use http::header::{ACCEPT_RANGES, AGE, CACHE_CONTROL, CONTENT_TYPE, ETAG, LAST_MODIFIED};
+use http::{HeaderValue, StatusCode};
+
+use crate::base::http::Reply;
+use crate::mirror::Found;
+
+pub const OCTETS: HeaderValue = HeaderValue::from_static("application/octet-stream");
+pub const TEXT: HeaderValue = HeaderValue::from_static("text/plain; charset=utf-8");
+pub const CSV: HeaderValue = HeaderValue::from_static("text/csv");
+
+pub const HOUR: HeaderValue = HeaderValue::from_static("public, max-age=3600");
+pub const DAY: HeaderValue = HeaderValue::from_static("public, max-age=86400");
+pub const WEEK: HeaderValue = HeaderValue::from_static("public, max-age=604800");
+pub const NO_TIME: HeaderValue = HeaderValue::from_static("no-cache");
+
+const BYTES: HeaderValue = HeaderValue::from_static("bytes");
+
+/// Answers with what was found, byte for byte; always under an entity tag, without which rebar3 takes no tarball.
+pub fn reply(found: Found, content_type: HeaderValue, cache_control: HeaderValue) -> Reply {
+    let mut reply = Reply::empty(StatusCode::OK);
+    reply.set(CONTENT_TYPE, content_type);
+    reply.set(ACCEPT_RANGES, BYTES);
+    reply.set(CACHE_CONTROL, cache_control);
+    reply.set(AGE, HeaderValue::from(found.age.as_secs()));
+    let digest = found.entry.as_ref().and_then(|entry| entry.digest);
+    let ours = || digest.and_then(|digest| HeaderValue::try_from(format!("\"{digest}\"")).ok());
+    if let Some(etag) = found.etag.or_else(ours) {
+        reply.set(ETAG, etag);
+    }
+    if let Some(modified) = found.last_modified {
+        reply.set(LAST_MODIFIED, modified);
+    }
+    reply.note.cache = found.cache;
+    reply.body = found.body;
+    reply
+}

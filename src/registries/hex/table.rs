@@ -1,0 +1,44 @@
+//! The old registry: one table of everything, and its signature beside it. Source: contract hex §1.5.
+
+use super::Hex;
+use super::documents::read;
+use super::error::Error;
+use super::replies::{self, HOUR, OCTETS, TEXT};
+use crate::base::http::{Reply, Request};
+use crate::mirror::fresh::Demand;
+use crate::mirror::{self, Found};
+
+/// What errors call the two.
+const TABLE: &str = "registry.ets.gz";
+const SIGNATURE: &str = "registry.ets.gz.signed";
+
+impl Hex {
+    /// `GET registry.ets.gz`. A signature of another moment is asked for again, once.
+    pub(super) async fn table(&self, request: &Request<'_>) -> Result<Reply, Error> {
+        let demand = Demand::of(request.headers);
+        let found = match self.find_table(&demand, &demand).await? {
+            Err(mirror::Error::Unproven(_)) => {
+                let newest = Demand { newest: true, ..demand };
+                self.find_table(&demand, &newest).await?
+            }
+            found => found,
+        };
+        Ok(replies::reply(found.map_err(|error| Error::of_mirror(error, TABLE))?, OCTETS, HOUR))
+    }
+
+    /// `GET registry.ets.gz.signed`.
+    pub(super) async fn table_signature(&self, request: &Request<'_>) -> Result<Reply, Error> {
+        let found = self.find_signature(&Demand::of(request.headers)).await?;
+        Ok(replies::reply(found, TEXT, HOUR))
+    }
+
+    async fn find_table(&self, demand: &Demand, of_signature: &Demand) -> Result<Result<Found, mirror::Error>, Error> {
+        let signature = read(self.find_signature(of_signature).await?.body).await?;
+        let want = self.sources.table(&self.trusted().await?, signature.to_vec())?;
+        Ok(self.mirror.document(&want, demand).await)
+    }
+
+    async fn find_signature(&self, demand: &Demand) -> Result<Found, Error> {
+        self.document(&self.sources.table_signature()?, demand, SIGNATURE).await
+    }
+}
