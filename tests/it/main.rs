@@ -8,6 +8,7 @@ mod faults;
 mod files;
 mod fullness;
 mod herd;
+mod hex;
 mod house;
 mod layers;
 mod nessemble;

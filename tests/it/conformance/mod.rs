@@ -6,6 +6,7 @@
 mod failing;
 mod files;
 mod guarding;
+mod hex;
 mod nessemble;
 mod niso;
 mod npm;
@@ -210,6 +211,7 @@ macro_rules! row {
 }
 
 row!(npm_registry, npm::Npm);
+row!(hex_repository, hex::Hex);
 row!(file_tree, files::Files);
 row!(niso_registry, niso::Niso);
 row!(nessemble_registry, nessemble::Nessemble);

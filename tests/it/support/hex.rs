@@ -14,7 +14,7 @@ use bytes::Bytes;
 use sha2::{Digest, Sha512};
 
 pub use self::packages::{Package, Release};
-pub use self::signing::Key;
+pub use self::signing::{Key, PinnedKey};
 
 use self::protobuf::{bytes, message, number, text};
 use super::random::{fingerprint, hex};

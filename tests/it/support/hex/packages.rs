@@ -5,6 +5,7 @@
 use bytes::Bytes;
 use sha2::{Digest, Sha256};
 
+use super::super::random::Random;
 use super::super::resource::gzip;
 use super::protobuf::{bytes, message, number, text};
 
@@ -80,10 +81,22 @@ impl Release {
 
     /// Makes a release that needs others: name and requirement.
     pub fn depending(name: &str, version: &str, dependencies: &[(&str, &str)]) -> Self {
+        Self::holding(name, version, dependencies, &[])
+    }
+
+    /// Makes a release whose tarball has this many bytes at least; names tell the bytes apart.
+    pub fn sized(name: &str, version: &str, size: usize) -> Self {
+        let seed = name.bytes().fold(7, |seed: u64, byte| seed.wrapping_mul(31).wrapping_add(byte.into()));
+        Self::holding(name, version, &[], &Random::new(seed).bytes(size))
+    }
+
+    fn holding(name: &str, version: &str, dependencies: &[(&str, &str)], filler: &[u8]) -> Self {
         let project = format!(
             "defmodule Made.MixProject do\n  use Mix.Project\n  def project, do: [app: :{name}, version: \"{version}\"]\nend\n"
         );
-        let files: &[(&str, &[u8])] = &[("mix.exs", project.as_bytes()), ("lib/made.ex", b"defmodule Made do\nend\n")];
+        let made: &[u8] = b"defmodule Made do\nend\n";
+        let files = &[("mix.exs", project.as_bytes()), ("lib/made.ex", made), ("priv/filler.bin", filler)];
+        let files = if filler.is_empty() { &files[..2] } else { &files[..] };
         let contents = gzip(&archive(files));
         let metadata = metadata(name, version, dependencies);
         let inner = Sha256::digest([b"3", metadata.as_bytes(), &contents].concat()).to_vec();

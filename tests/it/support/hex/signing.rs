@@ -6,9 +6,13 @@ use heliostat::registries::hex::keys::PublicKey;
 use ring::rand::SystemRandom;
 use ring::rsa::KeyPair;
 use ring::signature::{KeyPair as _, RSA_PKCS1_SHA512};
+use tempfile::TempDir;
 
 /// One signing key.
 pub struct Key(KeyPair);
+
+/// The public half of one in a file, as an operator has it.
+pub struct PinnedKey(TempDir);
 
 impl Key {
     /// The one that tests have pinned.
@@ -47,5 +51,20 @@ impl Key {
     pub fn fingerprint(&self) -> String {
         let key = PublicKey::parse(self.to_pem().as_bytes()).expect("our own key can be read");
         key.fingerprint().to_string()
+    }
+}
+
+// === impl PinnedKey ===
+
+impl PinnedKey {
+    pub fn of(key: &Key) -> Self {
+        let home = tempfile::tempdir().expect("a temporary directory");
+        std::fs::write(home.path().join("key.pem"), key.to_pem()).expect("a temporary directory can be written");
+        Self(home)
+    }
+
+    /// Returns the line for a mount that pins it.
+    pub fn line(&self) -> String {
+        format!("public_key = {:?}\n", self.0.path().join("key.pem").display().to_string())
     }
 }

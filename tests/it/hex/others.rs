@@ -1,0 +1,93 @@
+//! Keys, documentation, builds, the old registry.
+
+use super::{World, assert_refused};
+use crate::support::fault::Fault;
+use crate::support::heliostat::Heliostat;
+use crate::support::hex::{FakeHex, Key};
+use crate::support::http::Ask;
+use crate::support::resource::Resource;
+
+#[tokio::test]
+async fn the_pinned_key_is_shown_in_the_form_that_every_client_takes() {
+    let world = World::shared().await;
+    let answer = world.get("/public_key").await;
+    assert!(answer.status == 200 && answer.text().starts_with("-----BEGIN PUBLIC KEY-----\n"), "{}", answer.summary());
+}
+
+#[tokio::test]
+async fn a_key_that_is_known_by_its_fingerprint_is_asked_for_and_no_other_is_taken() {
+    let fake = FakeHex::start_as("acme", Key::repository());
+    let package = fake.publish_plain("pinned");
+    for (pinned, right) in [(Key::repository(), true), (Key::stranger(), false)] {
+        let lines = format!("repository = \"acme\"\nfingerprint = \"{}\"\n", pinned.fingerprint());
+        let heliostat = Heliostat::builder().dialect("hex", &fake.upstream.url(), &lines, "").start().await;
+        for (path, expected) in [
+            ("/hex/packages/pinned", fake.package_document(&package)),
+            ("/hex/tarballs/pinned-1.0.0.tar", package.release("1.0.0").tarball.clone()),
+        ] {
+            let answer = heliostat.ask(&Ask::get(path)).await;
+            if right {
+                assert!(answer.is(&expected), "{path}: {}", answer.summary());
+            } else {
+                assert_refused(&answer, 502);
+            }
+        }
+    }
+}
+
+#[tokio::test]
+async fn documentation_is_kept_if_it_is_whole_and_keeps_to_itself() {
+    let world = World::shared().await;
+    let docs = world.fake.document("told", "1.0.0", &[("index.html", b"<html>")]);
+    for _ in 0..2 {
+        let answer = world.get("/docs/told-1.0.0.tar.gz").await;
+        assert!(answer.is(&docs) && answer.headers.has("etag"), "{}", answer.summary());
+    }
+    assert_eq!(world.fake.upstream.count("/docs/told-1.0.0.tar.gz"), 1);
+    for (version, body) in [("1.0.1", docs.slice(..docs.len() - 4)), ("1.0.2", "<html>".into())] {
+        let path = format!("/docs/told-{version}.tar.gz");
+        world.fake.upstream.put(&path, Resource::artifact(body.clone()));
+        assert_refused(&world.get(&path).await, 502);
+        assert!(!world.keeps(&body));
+    }
+}
+
+#[tokio::test]
+async fn builds_are_held_to_their_list() {
+    let world = World::start("negative_ttl = \"0s\"\n").await;
+    let none = world.get("/installs/hex-1.x.csv").await;
+    assert!(none.is(b""), "no update: {}", none.summary());
+    assert_refused(&world.get("/installs/hex-1.x.csv.signed").await, 404);
+    world.fake.publish_build("2.0.6", "1.14.0", b"a build");
+    for path in ["/installs/hex-1.x.csv", "/installs/hex-1.x.csv.signed", "/installs/1.14.0/hex-2.0.6.ez"] {
+        let theirs = world.fake.upstream.resource(path).expect("what was published").body;
+        let answer = world.get(path).await;
+        assert!(answer.is(&theirs), "{path}: {}", answer.summary());
+    }
+    let other = "/installs/1.14.0/hex-2.0.7.ez";
+    world.fake.publish_build("2.0.7", "1.14.0", b"another build");
+    world.fake.upstream.put(other, Resource::artifact(&b"other bytes!!"[..]));
+    let answer = world.get(other).await;
+    assert!(!(answer.status == 200 && answer.completed()), "{}", answer.summary());
+    assert!(!world.keeps(b"other bytes!!"));
+    assert_refused(&world.get("/installs/1.14.0/hex-9.9.9.ez").await, 404);
+    world.fake.upstream.put("/installs/hex.csv", Resource::new("text/html", "<html>"));
+    assert_refused(&world.get("/installs/hex.csv").await, 502);
+}
+
+#[tokio::test]
+async fn the_old_registry_is_held_to_its_signature() {
+    let world = World::start("negative_ttl = \"0s\"\n").await;
+    assert_refused(&world.get("/registry.ets.gz").await, 404);
+    world.fake.publish_v1(b"a table of everything");
+    world.fake.upstream.fail("/registry.ets.gz", Fault::FlipBit { offset: 14, bit: 1 });
+    assert_refused(&world.get("/registry.ets.gz").await, 502);
+    world.fake.upstream.heal("/registry.ets.gz");
+    // The signature that is held is of another moment, and is asked for again.
+    world.fake.publish_v1(b"another table");
+    for path in ["/registry.ets.gz", "/registry.ets.gz.signed"] {
+        let theirs = world.fake.upstream.resource(path).expect("what was published").body;
+        let answer = world.get(path).await;
+        assert!(answer.is(&theirs), "{path}: {}", answer.summary());
+    }
+}
