@@ -74,6 +74,11 @@ impl Default for Dialect {
 }
 
 impl Dialect {
+    /// Returns every dialect, with its keys at their defaults.
+    pub(super) fn all() -> impl Iterator<Item = Self> {
+        DIALECTS.iter().map(|(_, make)| make())
+    }
+
     pub fn as_str(&self) -> &'static str {
         match self {
             Self::Npm(_) => "npm",

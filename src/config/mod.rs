@@ -157,7 +157,7 @@ impl Default for Config {
             store: Store::default(),
             fetch: Fetch::default(),
             limits: Limits::default(),
-            mounts: vec![Mount::default()],
+            mounts: Mount::defaults(),
         }
     }
 }

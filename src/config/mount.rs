@@ -82,7 +82,12 @@ impl Mount {
         }
     }
 
-    /// Reads all mounts; none given is one npm mount.
+    /// Returns the mounts of a server that is told of none: one of each dialect that finds its upstream by itself.
+    pub(super) fn defaults() -> Vec<Self> {
+        Dialect::all().filter(|dialect| !dialect.needs_upstream()).map(Self::of).collect()
+    }
+
+    /// Reads all mounts; none given are the default ones.
     pub(super) fn read_all(root: &mut Section<'_>, listen: &Listen) -> Vec<Self> {
         let mut mounts: Vec<Self> = Vec::new();
         root.sections("mount", |section| {
@@ -92,7 +97,7 @@ impl Mount {
             mount.check_upstreams(listen, section);
             mounts.push(mount);
         });
-        if mounts.is_empty() { vec![Self::default()] } else { mounts }
+        if mounts.is_empty() { Self::defaults() } else { mounts }
     }
 
     fn read(section: &mut Section<'_>) -> Self {

@@ -41,8 +41,6 @@ fn full() -> Config {
     let with = |credentials| Upstream { credentials: Some(credentials), ..Upstream::open(url("https://a.example/")) };
     config.mounts[0].upstreams = vec![with(Credentials::Token(secret())), with(basic)];
     config.mounts.push(Mount::of(Dialect::Files(Files::default())));
-    config.mounts.push(Mount::of(Dialect::Niso(Niso::default())));
-    config.mounts.push(Mount::of(Dialect::Nessemble(Nessemble::default())));
     config
 }
 
@@ -51,6 +49,15 @@ fn the_documented_file_is_the_default() {
     assert_eq!(read(DOCUMENTED), Ok(Config::default()));
     assert_eq!(read(""), Ok(Config::default()));
     assert_eq!(parse(None, &BTreeMap::new(), &Flags::default()), Ok(Config::default()));
+}
+
+#[test]
+fn a_server_that_is_told_of_no_mount_has_one_of_each_dialect_that_finds_its_upstream() {
+    let mounts = Config::default().mounts;
+    let places: Vec<_> = mounts.iter().map(|mount| (mount.name.as_str(), mount.path.as_str())).collect();
+    assert_eq!(places, [("npm", "/npm"), ("hex", "/hex"), ("niso", "/niso"), ("nessemble", "/nessemble")]);
+    assert!(mounts.iter().all(|mount| mount.upstreams.is_empty() && mount.dialect.as_str() == mount.name));
+    assert_eq!(read("[[mount]]\ndialect = \"hex\"\n").unwrap().mounts, [Mount::of(Dialect::Hex(Hex::default()))]);
 }
 
 #[test]

@@ -166,6 +166,20 @@ npm at http://127.0.0.1:4870/npm/ mirrors the registry that npm is set to on thi
   yarn 4   yarn config set --home npmRegistryServer http://127.0.0.1:4870/npm/ && yarn config set --home unsafeHttpWhitelist --json '["127.0.0.1"]'
   bun      export BUN_CONFIG_REGISTRY=http://127.0.0.1:4870/npm/
 
+hex at http://127.0.0.1:4870/hex/ mirrors https://repo.hex.pm/. To use it, paste:
+
+  mix      export HEX_MIRROR=http://127.0.0.1:4870/hex
+  rebar3   export HEX_CDN=http://127.0.0.1:4870/hex
+
+niso at http://127.0.0.1:4870/niso/ mirrors https://registry.niso.online/. To use it, paste:
+
+  niso     registry URL: http://127.0.0.1:4870/niso
+  curl     curl -fOJ http://127.0.0.1:4870/niso/v1/packages/NAME/latest/ARCH
+
+nessemble at http://127.0.0.1:4870/nessemble/ mirrors http://www.nessemble.com/registry/. To use it, paste:
+
+  nessemble  nessemble registry http://127.0.0.1:4870/nessemble
+
 "#;
         assert_eq!(text, format!("\nHeliostat {}\n{expected}", env!("CARGO_PKG_VERSION")));
     }

@@ -51,6 +51,24 @@ async fn health_and_metrics_are_answered_and_count() {
 }
 
 #[tokio::test]
+async fn a_server_that_is_told_of_no_mount_has_one_of_each_dialect_that_finds_its_upstream() {
+    let npm = ("NPM_CONFIG_REGISTRY", "https://registry.example");
+    let heliostat = Heliostat::builder().environment(npm.0, npm.1).top("offline", "true").start().await;
+    for (path, status) in [
+        ("/readyz", 200),
+        ("/npm/left-pad", 503),
+        ("/hex/packages/jason", 503),
+        ("/niso/v1/packages", 503),
+        ("/nessemble/package/sound", 503),
+        ("/nessemble/status", 200),
+        ("/files/node/index.json", 404),
+    ] {
+        let answer = heliostat.get(path).await;
+        assert_eq!(answer.status, status, "{path}: {}", answer.summary());
+    }
+}
+
+#[tokio::test]
 async fn a_flag_overrides_the_environment_and_that_the_file() {
     let registry = FakeRegistry::start();
     registry.publish_plain("told");
