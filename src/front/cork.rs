@@ -16,7 +16,7 @@ use pingora::protocols::{
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 
 /// What is held back until more comes, at most, in bytes: a head is shorter.
-const HELD: usize = 2 << 10;
+const HELD: usize = 4 << 10;
 
 /// A connection without TLS.
 #[derive(Debug)]
