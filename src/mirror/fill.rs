@@ -312,7 +312,7 @@ impl Fill {
             pinned: self.held.as_ref().is_some_and(|held| held.pinned),
             source: None,
             segments: Vec::new(),
-            release: self.want.release.clone().filter(|_| status == 200),
+            release: self.want.release.clone().filter(|release| status == 200 && !release.is_provisional),
             keep_first_seen: true,
         }
     }

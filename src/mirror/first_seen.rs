@@ -4,6 +4,7 @@
 //!
 //! - a new document, before anybody sees it. Where it vouches for other bytes, the words that were first proved are put
 //!   back, so that document and artifact go on agreeing; the rival is listed as an incident, once. A hit costs nothing.
+//!   In a signed one nothing can be put back: then it is the rival's bytes that are refused.
 //! - an artifact that is fetched again. Its document names the first hashes, so that other bytes fail their proof.
 //!
 //! An operator who accepts the rival has all of this forgotten ([`super::store::Store::accept`]).
@@ -43,8 +44,10 @@ pub type IsOf<'a> = dyn Fn(Digest, &Integrity) -> Option<bool> + 'a;
 #[derive(Debug, Default)]
 pub struct Reading {
     pub rivals: Vec<Rival>,
-    /// The document with the first words put back; none where there is no rival.
+    /// The document with the first words put back; none where there is no rival, or where nothing can be put back.
     pub mended: Option<Vec<u8>>,
+    /// Releases that were proved and that it no longer has, where its dialect cares.
+    pub lost: Vec<String>,
 }
 
 /// Other bytes under the name of a release.
@@ -79,8 +82,10 @@ impl Fill {
         }
         let (want, store, known) = (Arc::clone(&self.want), self.engine.store.clone(), Arc::clone(&firsts));
         let read = move || mend(&want, &store, &*chronicle, settled, &known);
-        let (settled, rivals) = tokio::task::spawn_blocking(read).await.map_err(|_| Error::Died)??;
+        let (settled, Reading { rivals, lost, .. }) =
+            tokio::task::spawn_blocking(read).await.map_err(|_| Error::Died)??;
         self.tell_of(&firsts, &rivals).await;
+        self.count_lost(&settled, &lost);
         Ok(settled)
     }
 
@@ -106,6 +111,16 @@ impl Fill {
         if let Err(error) = self.engine.store.note_rivals(news).await {
             tracing::warn!(error = &error as &dyn std::error::Error, "rivals of what was seen first not written down");
         }
+    }
+
+    /// Counts releases that have gone since the document was kept last: it may be an old one.
+    fn count_lost(&self, settled: &Settled, lost: &[String]) {
+        let is_known = self.held.as_ref().is_some_and(|held| held.digest == Some(settled.hashed.digest));
+        if lost.is_empty() || is_known {
+            return;
+        }
+        self.engine.metrics.releases_lost.inc_by(lost.len() as u64);
+        tracing::warn!(key = self.want.key, releases = lost.join(", "), "document lacks releases that were proved");
     }
 
     // === Artifacts ===
@@ -161,19 +176,19 @@ fn mend(
     chronicle: &dyn Chronicle,
     settled: Settled,
     firsts: &[First],
-) -> Result<(Settled, Vec<Rival>), Error> {
+) -> Result<(Settled, Reading), Error> {
     let is_of = |digest, promised: &Integrity| {
         store.is_of(digest, promised).unwrap_or_else(|error| {
             tracing::warn!(%digest, %error, "kept content not read");
             None
         })
     };
-    let Reading { rivals, mended } = chronicle.read(&settled.body, firsts, &is_of).map_err(Error::disk)?;
-    let Some(mended) = mended else { return Ok((settled, rivals)) };
+    let mut reading = chronicle.read(&settled.body, firsts, &is_of).map_err(Error::disk)?;
+    let Some(mended) = reading.mended.take() else { return Ok((settled, reading)) };
     // Proved anew: what is kept and served is the mended one.
     let mut mended = document::settle(want, mended.into(), false)?;
     mended.proved.push(HELD.to_owned());
-    Ok((mended, rivals))
+    Ok((mended, reading))
 }
 
 fn print(first: &First, claim: &str) -> String {

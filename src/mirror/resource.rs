@@ -51,6 +51,8 @@ pub struct Release {
     pub testimony: Option<String>,
     /// The key and the digest of the document that says so.
     pub document: Option<(Arc<str>, Digest)>,
+    /// Its bytes may still be replaced by rights: what was first seen is held to, but this is not remembered as that.
+    pub is_provisional: bool,
 }
 
 /// Whether the bytes under a name may change.

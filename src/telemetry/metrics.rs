@@ -60,6 +60,8 @@ metrics! {
     waiters: IntGauge = "heliostat_waiters" [];
     /// Bodies refused because a proof failed, by kind of proof.
     proofs_failed: IntCounterVec = "heliostat_proofs_failed_total" ["kind"];
+    /// Releases that were proved and that a later document of their package lacks: withdrawn, or an old one replayed.
+    releases_lost: IntCounter = "heliostat_releases_lost_total" [];
     /// Bytes kept on disk.
     store_bytes: IntGauge = "heliostat_store_bytes" [];
     /// Entries kept on disk.

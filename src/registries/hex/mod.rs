@@ -27,6 +27,7 @@ mod clients;
 mod documents;
 pub mod error;
 mod fault;
+mod first_seen;
 mod installs;
 pub mod keys;
 pub mod name;

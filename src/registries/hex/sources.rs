@@ -6,6 +6,7 @@ use http::header::ACCEPT_ENCODING;
 use http::{HeaderMap, HeaderValue};
 
 use super::error::Error;
+use super::first_seen::Releases;
 use super::keys::Pin;
 use super::name::{PackageName, RepositoryName, Version};
 use super::proofs::{Checksums, Trusted};
@@ -13,7 +14,7 @@ use super::routes::{Action, Root};
 use super::vouch::{self, Document};
 use super::wire::{Archive, Install};
 use crate::base::digest::Digest;
-use crate::mirror::resource::{Resource, Upstream};
+use crate::mirror::resource::{Release, Resource, Upstream};
 use crate::mirror::verify::Proof;
 use crate::registries::shelf::Shelf;
 
@@ -27,11 +28,13 @@ pub struct Sources {
 }
 
 /// What a proved document says of one tarball.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Promised {
     pub checksums: Checksums,
     /// Its publisher may still put other bytes in its place. Source: contract hex §3.5.
     pub may_change: bool,
+    /// The key and the digest of the document that says so.
+    pub document: Option<(Arc<str>, Digest)>,
 }
 
 impl Sources {
@@ -50,7 +53,12 @@ impl Sources {
         };
         let signer = signer(&trusted.repository, &Pin::Key(trusted.key.clone()));
         let key = self.shelf.key(&self.upstream, &["/signed/", &signer, "/", &action.path()]);
-        self.document(key, action, package, vouch::document(trusted, document))
+        let chronicle = match action {
+            Action::Package { name, .. } => Some(Arc::new(Releases::of(&self.shelf.mount, name, trusted)) as Arc<_>),
+            _ => None,
+        };
+        let resource = self.document(key, action, package, vouch::document(trusted, document))?;
+        Ok(Arc::new(Resource { chronicle, ..resource }))
     }
 
     /// A tarball that a proved document promises. Other bytes under another checksum are another resource.
@@ -60,13 +68,16 @@ impl Sources {
         let action = Action::Tarball { root: Root::Main, name: name.clone(), version: version.clone() };
         let sum = promised.checksums.outer.to_hex();
         let key = self.shelf.key(&self.upstream, &["/tarball/", &sum, "/", &action.path()]);
-        let release = format!("{}/{name}@{version}", self.shelf.mount);
         Ok(Arc::new(Resource {
             package: name.to_string(),
             etag: HeaderValue::try_from(format!("\"{sum}\"")).ok(),
             proofs: vouch::tarball(&promised.checksums),
-            // What may still change is not held to.
-            release: (!promised.may_change).then(|| release.into()),
+            release: Some(Release {
+                name: Releases::name(&self.shelf.mount, name, version),
+                testimony: None,
+                document: promised.document.clone(),
+                is_provisional: promised.may_change,
+            }),
             ..self.shelf.artifact(&self.upstream, key, self.url(&action.path())?)
         }))
     }
@@ -75,14 +86,14 @@ impl Sources {
     pub fn docs(&self, name: &PackageName, version: &Version) -> Result<Arc<Resource>, Error> {
         let action = Action::Docs { root: Root::Main, name: name.clone(), version: version.clone() };
         let key = self.shelf.key(&self.upstream, &["/docs/", &action.path()]);
-        self.document(key, &action, name.to_string(), vouch::docs())
+        self.document(key, &action, name.to_string(), vouch::docs()).map(Arc::new)
     }
 
     /// The repository's key, which is believed only if it is the pinned one. Source: contract hex §2.1.
     pub fn public_key(&self, repository: &RepositoryName, pin: &Pin) -> Result<Arc<Resource>, Error> {
         let action = Action::PublicKey { root: Root::Main };
         let key = self.shelf.key(&self.upstream, &["/public_key/", &signer(repository, pin)]);
-        self.document(key, &action, String::new(), vouch::public_key(pin.clone()))
+        self.document(key, &action, String::new(), vouch::public_key(pin.clone())).map(Arc::new)
     }
 
     /// A list of builds, or its signature. Source: contract hex §1.4.
@@ -94,7 +105,7 @@ impl Sources {
             Install::Archive(_) => return Err(Error::internal("no list of builds")),
         };
         let key = self.shelf.key(&self.upstream, &["/installs/", &action.path()]);
-        self.document(key, &action, String::new(), proofs)
+        self.document(key, &action, String::new(), proofs).map(Arc::new)
     }
 
     /// A build that its list has, with what the list says of it. Source: contract hex §1.4.
@@ -110,24 +121,18 @@ impl Sources {
     pub fn table(&self, trusted: &Arc<Trusted>, signature: Vec<u8>) -> Result<Arc<Resource>, Error> {
         let signer = signer(&trusted.repository, &Pin::Key(trusted.key.clone()));
         let key = self.shelf.key(&self.upstream, &["/table/", &signer]);
-        self.document(key, &Action::RegistryV1, String::new(), vouch::registry_v1(trusted, signature))
+        self.document(key, &Action::RegistryV1, String::new(), vouch::registry_v1(trusted, signature)).map(Arc::new)
     }
 
     pub fn table_signature(&self) -> Result<Arc<Resource>, Error> {
         let key = self.shelf.key(&self.upstream, &["/table_signature"]);
-        self.document(key, &Action::RegistryV1Signature, String::new(), vouch::signature())
+        self.document(key, &Action::RegistryV1Signature, String::new(), vouch::signature()).map(Arc::new)
     }
 
-    fn document(
-        &self,
-        key: String,
-        action: &Action,
-        package: String,
-        proofs: Vec<Proof>,
-    ) -> Result<Arc<Resource>, Error> {
+    fn document(&self, key: String, action: &Action, package: String, proofs: Vec<Proof>) -> Result<Resource, Error> {
         let document = self.shelf.document(&self.upstream, key, self.url(&action.path())?);
         let headers = HeaderMap::from_iter([(ACCEPT_ENCODING, IDENTITY)]);
-        Ok(Arc::new(Resource { package, headers, proofs, ..document }))
+        Ok(Resource { package, headers, proofs, ..document })
     }
 
     fn url(&self, path: &str) -> Result<url::Url, Error> {
@@ -167,7 +172,8 @@ mod tests {
     }
 
     fn promised(may_change: bool) -> Promised {
-        Promised { checksums: Parts::of("jason", "1.0.0").release("1.0.0").checksums().unwrap(), may_change }
+        let checksums = Parts::of("jason", "1.0.0").release("1.0.0").checksums().unwrap();
+        Promised { checksums, may_change, document: None }
     }
 
     #[test]
@@ -202,13 +208,12 @@ mod tests {
     }
 
     #[test]
-    fn a_release_is_held_to_once_it_can_no_longer_change() {
+    fn a_release_is_remembered_once_it_can_no_longer_change() {
         let (sources, (name, version)) = (sources("hex"), jason());
-        let held = |may_change| {
+        for may_change in [false, true] {
             let want = sources.tarball(&name, &version, &promised(may_change)).unwrap();
-            want.release.as_ref().map(|release| release.name.clone())
-        };
-        assert_eq!(held(false).as_deref(), Some("hex/jason@1.0.0"));
-        assert_eq!(held(true), None);
+            let release = want.release.as_ref().unwrap();
+            assert_eq!((release.name.as_str(), release.is_provisional), ("hex/jason@1.0.0", may_change));
+        }
     }
 }

@@ -13,6 +13,7 @@ use super::replies::{self, OCTETS, WEEK};
 use super::routes::{Action, Root};
 use super::sources::Promised;
 use super::wire::{Package, Release};
+use crate::base::digest::Digest;
 use crate::base::http::{CacheState, Reply, Request};
 use crate::mirror::fresh::Demand;
 use crate::mirror::{self, Found, Resource};
@@ -25,6 +26,8 @@ const FIRST_DAY: Duration = Duration::from_secs(86_400);
 /// A package as its proved document has it.
 struct Described {
     package: Package,
+    /// The key and the digest that the document is kept under.
+    place: Option<(Arc<str>, Digest)>,
     cache: CacheState,
     /// When upstream last vouched for the document.
     vouched_at: SystemTime,
@@ -72,10 +75,11 @@ impl Hex {
         let found = self.signed_document(&trusted, &action, demand).await?;
         let entry = found.entry.as_ref().ok_or_else(|| Error::internal("a document that is not kept"))?;
         let (cache, vouched_at) = (found.cache, entry.validated_at);
+        let place = entry.digest.map(|digest| (Arc::clone(&entry.key), digest));
         let (body, name) = (found.body, name.clone());
         let read = move || Ok::<_, Error>(trusted.package(&bodies::read_all(body)?, &name)?);
         let package = bodies::apart(read).await?;
-        Ok(Described { package, cache, vouched_at })
+        Ok(Described { package, place, cache, vouched_at })
     }
 
     /// Fetches a tarball, or finds it, and waits until all of it is proved.
@@ -91,7 +95,8 @@ impl Hex {
 impl Described {
     fn promised(&self, version: &Version) -> Option<Promised> {
         let checksums = Checksums::find(&self.package, version)?;
-        Some(Promised { checksums, may_change: may_change(&self.package, version, self.vouched_at) })
+        let may_change = may_change(&self.package, version, self.vouched_at);
+        Some(Promised { checksums, may_change, document: self.place.clone() })
     }
 
     /// Tells that the document does not have what was asked for; one that is stale cannot tell.

@@ -38,6 +38,7 @@ impl Chronicle for First {
             (Some(first), Some(now)) if first != now => Ok(Reading {
                 rivals: vec![Rival { release: self.name.clone(), claim: format!("sha1 {now}") }],
                 mended: Some(with_shasum(document, first).map_err(io::Error::other)?),
+                ..Reading::default()
             }),
             _ => Ok(Reading::default()),
         }

@@ -90,6 +90,7 @@ impl Sources {
                 name: First::of(&self.shelf.mount, title, version).name,
                 testimony: package.shasum.clone(),
                 document,
+                is_provisional: false,
             }),
             max_bytes: LARGEST,
             ..self.shelf.artifact(self.upstream(), key, url)

@@ -53,7 +53,7 @@ impl Chronicle for Releases {
             rows.push(rival.map_or(row.written, |(_, testimony)| testimony));
         }
         let mended = (!rivals.is_empty()).then(|| format!("[{}]", rows.join(",")).into_bytes());
-        Ok(Reading { rivals, mended })
+        Ok(Reading { rivals, mended, ..Reading::default() })
     }
 }
 

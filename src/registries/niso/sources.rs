@@ -79,6 +79,7 @@ impl Sources {
                 name: Releases::of(&self.shelf.mount, name).name(version, arch),
                 testimony: Some(row.written.to_owned()),
                 document,
+                is_provisional: false,
             }),
             ..self.shelf.artifact(upstream, key, url)
         }))

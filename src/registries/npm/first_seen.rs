@@ -55,7 +55,7 @@ impl Chronicle for Releases {
             }
         }
         let mended = (!earlier.is_empty()).then(|| dists.with(&earlier));
-        Ok(Reading { rivals, mended })
+        Ok(Reading { rivals, mended, ..Reading::default() })
     }
 }
 

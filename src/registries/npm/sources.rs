@@ -89,6 +89,7 @@ impl Sources {
                 name: Releases::of(&self.shelf.mount, name).name(version),
                 testimony,
                 document,
+                is_provisional: false,
             }),
             ..self.shelf.artifact(upstream, key, tarball_url(upstream, url)?)
         }))

@@ -98,11 +98,46 @@ async fn a_release_is_held_to_what_it_was_when_first_seen() {
     let old = world.fake.publish_plain("held");
     let path = old.tarball_path("1.0.0");
     assert!(world.get(&path).await.is(&old.release("1.0.0").tarball));
-    let new = Package::new("held").with(other("held"));
+    let now = SystemTime::now().duration_since(UNIX_EPOCH).expect("a time after 1970").as_secs();
+    // That it says to be new does not help: it was seen before.
+    let new = Package::new("held").with(Release { published_at: now, ..other("held") });
     world.fake.publish(&new);
-    assert_refused(&world.get(&path).await, 403);
+    // What was signed cannot be mended: it is served, and listed, once.
+    for _ in 0..2 {
+        assert!(world.get("/packages/held").await.is(&world.fake.package_document(&new)));
+        let incidents = world.heliostat.incidents(Some("held")).await;
+        let details: Vec<_> =
+            incidents.iter().map(|incident| incident["detail"].as_str().unwrap_or_default()).collect();
+        assert!(details.len() == 1 && details[0].starts_with("hex/held@1.0.0 was sha256 "), "{details:?}");
+    }
+    for _ in 0..2 {
+        let answer = world.get(&path).await;
+        assert_refused(&answer, 403);
+        assert!(answer.header("x-hex-message").is_some_and(|message| message.contains("held 1.0.0")));
+    }
     assert!(!world.keeps(&new.release("1.0.0").tarball));
-    assert_eq!(world.heliostat.incidents(Some("held")).await.len(), 1);
+    // Its other releases are none the worse.
+    let more = new.with(Release::of("held", "1.1.0"));
+    world.fake.publish(&more);
+    assert!(world.get(&more.tarball_path("1.1.0")).await.is(&more.release("1.1.0").tarball));
+    // As soon as upstream is right again, so is all of it.
+    world.fake.publish(&old);
+    assert!(world.get(&path).await.is(&old.release("1.0.0").tarball));
+}
+
+#[tokio::test]
+async fn releases_that_a_document_loses_are_counted() {
+    let world = World::start("max_ttl = \"0s\"\n").await;
+    let old = Package::with_versions("lost", &["1.0.0"]);
+    let new = old.clone().with(Release::of("lost", "1.1.0"));
+    world.fake.publish(&new);
+    assert!(world.get(&new.tarball_path("1.1.0")).await.is(&new.release("1.1.0").tarball));
+    world.fake.publish(&old);
+    for _ in 0..2 {
+        assert!(world.get("/packages/lost").await.is(&world.fake.package_document(&old)));
+        assert_eq!(world.heliostat.metric("heliostat_releases_lost_total", &[]).await, 1.0);
+    }
+    assert_refused(&world.get(&new.tarball_path("1.1.0")).await, 404);
 }
 
 #[tokio::test]

@@ -170,7 +170,7 @@ async fn what_vouched_for_releases_first_is_found_by_their_package() {
     let bench = Bench::new();
     for name in ["npm/a@1", "npm/a@2", "npm/aa@1", "npm/A@1", "npm/@a/b@1", "other/a@1"] {
         let testimony = Some(format!("words for {name}"));
-        let release = Some(Release { name: name.to_owned(), testimony, document: None });
+        let release = Some(Release { name: name.to_owned(), testimony, ..Release::default() });
         keep(&bench.store, Draft { release, ..bench.draft(name) }, name.as_bytes()).await.unwrap();
     }
     let bench = bench.restart().await;
@@ -185,7 +185,7 @@ async fn what_vouched_for_releases_first_is_found_by_their_package() {
     assert_eq!(firsts, [expected("npm/a@1"), expected("npm/a@2")]);
     // Proved again, it is vouched for in today's words; without any, in those there were.
     for testimony in [Some("newer words".to_owned()), None] {
-        let release = Some(Release { name: "npm/a@1".to_owned(), testimony, document: None });
+        let release = Some(Release { name: "npm/a@1".to_owned(), testimony, ..Release::default() });
         keep(&bench.store, Draft { release, ..bench.draft("a@1") }, b"npm/a@1").await.unwrap();
         let first = bench.store.first_seen("npm/a@1").await.unwrap().unwrap();
         assert_eq!(first.testimony.as_deref(), Some("newer words"));
