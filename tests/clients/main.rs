@@ -2,9 +2,10 @@
 //!
 //! [`tools`] installs the pinned clients once, [`mirror`] starts the server under test, [`sandbox`] gives each run of a
 //! client a home and a cache of its own. [`installs`] uses the registry this machine's npm is configured with, whatever
-//! it lacks; [`full`] uses our own upstream, which has everything the contract knows.
+//! it lacks; [`full`] uses our own upstream, which has everything the contract knows. [`rebar3`] is the machine's own, with
+//! Hex repositories of ours.
 //!
-//! Without npm on the machine the tests skip aloud; with `CI=true` they fail instead.
+//! Without npm or rebar3 on the machine their tests skip aloud; with `CI=true` they fail instead.
 
 #![expect(clippy::panic, reason = "a test that cannot go on fails")]
 #![expect(clippy::disallowed_methods, reason = "tests run programs and make their own files")]
@@ -16,16 +17,18 @@ mod lockfile;
 mod mirror;
 mod modules;
 mod project;
+mod rebar3;
 mod run;
 mod sandbox;
 mod tools;
 
-// The raw client and the fake registry of tests/it; what they themselves promise is tested there.
+// The raw client and the fake registries of tests/it; what they themselves promise is tested there.
 #[expect(dead_code, reason = "tests/it uses the rest")]
 #[path = "../it/support"]
 mod support {
     pub mod fault;
     pub mod heliostat;
+    pub mod hex;
     pub mod http;
     pub mod packages;
     pub mod random;

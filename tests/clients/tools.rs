@@ -45,8 +45,16 @@ pub struct Tools {
 /// When they cannot be had and `CI=true`: there a missing client is a failure.
 pub fn ready() -> Option<Tools> {
     static TOOLS: OnceLock<Result<Tools, String>> = OnceLock::new();
-    match TOOLS.get_or_init(Tools::install) {
-        Ok(tools) => Some(tools.clone()),
+    or_skipped(TOOLS.get_or_init(Tools::install)).cloned()
+}
+
+/// Returns what is at hand; `None` after saying on standard error why it is not.
+///
+/// # Panics
+/// When it cannot be had and `CI=true`.
+pub fn or_skipped<T>(had: &Result<T, String>) -> Option<&T> {
+    match had {
+        Ok(had) => Some(had),
         Err(why) => {
             assert!(std::env::var("CI").as_deref() != Ok("true"), "the clients are needed in CI: {why}");
             // Not by a macro: the harness would keep it to itself when the test passes.

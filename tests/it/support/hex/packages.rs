@@ -90,6 +90,19 @@ impl Release {
         Self::holding(name, version, &[], &Random::new(seed).bytes(size))
     }
 
+    /// Makes a release that rebar3 builds: an application that needs others.
+    pub fn in_erlang(name: &str, version: &str, dependencies: &[(&str, &str)]) -> Self {
+        let needs: String = dependencies.iter().map(|(name, _)| format!(", {name}")).collect();
+        let application = format!(
+            "{{application, {name}, [{{description, \"Made for a test\"}}, {{vsn, \"{version}\"}}, \
+             {{applications, [kernel, stdlib{needs}]}}]}}.\n"
+        );
+        let module = format!("-module({name}).\n-export([version/0]).\nversion() -> \"{version}\".\n");
+        let (application_file, module_file) = (format!("src/{name}.app.src"), format!("src/{name}.erl"));
+        let files = [(application_file.as_str(), application.as_bytes()), (&module_file, module.as_bytes())];
+        Self::packed(name, version, dependencies, "rebar3", &files)
+    }
+
     fn holding(name: &str, version: &str, dependencies: &[(&str, &str)], filler: &[u8]) -> Self {
         let project = format!(
             "defmodule Made.MixProject do\n  use Mix.Project\n  def project, do: [app: :{name}, version: \"{version}\"]\nend\n"
@@ -97,8 +110,12 @@ impl Release {
         let made: &[u8] = b"defmodule Made do\nend\n";
         let files = &[("mix.exs", project.as_bytes()), ("lib/made.ex", made), ("priv/filler.bin", filler)];
         let files = if filler.is_empty() { &files[..2] } else { &files[..] };
+        Self::packed(name, version, dependencies, "mix", files)
+    }
+
+    fn packed(name: &str, version: &str, dependencies: &[(&str, &str)], tool: &str, files: &[(&str, &[u8])]) -> Self {
         let contents = gzip(&archive(files));
-        let metadata = metadata(name, version, dependencies);
+        let metadata = metadata(name, version, dependencies, tool, files);
         let inner = Sha256::digest([b"3", metadata.as_bytes(), &contents].concat()).to_vec();
         let checksum: String = inner.iter().map(|byte| format!("{byte:02X}")).collect();
         let entries: &[(&str, &[u8])] = &[
@@ -145,7 +162,7 @@ impl Release {
 }
 
 /// Prints metadata as mix writes it. Source: contract hex §3.2.
-fn metadata(name: &str, version: &str, dependencies: &[(&str, &str)]) -> String {
+fn metadata(name: &str, version: &str, dependencies: &[(&str, &str)], tool: &str, files: &[(&str, &[u8])]) -> String {
     let requirement = |(name, requirement): &(&str, &str)| {
         let pairs = [("name", name), ("app", name), ("requirement", requirement), ("repository", &"hexpm")];
         let pairs: Vec<String> =
@@ -153,11 +170,12 @@ fn metadata(name: &str, version: &str, dependencies: &[(&str, &str)]) -> String 
         format!("[{},{{<<\"optional\">>,false}}]", pairs.join(","))
     };
     let requirements: Vec<String> = dependencies.iter().map(requirement).collect();
+    let files = files.iter().map(|(path, _)| format!("<<\"{path}\">>")).collect::<Vec<_>>().join(",");
     let texts = [("name", name), ("version", version), ("app", name), ("description", "Made for a test")];
     let texts: String = texts.iter().map(|(key, value)| format!("{{<<\"{key}\">>,<<\"{value}\">>}}.\n")).collect();
     format!(
-        "{texts}{{<<\"files\">>,[<<\"mix.exs\">>,<<\"lib/made.ex\">>]}}.\n{{<<\"licenses\">>,[<<\"MIT\">>]}}.\n\
-         {{<<\"links\">>,[]}}.\n{{<<\"build_tools\">>,[<<\"mix\">>]}}.\n{{<<\"requirements\">>,[{}]}}.\n",
+        "{texts}{{<<\"files\">>,[{files}]}}.\n{{<<\"licenses\">>,[<<\"MIT\">>]}}.\n\
+         {{<<\"links\">>,[]}}.\n{{<<\"build_tools\">>,[<<\"{tool}\">>]}}.\n{{<<\"requirements\">>,[{}]}}.\n",
         requirements.join(",")
     )
 }

@@ -50,6 +50,12 @@ async fn every_document_is_proved_by_the_repositorys_key() {
     assert_eq!(pin.admit(&get(at, "/public_key").await.body).unwrap(), hexpm.key);
 }
 
+#[test]
+fn an_application_for_rebar_3_is_a_good_tarball_too() {
+    let release = Release::in_erlang("made", "1.0.0", &[("jason", "~> 1.0")]);
+    proofs::tarball(&release.tarball, &Sum::from_bytes(release.inner.try_into().unwrap())).unwrap();
+}
+
 #[tokio::test]
 async fn a_strangers_repository_and_sealed_lies_are_not_proved() {
     let fake = FakeHex::start_as("hexpm", Key::stranger());
