@@ -8,8 +8,9 @@ use http::header::{DATE, ETAG, HeaderMap, HeaderValue, IF_RANGE, LAST_MODIFIED, 
 use super::crash::{self, Step};
 use super::error::Error;
 use super::fetch::Response;
-use super::fill::{Fill, asked_to_wait, back_off, content_range};
+use super::fill::Fill;
 use super::flight::Head;
+use super::retry::{asked_to_wait, back_off};
 use super::room::Room;
 use super::shared::lifetime::date;
 use super::verify;
@@ -182,7 +183,7 @@ impl<'a> Download<'a> {
     /// Tells whether a partial answer is the rest of what there is.
     fn goes_on(&mut self, response: &Response) -> bool {
         self.skip = 0;
-        let Some((first, whole)) = content_range(response) else { return false };
+        let Some((first, whole)) = response.content_range() else { return false };
         first == self.received && self.is_promised(whole) && !self.is_other(response)
     }
 

@@ -8,7 +8,6 @@
 //! A fill belongs to nobody: clients come and go, it goes on.
 
 use std::sync::Arc;
-use std::time::{Duration, Instant};
 
 use super::crash::{self, Step};
 use super::document;
@@ -18,21 +17,17 @@ use super::fetch::{Ask, Response};
 use super::flight::{Change, Head, Landed, Pilot};
 use super::fresh::{self, Lifetimes};
 use super::resource::{Kind, Resource};
+use super::retry::back_off;
 use super::room::Room;
 use super::store::{self, Draft, Entry, Http};
 use super::{Engine, first_seen, verify};
 use crate::base::digest::Hashed;
 use crate::base::secret::SafeUrl;
 use bytes::Bytes;
-use http::header::{
-    CONTENT_ENCODING, CONTENT_RANGE, CONTENT_TYPE, ETAG, HeaderMap, IF_MODIFIED_SINCE, IF_NONE_MATCH, LAST_MODIFIED,
-};
+use http::header::{CONTENT_ENCODING, CONTENT_TYPE, ETAG, HeaderMap, IF_MODIFIED_SINCE, IF_NONE_MATCH, LAST_MODIFIED};
 
 /// An artifact that only its whole content proves is held in memory for that, up to this many bytes.
 const WHOLE: u64 = 64 * 1024 * 1024;
-
-/// The first wait before another try; it doubles, and is drawn at random between half and all of it.
-const BACK_OFF: Duration = Duration::from_millis(100);
 
 /// One fill under way.
 pub struct Fill {
@@ -118,36 +113,6 @@ impl Fill {
     async fn landed_before(&self) -> Option<Arc<Entry>> {
         let entry = self.engine.find(&self.want.key).await?;
         self.held.as_ref().is_none_or(|held| entry.validated_at > held.validated_at).then_some(entry)
-    }
-
-    /// Asks upstream, again if need be, until the time for a first byte is over.
-    pub async fn ask(&self, conditions: &HeaderMap) -> Result<Response, Error> {
-        let (started, settings) = (Instant::now(), self.engine.fetch.settings());
-        let mut attempt = 1;
-        loop {
-            let left = settings.first_byte_timeout.saturating_sub(started.elapsed());
-            let error = match self.engine.fetch.send(self.question(conditions), left).await {
-                Ok(response) => return Ok(response),
-                Err(error) => error,
-            };
-            let asked = asked_to_wait(&error);
-            let pause = back_off(attempt).max(asked);
-            if !error.may_be_retried()
-                || attempt >= settings.attempts
-                || !asked.is_zero() && self.may_serve_held()
-                || started.elapsed() + pause >= settings.first_byte_timeout
-            {
-                return Err(error);
-            }
-            tokio::time::sleep(pause).await;
-            attempt += 1;
-        }
-    }
-
-    /// Tells whether what is held may be served at once, rather than after the wait that upstream asks for.
-    fn may_serve_held(&self) -> bool {
-        let times = self.held.as_ref().map(|held| super::times(held, self.want.kind));
-        times.is_some_and(|times| fresh::may_serve_stale(&times, &self.want.rules, self.engine.clock.now()))
     }
 
     /// Builds the GET for this resource under `conditions`.
@@ -365,27 +330,6 @@ impl Fill {
             tracing::error!(error = %Chain(&error), "incident not listed");
         }
     }
-}
-
-/// Returns the wait before try number `attempt` + 1.
-pub fn back_off(attempt: u32) -> Duration {
-    let whole = BACK_OFF * 2u32.saturating_pow(attempt.saturating_sub(1).min(6));
-    whole.mul_f64(0.5 + rand::random::<f64>() / 2.0)
-}
-
-/// Returns how long upstream wants to be left alone.
-pub fn asked_to_wait(error: &Error) -> Duration {
-    match error {
-        Error::Unreachable { retry_after: Some(pause), .. } => *pause,
-        _ => Duration::ZERO,
-    }
-}
-
-/// Returns where a partial answer starts, and how long the whole is: `bytes 100-199/200`. Source: RFC 9110 §14.4.
-pub fn content_range(response: &Response) -> Option<(u64, Option<u64>)> {
-    let (span, whole) = response.header(CONTENT_RANGE)?.strip_prefix("bytes ")?.split_once('/')?;
-    let (first, _) = span.split_once('-')?;
-    Some((first.parse().ok()?, whole.parse().ok()))
 }
 
 /// Prints an error with its causes.

@@ -30,6 +30,7 @@ pub mod prepare;
 mod question;
 mod recent;
 pub mod resource;
+mod retry;
 mod room;
 pub mod shared;
 mod spool;

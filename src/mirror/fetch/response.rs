@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use bytes::Bytes;
-use http::header::CONTENT_LENGTH;
+use http::header::{CONTENT_LENGTH, CONTENT_RANGE};
 use http::{HeaderMap, HeaderName, StatusCode};
 use tokio::sync::OwnedSemaphorePermit;
 use tokio::time::timeout;
@@ -79,5 +79,12 @@ impl Response {
     /// Returns the length of the body in bytes, where upstream tells it.
     pub fn length(&self) -> Option<u64> {
         self.header(CONTENT_LENGTH)?.parse().ok()
+    }
+
+    /// Returns where a partial answer starts, and how long the whole is: `bytes 100-199/200`. Source: RFC 9110 §14.4.
+    pub fn content_range(&self) -> Option<(u64, Option<u64>)> {
+        let (span, whole) = self.header(CONTENT_RANGE)?.strip_prefix("bytes ")?.split_once('/')?;
+        let (first, _) = span.split_once('-')?;
+        Some((first.parse().ok()?, whole.parse().ok()))
     }
 }
