@@ -50,7 +50,9 @@ use self::keys::{Pin, PublicKey};
 use self::name::RepositoryName;
 use self::routes::{Action, Root};
 use self::sources::Sources;
+use self::wire::Package;
 use super::desk::Desk;
+use super::memo::Memo;
 use super::shelf::Shelf;
 use super::{Opening, Place, Registry, SetUp};
 use crate::base::http::{Handler, Outcome, Request};
@@ -61,12 +63,17 @@ use crate::mirror::Mirror;
 /// The public repository. Source: contract hex, head.
 const REPOSITORY: &str = "https://repo.hex.pm/";
 
+/// Packages remembered as they were read, in bytes as they are written.
+const PACKAGES: usize = 16 << 20;
+
 /// One Hex mount.
 pub struct Hex {
     mirror: Mirror,
     sources: Sources,
     repository: RepositoryName,
     pin: Pin,
+    /// By the digests of their proved documents.
+    packages: Memo<Arc<Package>>,
     /// Where the HTTP API is; none where nothing is passed through.
     api: Option<Api>,
 }
@@ -96,6 +103,7 @@ impl Registry for config::Hex {
             mirror: opening.mirror,
             repository: RepositoryName::parse(&self.repository).expect("a mount is checked before it is opened"),
             pin: pin(self).expect("a mount is checked before it is opened"),
+            packages: Memo::new(PACKAGES),
             api: api.map(|api| api.at_most(opening.max_request_bytes)),
             sources: Sources::new(Shelf::new(opening.mount), upstream),
         })

@@ -8,13 +8,13 @@ use super::Hex;
 use super::documents::newest;
 use super::error::Error;
 use super::name::{PackageName, Version};
-use super::proofs::Checksums;
+use super::proofs::{Checksums, Trusted};
 use super::replies::{self, OCTETS, WEEK};
 use super::routes::{Action, Root};
 use super::sources::Promised;
-use super::wire::{Package, Release};
+use super::wire::{self, Package, Release};
 use crate::base::digest::Digest;
-use crate::base::http::{CacheState, Reply, Request};
+use crate::base::http::{Body, CacheState, Reply, Request};
 use crate::mirror::fresh::Demand;
 use crate::mirror::{self, Found, Resource};
 use crate::registries::bodies;
@@ -25,7 +25,7 @@ const FIRST_DAY: Duration = Duration::from_secs(86_400);
 
 /// A package as its proved document has it.
 struct Described {
-    package: Package,
+    package: Arc<Package>,
     /// The key and the digest that the document is kept under.
     place: Option<(Arc<str>, Digest)>,
     cache: CacheState,
@@ -75,11 +75,27 @@ impl Hex {
         let found = self.signed_document(&trusted, &action, demand).await?;
         let entry = found.entry.as_ref().ok_or_else(|| Error::internal("a document that is not kept"))?;
         let (cache, vouched_at) = (found.cache, entry.validated_at);
-        let place = entry.digest.map(|digest| (Arc::clone(&entry.key), digest));
-        let (body, name) = (found.body, name.clone());
+        let digest = entry.digest.ok_or_else(|| Error::internal("a document without its digest"))?;
+        let place = Some((Arc::clone(&entry.key), digest));
+        let package = match self.packages.find(&digest) {
+            Some(package) => package,
+            None => self.read_package(found.body, digest, (&trusted, name)).await?,
+        };
+        Ok(Described { package, place, cache, vouched_at })
+    }
+
+    /// Reads the document of a package, as the one who is trusted has signed it.
+    async fn read_package(
+        &self,
+        body: Body,
+        digest: Digest,
+        (trusted, name): (&Arc<Trusted>, &PackageName),
+    ) -> Result<Arc<Package>, Error> {
+        let (trusted, name) = (Arc::clone(trusted), name.clone());
         let read = move || Ok::<_, Error>(trusted.package(&bodies::read_all(body)?, &name)?);
         let package = bodies::apart(read).await?;
-        Ok(Described { package, place, cache, vouched_at })
+        let weight = wire::length_of(&package);
+        Ok(self.packages.keep(digest, Arc::new(package), weight))
     }
 
     /// Fetches a tarball, or finds it, and waits until all of it is proved.

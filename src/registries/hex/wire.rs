@@ -77,5 +77,10 @@ pub fn parse_message<M: Message + Default>(bytes: Bytes) -> Result<M, Error> {
     M::decode(bytes).map_err(Error::Protobuf)
 }
 
+/// Returns how long a message is when it is written, uncompressed, in bytes.
+pub fn length_of(message: &impl Message) -> usize {
+    message.encoded_len()
+}
+
 #[cfg(test)]
 mod tests;

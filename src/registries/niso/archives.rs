@@ -1,5 +1,6 @@
 //! Archives, and what is made of them: what the list of versions vouches for is known before a byte is asked of upstream.
 
+use bytes::Bytes;
 use http::HeaderValue;
 use http::header::{AGE, ETAG};
 
@@ -50,7 +51,9 @@ impl Niso {
                     let limits = wire::Limits::default();
                     proofs::check_archive(bodies::reader(body), &name, &version, &limits).map_err(Error::from)
                 };
-                self.manifests.keep(checksum, bodies::apart(open).await?.manifest.into())
+                let text: Bytes = bodies::apart(open).await?.manifest.into();
+                let weight = text.len();
+                self.manifests.keep(checksum, text, weight)
             }
         };
         let mut reply = replies::manifest(text, &wish.spec);
@@ -91,7 +94,7 @@ impl Niso {
     }
 
     /// Finds a chunk in an archive that was cut here, if that is still kept, and still holds it.
-    async fn own_chunk(&self, hash: &Digest) -> Result<Option<bytes::Bytes>, Error> {
+    async fn own_chunk(&self, hash: &Digest) -> Result<Option<Bytes>, Error> {
         let Some((archive, place)) = self.cuts.place(hash) else { return Ok(None) };
         let found = self.mirror.find_artifact(&archive).await;
         let Some(found) = found.map_err(|error| Error::of_mirror(error, "chunk"))? else { return Ok(None) };

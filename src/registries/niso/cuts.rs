@@ -1,19 +1,15 @@
-//! What was worked out of archives that were proved: their manifests, and where their chunks lie. In memory, bounded; the
-//! oldest are forgotten first, and worked out again when they are asked for.
+//! Where the chunks of archives lie that were proved. In memory, bounded; the oldest archives are forgotten first, and cut
+//! again when they are asked for.
 
 use std::collections::{HashMap, VecDeque};
 use std::ops::Range;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-
-use bytes::Bytes;
 
 use super::wire::Chunk;
 use crate::base::digest::Digest;
 
 /// Chunks remembered, those of 16 GiB or so.
 const MOST_CHUNKS: usize = 1 << 18;
-/// Manifests remembered, in bytes.
-const MOST_MANIFESTS: usize = 16 << 20;
 
 /// An archive cut into chunks.
 #[derive(Debug)]
@@ -37,18 +33,6 @@ struct Known {
     order: VecDeque<Arc<Cut>>,
     /// All chunks of all archives.
     chunks: usize,
-}
-
-/// The manifests of archives, by their checksums. Held for a few lines only.
-#[derive(Default)]
-pub struct Manifests(Mutex<Texts>);
-
-#[derive(Default)]
-struct Texts {
-    by_archive: HashMap<Digest, Bytes>,
-    /// The oldest first.
-    order: VecDeque<Digest>,
-    bytes: usize,
 }
 
 // === impl Cuts ===
@@ -110,34 +94,6 @@ impl Known {
     }
 }
 
-// === impl Manifests ===
-
-impl Manifests {
-    pub fn find(&self, checksum: &Digest) -> Option<Bytes> {
-        self.lock().by_archive.get(checksum).cloned()
-    }
-
-    /// Remembers a manifest.
-    pub fn keep(&self, checksum: Digest, text: Bytes) -> Bytes {
-        let mut texts = self.lock();
-        if texts.by_archive.insert(checksum, text.clone()).is_none() {
-            texts.bytes += text.len();
-            texts.order.push_back(checksum);
-        }
-        while texts.bytes > MOST_MANIFESTS
-            && let Some(oldest) = texts.order.pop_front()
-        {
-            let dropped = texts.by_archive.remove(&oldest);
-            texts.bytes -= dropped.map_or(0, |text| text.len());
-        }
-        text
-    }
-
-    fn lock(&self) -> MutexGuard<'_, Texts> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -177,16 +133,5 @@ mod tests {
         assert!(cuts.find(&Digest::of(b"old")).is_none() && cuts.place(&hash(u64::MAX)).is_none());
         assert_eq!(cuts.place(&hash(1)), Some(("new".to_owned(), 0..1)));
         assert_eq!(cuts.lock().chunks, MOST_CHUNKS);
-    }
-
-    #[test]
-    fn manifests_are_remembered_within_their_room() {
-        let manifests = Manifests::default();
-        let (one, other) = (Digest::of(b"1"), Digest::of(b"2"));
-        manifests.keep(one, Bytes::from(vec![b'1'; MOST_MANIFESTS / 2]));
-        manifests.keep(one, Bytes::from(vec![b'1'; MOST_MANIFESTS / 2]));
-        assert!(manifests.find(&one).is_some());
-        manifests.keep(other, Bytes::from(vec![b'2'; MOST_MANIFESTS / 2 + 1]));
-        assert!(manifests.find(&one).is_none() && manifests.find(&other).is_some());
     }
 }

@@ -37,15 +37,17 @@ pub mod wire;
 
 use std::sync::Arc;
 
+use bytes::Bytes;
 use tokio::sync::Semaphore;
 
-use self::cuts::{Cuts, Manifests};
+use self::cuts::Cuts;
 use self::documents::Wish;
 use self::error::Error;
 use self::name::Slash;
 use self::routes::Action;
 use self::sources::Sources;
 use super::desk::Desk;
+use super::memo::Memo;
 use super::shelf::Shelf;
 use super::{Opening, Place, Registry, SetUp};
 use crate::base::http::{Handler, Outcome, Request};
@@ -56,6 +58,9 @@ use crate::mirror::Mirror;
 /// The public registry. Source: contract niso.
 const REGISTRY: &str = "https://registry.niso.online/";
 
+/// Manifests remembered, in bytes.
+const MANIFESTS: usize = 16 << 20;
+
 /// Archives that are opened or cut at once.
 const TURNS: usize = 2;
 
@@ -64,7 +69,8 @@ pub struct Niso {
     mirror: Mirror,
     sources: Arc<Sources>,
     cuts: Cuts,
-    manifests: Manifests,
+    /// By the checksums of their archives.
+    manifests: Memo<Bytes>,
     turns: Semaphore,
 }
 
@@ -87,7 +93,7 @@ impl Registry for config::Niso {
             mirror: opening.mirror,
             sources: Arc::new(Sources::new(Shelf::new(opening.mount), opening.upstreams, slash)),
             cuts: Cuts::default(),
-            manifests: Manifests::default(),
+            manifests: Memo::new(MANIFESTS),
             turns: Semaphore::new(TURNS),
         })
     }
