@@ -101,6 +101,8 @@ pub struct Forward {
     /// The upstream's own credentials. The client's are for us and never leave, but where a dialect finds that they were
     /// made for this very upstream.
     pub authorization: Option<Secret>,
+    /// What else of the client's goes along, where a dialect finds that it was made for this very upstream.
+    pub headers: HeaderMap,
     /// Longest request body passed on, in bytes.
     pub max_body: u64,
     /// Hears the head of the answer before the client does.

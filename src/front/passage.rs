@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 use http::StatusCode;
 use http::header::{
     ACCEPT, ACCEPT_ENCODING, ACCEPT_LANGUAGE, ALT_SVC, AUTHORIZATION, CONTENT_ENCODING, CONTENT_LENGTH, CONTENT_TYPE,
-    HOST, HeaderName, HeaderValue, IF_MATCH, IF_MODIFIED_SINCE, IF_NONE_MATCH, IF_RANGE, IF_UNMODIFIED_SINCE,
+    EXPECT, HOST, HeaderName, HeaderValue, IF_MATCH, IF_MODIFIED_SINCE, IF_NONE_MATCH, IF_RANGE, IF_UNMODIFIED_SINCE,
     PROXY_AUTHORIZATION, RANGE, SET_COOKIE, STRICT_TRANSPORT_SECURITY, TRANSFER_ENCODING, USER_AGENT, VIA,
 };
 use pingora::http::{RequestHeader, ResponseHeader};
@@ -22,13 +22,15 @@ pub const TOO_LARGE: ErrorType = ErrorType::new("BodyTooLarge");
 
 /// What of a client's request an upstream gets to see. All else stays here: credentials for us, cookies, and whatever a
 /// client may come to send that we do not know.
-const PASSED: [HeaderName; 15] = [
+const PASSED: [HeaderName; 16] = [
     ACCEPT,
     ACCEPT_ENCODING,
     ACCEPT_LANGUAGE,
     CONTENT_ENCODING,
     CONTENT_LENGTH,
     CONTENT_TYPE,
+    // Who waits to be told to go on is told so by the upstream, or refused before the body is sent.
+    EXPECT,
     IF_MATCH,
     IF_MODIFIED_SINCE,
     IF_NONE_MATCH,
@@ -115,6 +117,9 @@ impl Passage {
         request.set_raw_path(self.forward.target.as_bytes())?;
         request.insert_header(HOST, self.authority())?;
         request.append_header(VIA, format!("1.1 {via}"))?;
+        for (name, value) in &self.forward.headers {
+            request.insert_header(name, value)?;
+        }
         if let Some(secret) = &self.forward.authorization {
             request.insert_header(AUTHORIZATION, sensitive(secret)?)?;
         }
@@ -193,6 +198,7 @@ pub fn rewrite_response(response: &mut ResponseHeader, via: &str, request_id: &H
 
 #[cfg(test)]
 mod tests {
+    use http::HeaderMap;
     use pingora::upstreams::peer::Peer;
 
     use super::*;
@@ -216,13 +222,14 @@ mod tests {
             tls,
             target: "/-/v1/search?text=a".into(),
             authorization: Some(Secret::new("Bearer ours")),
+            headers: HeaderMap::from_iter([(HeaderName::from_static("x-hex-otp"), HeaderValue::from_static("123456"))]),
             max_body: 10,
             listener: None,
         })
     }
 
     #[test]
-    fn an_upstream_sees_our_credentials_and_none_of_the_clients() {
+    fn an_upstream_sees_our_credentials_and_of_the_clients_what_is_for_it() {
         let mut request = RequestHeader::build("GET", b"/npm/-/v1/search?text=a", None).unwrap();
         for (name, value) in [
             ("Host", "mirror:4870"),
@@ -245,6 +252,7 @@ mod tests {
             "host: registry.example",
             "via: 1.1 somebody",
             "via: 1.1 us",
+            "x-hex-otp: 123456",
         ];
         assert_eq!(sent, expected);
         assert_eq!(request.raw_path(), b"/-/v1/search?text=a");
@@ -294,7 +302,7 @@ mod tests {
 
     #[async_trait::async_trait]
     impl crate::base::http::Listener for Heard {
-        async fn hear(&self, status: StatusCode, _headers: &http::HeaderMap) {
+        async fn hear(&self, status: StatusCode, _headers: &HeaderMap) {
             self.0.lock().unwrap().push(status.as_u16());
         }
     }

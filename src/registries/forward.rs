@@ -1,5 +1,7 @@
 //! What a mirror has no answer to: streamed to the upstream and back.
 
+use http::HeaderMap;
+
 use crate::base::http::{Forward, Request};
 use crate::mirror::{self, Mirror, Upstream};
 
@@ -23,6 +25,7 @@ pub async fn forward(
         tls: upstream.url.scheme() == "https",
         target,
         authorization: upstream.authorization.clone(),
+        headers: HeaderMap::new(),
         max_body,
         listener: None,
     })

@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use http::header::AUTHORIZATION;
+use http::{HeaderMap, HeaderName};
 use url::Url;
 
 use super::Hex;
@@ -15,6 +16,12 @@ use crate::registries::forward::forward;
 
 /// The public repository's.
 const HEXPM: &str = "https://hex.pm/api/";
+
+/// A second factor, for the API that asked for it. Source: contract hex §7.2.
+const SECOND_FACTOR: HeaderName = HeaderName::from_static("x-hex-otp");
+
+/// The largest package, and documentation, in bytes. Source: contract hex §3.3.
+const LARGEST: u64 = 16 << 20;
 
 /// The API of a mount.
 pub struct Api {
@@ -41,9 +48,9 @@ impl Api {
         Some(Self { upstream, writes: keys.api_writes, max_body: 0 })
     }
 
-    /// Sets the longest request body, in bytes.
+    /// Sets the longest request body, in bytes; where publishing is allowed, packages may be as large as they may be.
     pub fn at_most(self, max_body: u64) -> Self {
-        Self { max_body, ..self }
+        Self { max_body: if self.writes { max_body.max(LARGEST) } else { max_body }, ..self }
     }
 }
 
@@ -58,11 +65,17 @@ impl Hex {
         let path = format!("{}{target}", api.upstream.url.path());
         let passed = forward(&self.mirror, &api.upstream, "api", path, api.max_body).await;
         let passed = passed.map_err(|error| Error::of_mirror(error, "the API"))?;
-        Ok(Forward { authorization: credentials(request)?, ..passed })
+        Ok(Forward { authorization: credentials(request)?, headers: second_factor(request), ..passed })
     }
 }
 
-fn credentials(request: &Request<'_>) -> Result<Option<Secret>, Error> {
+fn second_factor(request: &Request<'_>) -> HeaderMap {
+    let value = request.headers.get(&SECOND_FACTOR).cloned();
+    value.into_iter().map(|value| (SECOND_FACTOR, value)).collect()
+}
+
+/// Returns what a client shows to the repository that it asks.
+pub fn credentials(request: &Request<'_>) -> Result<Option<Secret>, Error> {
     let Some(value) = request.headers.get(AUTHORIZATION) else { return Ok(None) };
     let text = value.to_str().map_err(|_| Error::bad_request("the credentials are no text"))?;
     Ok(Some(Secret::new(text)))

@@ -1,9 +1,21 @@
 //! The HTTP API: passed through with the client's own credentials, or refused in the client's own format.
 
+use std::time::Duration;
+
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::{TcpListener, TcpStream};
+
 use super::World;
 use crate::support::http::Ask;
 use crate::support::resource::Resource;
 use crate::support::upstream::FakeUpstream;
+
+/// The largest package. Source: contract hex §3.3.
+const LARGEST: usize = 16 << 20;
+
+/// How an API asks for a second factor. Source: contract hex §7.2.
+const REFUSED: &str = "HTTP/1.1 401 Unauthorized\r\nwww-authenticate: Bearer realm=\"hex\", error=\"totp_required\"\r\n\
+    content-length: 0\r\nconnection: close\r\n\r\n";
 
 /// Starts an API, and a mirror whose mount has it and these further lines.
 async fn start(mount: &str) -> (FakeUpstream, World) {
@@ -39,11 +51,78 @@ async fn reads_pass_with_the_clients_own_credentials_and_writes_do_not() {
 async fn writes_pass_where_the_mount_allows_them() {
     let (api, world) = start("api_writes = true\n").await;
     let post = Ask::post("/hex/api/packages/jason/releases", "tarball").header("authorization", "of-the-client");
-    let answer = world.heliostat.ask(&post).await;
+    let answer = world.heliostat.ask(&post.header("x-hex-otp", "123456").header("cookie", "a=b")).await;
     assert_eq!(answer.status, 200, "{}", answer.summary());
     let seen = api.seen("/api/packages/jason/releases");
     assert_eq!((seen[0].method.as_str(), seen[0].body.as_slice()), ("POST", &b"tarball"[..]));
     assert_eq!(seen[0].headers.get("authorization"), Some("of-the-client"));
+    assert_eq!((seen[0].headers.get("x-hex-otp"), seen[0].headers.get("cookie")), (Some("123456"), None));
+}
+
+#[tokio::test]
+async fn a_package_may_have_sixteen_mebibytes_and_no_byte_more() {
+    let (api, world) = start("api_writes = true\n").await;
+    let path = "/api/packages/jason/releases";
+    for (size, status) in [(LARGEST, 200), (LARGEST + 1, 413)] {
+        let answer = world.heliostat.ask(&Ask::post(&format!("/hex{path}"), vec![7; size])).await;
+        assert_eq!(answer.status, status, "{}", answer.summary());
+    }
+    let sizes: Vec<_> = api.seen(path).iter().map(|seen| seen.body.len()).collect();
+    assert_eq!(sizes, [LARGEST], "what is too large is not even begun");
+}
+
+/// mix asks before it sends a package, and waits for the answer. Source: contract hex §8.1.
+#[tokio::test]
+async fn who_asks_before_sending_a_body_is_answered_by_the_api() {
+    for (answer, goes_on) in [("HTTP/1.1 100 Continue\r\n\r\n", true), (REFUSED, false)] {
+        let listener = TcpListener::bind("127.0.0.1:0").await.expect("a free port");
+        let address = listener.local_addr().expect("an address");
+        let world = World::start(&format!("api = \"http://{address}/api\"\napi_writes = true\n")).await;
+        let served = tokio::spawn(serve_one(listener, answer));
+        let mut client = TcpStream::connect(world.heliostat.address()).await.expect("a server");
+        let head =
+            "POST /hex/api/publish HTTP/1.1\r\nhost: mirror\r\nexpect: 100-continue\r\ncontent-length: 7\r\n\r\n";
+        client.write_all(head.as_bytes()).await.expect("a head goes out");
+        let first = read_head(&mut client).await;
+        if goes_on {
+            assert!(first.starts_with("HTTP/1.1 100"), "{first}");
+            client.write_all(b"tarball").await.expect("a body goes out");
+            let last = read_head(&mut client).await;
+            assert!(last.starts_with("HTTP/1.1 201"), "{last}");
+        } else {
+            assert!(first.starts_with("HTTP/1.1 401") && first.contains("totp_required"), "{first}");
+        }
+        // Who is refused and does not send what it announced must leave.
+        drop(client);
+        let seen = served.await.expect("the API ends");
+        assert!(seen.to_ascii_lowercase().contains("expect: 100-continue"), "{seen}");
+        assert_eq!(seen.ends_with("tarball"), goes_on, "{seen}");
+    }
+}
+
+/// Reads the head of one request, answers it, and reads and answers its body if that comes. Returns what was read.
+async fn serve_one(listener: TcpListener, first: &str) -> String {
+    let (mut stream, _) = listener.accept().await.expect("a request");
+    let mut seen = read_head(&mut stream).await;
+    stream.write_all(first.as_bytes()).await.expect("an answer goes out");
+    let mut body = [0; 7];
+    if stream.read_exact(&mut body).await.is_ok() {
+        stream.write_all(b"HTTP/1.1 201 Created\r\ncontent-length: 0\r\n\r\n").await.expect("an answer goes out");
+        seen.push_str(&String::from_utf8_lossy(&body));
+    }
+    seen
+}
+
+/// Reads up to the empty line behind a head, within ten seconds.
+async fn read_head(stream: &mut TcpStream) -> String {
+    let read = async {
+        let mut head = Vec::new();
+        while !head.ends_with(b"\r\n\r\n") {
+            head.push(stream.read_u8().await.expect("a whole head"));
+        }
+        String::from_utf8(head).expect("a head is text")
+    };
+    tokio::time::timeout(Duration::from_secs(10), read).await.expect("a head in time")
 }
 
 #[tokio::test]
