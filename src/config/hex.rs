@@ -21,6 +21,8 @@ pub struct Hex {
     pub api: Option<SafeUrl>,
     /// Whether the API may be asked for more than GET and HEAD.
     pub api_writes: bool,
+    /// Whether repositories beside this one are served to whom they let in.
+    pub private: bool,
 }
 
 /// A PEM file and what it holds.
@@ -44,7 +46,14 @@ const SHA256_LENGTH: usize = 43;
 
 impl Default for Hex {
     fn default() -> Self {
-        Self { repository: HEXPM.to_owned(), public_key: None, fingerprint: None, api: None, api_writes: false }
+        Self {
+            repository: HEXPM.to_owned(),
+            public_key: None,
+            fingerprint: None,
+            api: None,
+            api_writes: false,
+            private: false,
+        }
     }
 }
 
@@ -61,6 +70,7 @@ impl Hex {
             fingerprint: section.value_with("fingerprint", self.fingerprint, read_optional(read_fingerprint)),
             api: section.value_with("api", self.api, read_optional(read_base_url)),
             api_writes: section.value("api_writes", self.api_writes),
+            private: section.value("private", self.private),
         };
         let is_mistaken = ["repository", "public_key", "fingerprint"].iter().any(|key| section.is_mistaken(key));
         match (&read.public_key, &read.fingerprint) {
@@ -76,12 +86,13 @@ impl Hex {
     }
 
     pub(super) fn print(&self, out: &mut Printer) {
-        let Self { repository, public_key, fingerprint, api, api_writes } = self;
+        let Self { repository, public_key, fingerprint, api, api_writes, private } = self;
         out.key("repository", repository);
         out.key("public_key", &public_key.as_ref().map(|key| key.file.clone()));
         out.key("fingerprint", fingerprint);
         out.key("api", api);
         out.key("api_writes", api_writes);
+        out.key("private", private);
     }
 }
 

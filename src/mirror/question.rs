@@ -3,13 +3,13 @@
 use std::sync::Arc;
 
 use bytes::Bytes;
-use http::StatusCode;
 use http::header::CONTENT_ENCODING;
+use http::{HeaderMap, StatusCode};
 use url::Url;
 
 use super::error::Error;
-use super::fetch::Post;
-use super::resource::Upstream;
+use super::fetch::{Ask, Failures, Post};
+use super::resource::{Redirects, Upstream};
 use super::{Mirror, document};
 
 /// A question in JSON.
@@ -29,6 +29,18 @@ pub struct Answer {
 }
 
 impl Mirror {
+    /// Asks an upstream for something, and returns only the status of its answer: whether it would give it.
+    ///
+    /// # Errors
+    /// Those of [`super::Fetch::send`].
+    pub async fn knock(&self, upstream: &Upstream, url: &Url) -> Result<StatusCode, Error> {
+        let none = &HeaderMap::new();
+        let (redirects, failures) = (Redirects::Follow, Failures::AreErrors);
+        let ask =
+            Ask { upstream, url, accept: None, gzip: false, headers: none, conditions: none, redirects, failures };
+        Ok(self.fetch().send(ask, self.fetch().settings().first_byte_timeout).await?.status)
+    }
+
     /// Asks an upstream, once. Any status is an answer.
     ///
     /// # Errors

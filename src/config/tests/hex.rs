@@ -22,7 +22,7 @@ fn the_public_repository_needs_no_keys() {
 
 #[test]
 fn every_key_of_a_repository_is_read_and_printed() {
-    let keys = "repository = \"acme_2\"\napi = \"https://hex.example/api\"\napi_writes = true\n";
+    let keys = "repository = \"acme_2\"\napi = \"https://hex.example/api\"\napi_writes = true\nprivate = true\n";
     let text = format!("{MOUNT}{keys}fingerprint = \"{}\"\n{UPSTREAM}", fingerprint());
     let config = read(&text).unwrap();
     let expected = Hex {
@@ -31,6 +31,7 @@ fn every_key_of_a_repository_is_read_and_printed() {
         fingerprint: Some(fingerprint()),
         api: Some(url("https://hex.example/api/")),
         api_writes: true,
+        private: true,
     };
     assert_eq!(config.mounts[0].dialect, Dialect::Hex(expected));
     assert_eq!(read(&config.to_string()), Ok(config));

@@ -63,7 +63,7 @@ impl Hex {
             return Err(Error::MethodNotAllowed { allow: ALLOW_READ });
         }
         let path = format!("{}{target}", api.upstream.url.path());
-        let passed = forward(&self.mirror, &api.upstream, "api", path, api.max_body).await;
+        let passed = forward(&self.repository.mirror, &api.upstream, "api", path, api.max_body).await;
         let passed = passed.map_err(|error| Error::of_mirror(error, "the API"))?;
         Ok(Forward { authorization: credentials(request)?, headers: second_factor(request), ..passed })
     }

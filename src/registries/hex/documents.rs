@@ -6,7 +6,7 @@ use bytes::Bytes;
 use http::StatusCode;
 use http::header::{CACHE_CONTROL, ETAG};
 
-use super::Hex;
+use super::Repository;
 use super::error::Error;
 use super::keys::{Pin, PublicKey};
 use super::name::{PackageName, Version};
@@ -22,7 +22,7 @@ use crate::registries::bodies;
 /// What an error calls the key.
 const KEY: &str = "the repository's key";
 
-impl Hex {
+impl Repository {
     /// `GET names`, `versions`, `packages/NAME`, `policies/NAME`. Source: contract hex §2.
     pub(super) async fn signed(&self, request: &Request<'_>, action: &Action) -> Result<Reply, Error> {
         let found = self.signed_document(&self.trusted().await?, action, &Demand::of(request.headers)).await?;
@@ -60,11 +60,11 @@ impl Hex {
             Pin::Key(key) => key.clone(),
             Pin::Fingerprint(_) => self.fetch_key().await?,
         };
-        Ok(Arc::new(Trusted { repository: self.repository.clone(), key }))
+        Ok(Arc::new(Trusted { repository: self.name.clone(), key }))
     }
 
     async fn fetch_key(&self) -> Result<PublicKey, Error> {
-        let want = self.sources.public_key(&self.repository, &self.pin)?;
+        let want = self.sources.public_key(&self.name, &self.pin)?;
         let found = self.document(&want, &Demand::NONE, KEY).await?;
         let admitted = self.pin.admit(&read(found.body).await?);
         admitted.map_err(|_| Error::internal("a key that was proved cannot be read"))

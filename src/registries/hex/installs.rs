@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use http::{HeaderValue, StatusCode};
 
-use super::Hex;
+use super::Repository;
 use super::documents::read;
 use super::error::Error;
 use super::replies::{self, CSV, NO_TIME, OCTETS, TEXT, WEEK};
@@ -15,7 +15,7 @@ use crate::base::http::{Reply, Request};
 use crate::mirror::fresh::Demand;
 use crate::mirror::verify::Proof;
 
-impl Hex {
+impl Repository {
     /// `GET installs/…`.
     pub(super) async fn install(&self, request: &Request<'_>, install: &Install) -> Result<Reply, Error> {
         match install {

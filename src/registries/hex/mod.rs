@@ -15,7 +15,8 @@
 //! | `GET registry.ets.gz`, `.signed` | mirrored | the repository's signature, from the file beside it |
 //! | `api/…` | passed through, where the mount has an API | nothing is kept |
 //!
-//! What lies below `repos/` is not served: it is private, and may be kept for nobody but its members.
+//! What lies below `repos/` is private: it is served where the mount says so, to whom the repository itself lets in
+//! ([`doors`]).
 //!
 //! What clients get is what was signed: a document is served as upstream's very bytes, never printed again and never
 //! under a `Content-Encoding`. One request: [`routes::parse`] reads the path once into an action; the action names the
@@ -25,6 +26,7 @@
 mod api;
 mod clients;
 mod documents;
+mod doors;
 pub mod error;
 mod fault;
 mod first_seen;
@@ -45,6 +47,7 @@ pub mod wire;
 use std::sync::Arc;
 
 use self::api::Api;
+use self::doors::Doors;
 use self::error::{Error, Shape, Told};
 use self::keys::{Pin, PublicKey};
 use self::name::RepositoryName;
@@ -55,8 +58,9 @@ use super::desk::Desk;
 use super::memo::Memo;
 use super::shelf::Shelf;
 use super::{Opening, Place, Registry, SetUp};
-use crate::base::http::{Handler, Outcome, Request};
-use crate::base::secret::SafeUrl;
+use crate::base::clock::Clock;
+use crate::base::http::{Handler, Outcome, Reply, Request};
+use crate::base::secret::{SafeUrl, Secret};
 use crate::config::{self, Listen};
 use crate::mirror::Mirror;
 
@@ -68,14 +72,22 @@ const PACKAGES: usize = 16 << 20;
 
 /// One Hex mount.
 pub struct Hex {
-    mirror: Mirror,
-    sources: Sources,
-    repository: RepositoryName,
-    pin: Pin,
-    /// By the digests of their proved documents.
-    packages: Memo<Arc<Package>>,
+    /// The one that is mirrored for everybody.
+    repository: Repository,
     /// Where the HTTP API is; none where nothing is passed through.
     api: Option<Api>,
+    /// Where private repositories are served.
+    doors: Option<Doors>,
+}
+
+/// One repository of a mount.
+pub struct Repository {
+    mirror: Mirror,
+    sources: Sources,
+    name: RepositoryName,
+    pin: Pin,
+    /// By the digests of their proved documents.
+    packages: Arc<Memo<Arc<Package>>>,
 }
 
 impl Registry for config::Hex {
@@ -99,13 +111,17 @@ impl Registry for config::Hex {
     fn open(&self, opening: Opening<'_>) -> Arc<dyn Handler> {
         let upstream = opening.upstreams.default;
         let api = opening.mount.passthrough.then(|| Api::of(self, opening.mount, &upstream)).flatten();
-        Arc::new(Hex {
+        let repository = Repository {
             mirror: opening.mirror,
-            repository: RepositoryName::parse(&self.repository).expect("a mount is checked before it is opened"),
-            pin: pin(self).expect("a mount is checked before it is opened"),
-            packages: Memo::new(PACKAGES),
-            api: api.map(|api| api.at_most(opening.max_request_bytes)),
             sources: Sources::new(Shelf::new(opening.mount), upstream),
+            name: RepositoryName::parse(&self.repository).expect("a mount is checked before it is opened"),
+            pin: pin(self).expect("a mount is checked before it is opened"),
+            packages: Arc::new(Memo::new(PACKAGES)),
+        };
+        Arc::new(Hex {
+            repository,
+            api: api.map(|api| api.at_most(opening.max_request_bytes)),
+            doors: self.private.then(|| Doors::new(Clock::default())),
         })
     }
 }
@@ -124,7 +140,7 @@ impl Desk for Hex {
     type Error = Told;
 
     fn mirror(&self) -> &Mirror {
-        &self.mirror
+        &self.repository.mirror
     }
 
     fn parse(&self, request: &Request<'_>) -> Result<Action, Told> {
@@ -140,22 +156,45 @@ impl Desk for Hex {
 
 impl Hex {
     async fn serve(&self, request: &Request<'_>, action: &Action) -> Result<Outcome, Error> {
-        if let Some(Root::Named(name)) = action.root() {
-            return Err(Error::Forbidden(format!("this mirror does not serve the private repository {name}").into()));
+        match action {
+            Action::Api { target } => Ok(Outcome::Forward(self.pass_through(request, target).await?)),
+            action => Ok(self.read(request, action).await?.into()),
         }
-        let reply = match action {
+    }
+
+    async fn read(&self, request: &Request<'_>, action: &Action) -> Result<Reply, Error> {
+        let Some(Root::Named(name)) = action.root() else { return self.repository.read(request, action).await };
+        let mut reply = self.enter(request, name).await?.read(request, action).await?;
+        replies::hide(&mut reply, action);
+        Ok(reply)
+    }
+}
+
+impl Repository {
+    /// Returns a repository beside this one, for who has these credentials there. It signs with the same key.
+    fn of_member(&self, name: &RepositoryName, credentials: Secret) -> Self {
+        Self {
+            mirror: self.mirror.clone(),
+            sources: self.sources.of_member(name, credentials),
+            name: name.clone(),
+            pin: self.pin.clone(),
+            packages: Arc::clone(&self.packages),
+        }
+    }
+
+    async fn read(&self, request: &Request<'_>, action: &Action) -> Result<Reply, Error> {
+        match action {
             Action::Names { .. } | Action::Versions { .. } | Action::Package { .. } | Action::Policy { .. } => {
-                self.signed(request, action).await?
+                self.signed(request, action).await
             }
-            Action::Tarball { name, version, .. } => self.tarball(request, name, version).await?,
-            Action::Docs { name, version, .. } => self.docs(request, name, version).await?,
-            Action::PublicKey { .. } => self.public_key().await?,
-            Action::Install(install) => self.install(request, install).await?,
-            Action::RegistryV1 => self.table(request).await?,
-            Action::RegistryV1Signature => self.table_signature(request).await?,
-            Action::Api { target } => return Ok(Outcome::Forward(self.pass_through(request, target).await?)),
-        };
-        Ok(reply.into())
+            Action::Tarball { name, version, .. } => self.tarball(request, name, version).await,
+            Action::Docs { name, version, .. } => self.docs(request, name, version).await,
+            Action::PublicKey { .. } => self.public_key().await,
+            Action::Install(install) => self.install(request, install).await,
+            Action::RegistryV1 => self.table(request).await,
+            Action::RegistryV1Signature => self.table_signature(request).await,
+            Action::Api { .. } => Err(Error::internal("the API is no part of a repository")),
+        }
     }
 }
 

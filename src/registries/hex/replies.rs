@@ -1,8 +1,9 @@
 //! Answers as clients of a repository have them. Source: contract hex §1.2.
 
-use http::header::{ACCEPT_RANGES, AGE, CACHE_CONTROL, CONTENT_TYPE, ETAG, LAST_MODIFIED};
+use http::header::{ACCEPT_RANGES, AGE, AUTHORIZATION, CACHE_CONTROL, CONTENT_TYPE, ETAG, LAST_MODIFIED, VARY};
 use http::{HeaderValue, StatusCode};
 
+use super::routes::Action;
 use crate::base::http::Reply;
 use crate::mirror::Found;
 
@@ -14,6 +15,9 @@ pub const HOUR: HeaderValue = HeaderValue::from_static("public, max-age=3600");
 pub const DAY: HeaderValue = HeaderValue::from_static("public, max-age=86400");
 pub const WEEK: HeaderValue = HeaderValue::from_static("public, max-age=604800");
 pub const NO_TIME: HeaderValue = HeaderValue::from_static("no-cache");
+
+const PRIVATE_HOUR: HeaderValue = HeaderValue::from_static("private, max-age=3600");
+const PRIVATE_DAY: HeaderValue = HeaderValue::from_static("private, max-age=86400");
 
 const BYTES: HeaderValue = HeaderValue::from_static("bytes");
 
@@ -35,4 +39,14 @@ pub fn reply(found: Found, content_type: HeaderValue, cache_control: HeaderValue
     reply.note.cache = found.cache;
     reply.body = found.body;
     reply
+}
+
+/// Says that an answer is for this client alone.
+pub fn hide(reply: &mut Reply, action: &Action) {
+    let keeping = match action {
+        Action::Tarball { .. } | Action::Docs { .. } => PRIVATE_DAY,
+        _ => PRIVATE_HOUR,
+    };
+    reply.set(CACHE_CONTROL, keeping);
+    reply.set(VARY, HeaderValue::from_name(AUTHORIZATION));
 }

@@ -14,6 +14,7 @@ use super::routes::{Action, Root};
 use super::vouch::{self, Document};
 use super::wire::{Archive, Install};
 use crate::base::digest::Digest;
+use crate::base::secret::Secret;
 use crate::mirror::resource::{Release, Resource, Upstream};
 use crate::mirror::verify::Proof;
 use crate::registries::shelf::Shelf;
@@ -24,7 +25,8 @@ const IDENTITY: HeaderValue = HeaderValue::from_static("identity");
 /// Names every resource of one mount.
 pub struct Sources {
     upstream: Arc<Upstream>,
-    shelf: Shelf,
+    shelf: Arc<Shelf>,
+    root: Root,
 }
 
 /// What a proved document says of one tarball.
@@ -39,7 +41,32 @@ pub struct Promised {
 
 impl Sources {
     pub fn new(shelf: Shelf, upstream: Arc<Upstream>) -> Self {
-        Self { upstream, shelf }
+        Self { upstream, shelf: Arc::new(shelf), root: Root::Main }
+    }
+
+    /// Returns those of a repository beside this one, for who has these credentials there.
+    pub fn of_member(&self, name: &RepositoryName, credentials: Secret) -> Self {
+        let Upstream { url, id, allow_private, artifact_hosts, .. } = &*self.upstream;
+        let upstream = Upstream {
+            url: url.clone(),
+            id: id.clone(),
+            authorization: Some(credentials),
+            allow_private: *allow_private,
+            artifact_hosts: artifact_hosts.clone(),
+        };
+        Self { upstream: Arc::new(upstream), shelf: Arc::clone(&self.shelf), root: Root::Named(name.clone()) }
+    }
+
+    /// Asks for a package's document.
+    pub fn package(&self, name: &PackageName) -> Action {
+        Action::Package { root: self.root.clone(), name: name.clone() }
+    }
+
+    /// The names of all packages, which each repository has; without proofs.
+    pub fn names(&self) -> Result<Resource, Error> {
+        let action = Action::Names { root: self.root.clone() };
+        let key = self.shelf.key(&self.upstream, &["/knock/", &action.path()]);
+        Ok(self.shelf.document(&self.upstream, key, self.url(&action.path())?))
     }
 
     /// A signed document. One that another key proved is another resource. Source: contract hex §2.4.
@@ -54,7 +81,9 @@ impl Sources {
         let signer = signer(&trusted.repository, &Pin::Key(trusted.key.clone()));
         let key = self.shelf.key(&self.upstream, &["/signed/", &signer, "/", &action.path()]);
         let chronicle = match action {
-            Action::Package { name, .. } => Some(Arc::new(Releases::of(&self.shelf.mount, name, trusted)) as Arc<_>),
+            Action::Package { root: Root::Main, name } => {
+                Some(Arc::new(Releases::of(&self.shelf.mount, name, trusted)) as Arc<_>)
+            }
             _ => None,
         };
         let resource = self.document(key, action, package, vouch::document(trusted, document))?;
@@ -65,14 +94,15 @@ impl Sources {
     ///
     /// Source: contract hex §2.4, §3.5.
     pub fn tarball(&self, name: &PackageName, version: &Version, promised: &Promised) -> Result<Arc<Resource>, Error> {
-        let action = Action::Tarball { root: Root::Main, name: name.clone(), version: version.clone() };
+        let action = Action::Tarball { root: self.root.clone(), name: name.clone(), version: version.clone() };
         let sum = promised.checksums.outer.to_hex();
         let key = self.shelf.key(&self.upstream, &["/tarball/", &sum, "/", &action.path()]);
         Ok(Arc::new(Resource {
             package: name.to_string(),
             etag: HeaderValue::try_from(format!("\"{sum}\"")).ok(),
             proofs: vouch::tarball(&promised.checksums),
-            release: Some(Release {
+            // What is private may always be replaced. Source: contract hex §3.5.
+            release: (self.root == Root::Main).then(|| Release {
                 name: Releases::name(&self.shelf.mount, name, version),
                 testimony: None,
                 document: promised.document.clone(),
@@ -84,14 +114,14 @@ impl Sources {
 
     /// A package's documentation, which nothing vouches for.
     pub fn docs(&self, name: &PackageName, version: &Version) -> Result<Arc<Resource>, Error> {
-        let action = Action::Docs { root: Root::Main, name: name.clone(), version: version.clone() };
+        let action = Action::Docs { root: self.root.clone(), name: name.clone(), version: version.clone() };
         let key = self.shelf.key(&self.upstream, &["/docs/", &action.path()]);
         self.document(key, &action, name.to_string(), vouch::docs()).map(Arc::new)
     }
 
     /// The repository's key, which is believed only if it is the pinned one. Source: contract hex §2.1.
     pub fn public_key(&self, repository: &RepositoryName, pin: &Pin) -> Result<Arc<Resource>, Error> {
-        let action = Action::PublicKey { root: Root::Main };
+        let action = Action::PublicKey { root: self.root.clone() };
         let key = self.shelf.key(&self.upstream, &["/public_key/", &signer(repository, pin)]);
         self.document(key, &action, String::new(), vouch::public_key(pin.clone())).map(Arc::new)
     }

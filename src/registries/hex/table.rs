@@ -1,6 +1,6 @@
 //! The old registry: one table of everything, and its signature beside it. Source: contract hex §1.5.
 
-use super::Hex;
+use super::Repository;
 use super::documents::read;
 use super::error::Error;
 use super::replies::{self, HOUR, OCTETS, TEXT};
@@ -12,7 +12,7 @@ use crate::mirror::{self, Found};
 const TABLE: &str = "registry.ets.gz";
 const SIGNATURE: &str = "registry.ets.gz.signed";
 
-impl Hex {
+impl Repository {
     /// `GET registry.ets.gz`. A signature of another moment is asked for again, once.
     pub(super) async fn table(&self, request: &Request<'_>) -> Result<Reply, Error> {
         let demand = Demand::of(request.headers);

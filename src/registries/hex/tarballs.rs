@@ -4,13 +4,12 @@
 use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
-use super::Hex;
+use super::Repository;
 use super::documents::newest;
 use super::error::Error;
 use super::name::{PackageName, Version};
 use super::proofs::{Checksums, Trusted};
 use super::replies::{self, OCTETS, WEEK};
-use super::routes::{Action, Root};
 use super::sources::Promised;
 use super::wire::{self, Package, Release};
 use crate::base::digest::Digest;
@@ -33,7 +32,7 @@ struct Described {
     vouched_at: SystemTime,
 }
 
-impl Hex {
+impl Repository {
     /// `GET tarballs/NAME-VERSION.tar`. A version that no document has is never asked for.
     pub(super) async fn tarball(
         &self,
@@ -71,7 +70,7 @@ impl Hex {
 
     async fn described(&self, name: &PackageName, demand: &Demand) -> Result<Described, Error> {
         let trusted = self.trusted().await?;
-        let action = Action::Package { root: Root::Main, name: name.clone() };
+        let action = self.sources.package(name);
         let found = self.signed_document(&trusted, &action, demand).await?;
         let entry = found.entry.as_ref().ok_or_else(|| Error::internal("a document that is not kept"))?;
         let (cache, vouched_at) = (found.cache, entry.validated_at);

@@ -3,6 +3,7 @@
 mod api;
 mod documents;
 mod others;
+mod private;
 mod tarballs;
 
 use std::sync::Arc;

@@ -114,6 +114,13 @@ impl FakeHex {
         place.resources.extend(self.shared.listings(organization, &place.packages));
     }
 
+    /// Puts a resource into an organization that has been published to.
+    pub fn put_privately(&self, organization: &str, path: &str, resource: Resource) {
+        let mut catalog = self.shared.catalog();
+        let place = catalog.organizations.get_mut(organization).expect("an organization");
+        place.resources.insert(path.to_owned(), resource);
+    }
+
     /// Makes a policy available that denies a whole package of this repository.
     pub fn deny(&self, policy: &str, package: &str) {
         let entry = [text(1, &self.shared.name), message(3, &[number(1, 1), message(2, &[text(1, package)])])];
