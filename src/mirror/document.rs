@@ -4,6 +4,7 @@ use std::io::{self, Read, Write};
 
 use bytes::Bytes;
 use flate2::read::MultiGzDecoder;
+use http::HeaderMap;
 
 use super::error::Error;
 use super::fetch::Response;
@@ -44,13 +45,16 @@ pub async fn download<'a>(store: &'a Store, mut response: Response, limit: u64) 
     Ok(spool)
 }
 
-/// Uncompresses and proves a document. Blocks; holds it once in memory.
+/// Uncompresses and proves a document, with the headers that are kept beside it. Blocks; holds it once in memory.
 ///
 /// # Errors
 /// [`Error::Unproven`], [`Error::TooLarge`], [`Error::Store`].
-pub fn settle(want: &Resource, raw: Bytes, gzip: bool) -> Result<Settled, Error> {
+pub fn settle(want: &Resource, headers: Option<&HeaderMap>, raw: Bytes, gzip: bool) -> Result<Settled, Error> {
     let body = if gzip { uncompress(&raw, want.max_bytes)? } else { raw };
-    let mut proved = verify::content(&want.proofs, &body)?;
+    let mut proved = match headers {
+        Some(headers) => verify::content_beside(&want.proofs, headers, &body)?,
+        None => verify::content(&want.proofs, &body)?,
+    };
     let mut hasher = verify::hasher(&want.proofs);
     hasher.update(&body);
     let hashed = hasher.finish();

@@ -175,10 +175,10 @@ impl Fill {
         let gzip = document::is_gzip(response.header(CONTENT_ENCODING))
             .ok_or_else(|| Error::Senseless { host: response.host.clone(), detail: "an encoding nobody asked for" })?;
         let spool = document::download(&self.engine.store, response, self.want.max_bytes).await?;
-        let want = Arc::clone(&self.want);
+        let (want, headers) = (Arc::clone(&self.want), http.headers.clone());
         let _heavy = self.engine.heavy.acquire().await.map_err(|_| Error::Died)?;
         let raw = spool.into_bytes().map_err(Error::disk)?;
-        let settled = tokio::task::spawn_blocking(move || document::settle(&want, raw, gzip));
+        let settled = tokio::task::spawn_blocking(move || document::settle(&want, headers.as_deref(), raw, gzip));
         let settled = settled.await.map_err(|_| Error::Died)??;
         let _turn = self.turn().await;
         let settled = self.hold_document(settled).await?;
@@ -298,7 +298,7 @@ impl Fill {
             etag: self.want.etag.clone().or_else(|| header(ETAG)),
             last_modified: header(LAST_MODIFIED),
             lifetimes: Lifetimes::of(&self.request(), response.status, &response.headers, self.engine.clock.now()),
-            headers: None,
+            headers: self.want.kept_of(&response.headers),
         }
     }
 

@@ -186,7 +186,7 @@ fn mend(
     let mut reading = chronicle.read(&settled.body, firsts, &is_of).map_err(Error::disk)?;
     let Some(mended) = reading.mended.take() else { return Ok((settled, reading)) };
     // Proved anew: what is kept and served is the mended one.
-    let mut mended = document::settle(want, mended.into(), false)?;
+    let mut mended = document::settle(want, None, mended.into(), false)?;
     mended.proved.push(HELD.to_owned());
     Ok((mended, reading))
 }

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use http::{HeaderMap, HeaderValue};
+use http::{HeaderMap, HeaderName, HeaderValue};
 use url::Url;
 
 use super::egress::Reach;
@@ -27,6 +27,8 @@ pub struct Resource {
     /// What else is sent: of a file's request the headers that may select one of several representations, of a document
     /// what must not be left to us.
     pub headers: HeaderMap,
+    /// Of a document: headers of its answer that are kept beside it, by their names in lower case.
+    pub keeps: &'static [&'static str],
     /// Whether a redirect is followed, or is the answer.
     pub redirects: Redirects,
     /// The entity tag it is served under, where the dialect knows a better one than upstream.
@@ -103,6 +105,20 @@ pub struct Rules {
     pub stale_while_revalidate: Duration,
     /// After its freshness, served for this long while upstream cannot be asked. Source: RFC 5861 §4.
     pub stale_if_error: Duration,
+}
+
+// === impl Resource ===
+
+impl Resource {
+    /// Returns what is kept of the headers of an answer.
+    pub fn kept_of(&self, headers: &HeaderMap) -> Option<Box<HeaderMap>> {
+        let kept = self.keeps.iter().filter_map(|name| {
+            let value = headers.get(*name)?;
+            Some((HeaderName::from_static(name), value.clone()))
+        });
+        let kept: HeaderMap = kept.collect();
+        (!kept.is_empty()).then(|| Box::new(kept))
+    }
 }
 
 // === impl Release ===

@@ -4,6 +4,8 @@
 use std::fmt;
 use std::sync::Arc;
 
+use http::HeaderMap;
+
 use crate::base::digest::{Hashed, Hasher, Integrity};
 
 /// The kind of proof that a release is what it was when it was first proved.
@@ -44,6 +46,14 @@ pub trait Content: Send + Sync {
     /// # Errors
     /// One sentence, for the operator.
     fn hold(&self, body: &[u8]) -> Result<String, String>;
+
+    /// As [`Content::hold`], where what vouches for a document comes in the headers that are kept beside it.
+    ///
+    /// # Errors
+    /// As [`Content::hold`].
+    fn hold_beside(&self, _headers: &HeaderMap, body: &[u8]) -> Result<String, String> {
+        self.hold(body)
+    }
 }
 
 /// A proof that does not hold.
@@ -104,13 +114,21 @@ pub fn hashed(proofs: &[Proof], found: &Hashed) -> Result<Vec<String>, Broken> {
 /// # Errors
 /// The first that does not hold.
 pub fn content(proofs: &[Proof], body: &[u8]) -> Result<Vec<String>, Broken> {
+    content_beside(proofs, &HeaderMap::new(), body)
+}
+
+/// Runs the proofs over a whole body and the headers that are kept beside it, and returns what was proved.
+///
+/// # Errors
+/// The first that does not hold.
+pub fn content_beside(proofs: &[Proof], headers: &HeaderMap, body: &[u8]) -> Result<Vec<String>, Broken> {
     proofs
         .iter()
         .filter_map(|proof| match proof {
             Proof::Content(content) => Some(content),
             Proof::Length(_) | Proof::Digest(_) | Proof::Statement(_) => None,
         })
-        .map(|content| content.hold(body).map_err(|detail| Broken { kind: content.kind(), detail }))
+        .map(|content| content.hold_beside(headers, body).map_err(|detail| Broken { kind: content.kind(), detail }))
         .collect()
 }
 

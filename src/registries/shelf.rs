@@ -70,6 +70,7 @@ impl Shelf {
             url,
             accept: None,
             headers: HeaderMap::new(),
+            keeps: &[],
             redirects: Redirects::Follow,
             etag: None,
             proofs: Vec::new(),

@@ -12,7 +12,7 @@
 //! | `GET ROOT/public_key` | ourselves | pinned by the operator, or by its fingerprint when it is first fetched |
 //! | `GET installs/{list}`, `.signed` | mirrored, asked for each time | nothing of ours: it is a list, or a signature |
 //! | `GET installs/{elixir}/{build}` | mirrored | its SHA-512 in the list |
-//! | `GET registry.ets.gz`, `.signed` | mirrored | the repository's signature, from the file beside it |
+//! | `GET registry.ets.gz`, `.signed` | mirrored | the repository's signature, from the file beside it or a header |
 //! | `api/…` | passed through, where the mount has an API | nothing is kept |
 //!
 //! What lies below `repos/` is private: it is served where the mount says so, to whom the repository itself lets in

@@ -18,7 +18,7 @@ use super::wire::{self, MAX_LISTING, MAX_RESOURCE, Names, Package, Policy, Relea
 use crate::base::digest::{Algorithm, Digest, Promise, unhex};
 
 /// Headers that carry the old registry's signature: the server's own, and that of the storage behind it.
-const SIGNATURE_HEADERS: [&str; 2] = ["x-hex-signature", "x-amz-meta-signature"];
+pub const SIGNATURE_HEADERS: &[&str] = &["x-hex-signature", "x-amz-meta-signature"];
 
 /// Longest text of a signature that is looked at, in bytes: 8,192 bits in hexadecimal.
 const MAX_SIGNATURE: usize = 2048;

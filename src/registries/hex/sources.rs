@@ -9,7 +9,7 @@ use super::error::Error;
 use super::first_seen::Releases;
 use super::keys::Pin;
 use super::name::{PackageName, RepositoryName, Version};
-use super::proofs::{Checksums, Trusted};
+use super::proofs::{Checksums, SIGNATURE_HEADERS, Trusted};
 use super::routes::{Action, Root};
 use super::vouch::{self, Document};
 use super::wire::{Archive, Install};
@@ -147,11 +147,15 @@ impl Sources {
         Ok(Arc::new(Resource { etag, proofs, ..self.shelf.artifact(&self.upstream, key, self.url(&path)?) }))
     }
 
-    /// The old registry, with the signature that came as a file. Source: contract hex §1.5.
-    pub fn table(&self, trusted: &Arc<Trusted>, signature: Vec<u8>) -> Result<Arc<Resource>, Error> {
+    /// The old registry, with the signature that came as a file, if one did; one in a header is kept beside it.
+    ///
+    /// Source: contract hex §1.5.
+    pub fn table(&self, trusted: &Arc<Trusted>, signature: Option<Vec<u8>>) -> Result<Arc<Resource>, Error> {
         let signer = signer(&trusted.repository, &Pin::Key(trusted.key.clone()));
         let key = self.shelf.key(&self.upstream, &["/table/", &signer]);
-        self.document(key, &Action::RegistryV1, String::new(), vouch::registry_v1(trusted, signature)).map(Arc::new)
+        let proofs = vouch::registry_v1(trusted, signature);
+        let document = self.document(key, &Action::RegistryV1, String::new(), proofs)?;
+        Ok(Arc::new(Resource { keeps: SIGNATURE_HEADERS, ..document }))
     }
 
     pub fn table_signature(&self) -> Result<Arc<Resource>, Error> {
@@ -226,7 +230,7 @@ mod tests {
                 (sources.public_key(&trusted.repository, &Pin::Key(trusted.key.clone())), "public_key"),
                 (sources.install_list(&list(&["hex-1.x.csv"])), "installs/hex-1.x.csv"),
                 (sources.install_list(&list(&["hex-1.x.csv.signed"])), "installs/hex-1.x.csv.signed"),
-                (sources.table(&trusted, Vec::new()), "registry.ets.gz"),
+                (sources.table(&trusted, None), "registry.ets.gz"),
                 (sources.table_signature(), "registry.ets.gz.signed"),
             ] {
                 let want = want.unwrap();

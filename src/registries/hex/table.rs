@@ -1,4 +1,4 @@
-//! The old registry: one table of everything, and its signature beside it. Source: contract hex §1.5.
+//! The old registry: one table of everything, and its signature in a file beside it, or in a header. Source: contract hex §1.5.
 
 use super::Repository;
 use super::documents::read;
@@ -23,7 +23,11 @@ impl Repository {
             }
             found => found,
         };
-        Ok(replies::reply(found.map_err(|error| Error::of_mirror(error, TABLE))?, OCTETS, HOUR))
+        let found = found.map_err(|error| Error::of_mirror(error, TABLE))?;
+        let beside = found.entry.as_ref().and_then(|entry| entry.http.headers.clone()).unwrap_or_default();
+        let mut reply = replies::reply(found, OCTETS, HOUR);
+        reply.headers.extend(*beside);
+        Ok(reply)
     }
 
     /// `GET registry.ets.gz.signed`.
@@ -33,8 +37,13 @@ impl Repository {
     }
 
     async fn find_table(&self, demand: &Demand, of_signature: &Demand) -> Result<Result<Found, mirror::Error>, Error> {
-        let signature = read(self.find_signature(of_signature).await?.body).await?;
-        let want = self.sources.table(&self.trusted().await?, signature.to_vec())?;
+        let signature = match self.find_signature(of_signature).await {
+            Ok(found) => Some(read(found.body).await?.to_vec()),
+            // It may come in a header.
+            Err(Error::NotFound { .. }) => None,
+            Err(error) => return Err(error),
+        };
+        let want = self.sources.table(&self.trusted().await?, signature)?;
         Ok(self.mirror.document(&want, demand).await)
     }
 

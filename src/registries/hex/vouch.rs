@@ -3,6 +3,8 @@
 use std::fmt::Display;
 use std::sync::Arc;
 
+use http::HeaderMap;
+
 use super::keys::{Pin, PublicKey};
 use super::name::{PackageName, PolicyName};
 use super::proofs::{self, Checksums, Trusted};
@@ -37,6 +39,33 @@ impl<F: Fn(&[u8]) -> Result<String, String> + Send + Sync> Content for Check<F> 
     }
 }
 
+/// The old registry must be signed, in the file beside it or in a header.
+struct Table {
+    trusted: Arc<Trusted>,
+    /// What the file has.
+    signature: Option<Vec<u8>>,
+}
+
+impl Content for Table {
+    fn kind(&self) -> &'static str {
+        "signature"
+    }
+
+    fn hold(&self, body: &[u8]) -> Result<String, String> {
+        self.hold_beside(&HeaderMap::new(), body)
+    }
+
+    fn hold_beside(&self, headers: &HeaderMap, body: &[u8]) -> Result<String, String> {
+        let signatures: Vec<&[u8]> =
+            self.signature.as_deref().into_iter().chain(proofs::find_signature(headers)).collect();
+        if signatures.is_empty() {
+            return Err(proofs::Error::Unsigned.to_string());
+        }
+        let held = signatures.into_iter().try_for_each(|signature| self.trusted.registry_v1(body, signature));
+        told(held, signed_by(&self.trusted.key))
+    }
+}
+
 /// Returns the proofs of a signed document: by its repository's key, and the one that was asked for.
 ///
 /// Source: contract hex §2.4.
@@ -67,10 +96,10 @@ pub fn docs() -> Vec<Proof> {
     check("well-formed", |body| told(wire::check_docs(body), "no digest: well-formed".to_owned()))
 }
 
-/// Returns the proofs of the old registry, whose signature came as a file or as a header. Source: contract hex §1.5.
-pub fn registry_v1(trusted: &Arc<Trusted>, signature: Vec<u8>) -> Vec<Proof> {
-    let trusted = Arc::clone(trusted);
-    check("signature", move |body| told(trusted.registry_v1(body, &signature), signed_by(&trusted.key)))
+/// Returns the proofs of the old registry, whose signature came as a file, or comes as a header; each that is there must be
+/// right. Source: contract hex §1.5.
+pub fn registry_v1(trusted: &Arc<Trusted>, signature: Option<Vec<u8>>) -> Vec<Proof> {
+    vec![Proof::Content(Arc::new(Table { trusted: Arc::clone(trusted), signature }))]
 }
 
 /// Returns the proofs of a key that is fetched to be believed: it is the pinned one. Source: contract hex §2.1.
@@ -182,8 +211,21 @@ mod tests {
         let (signer, stranger, body) = (Signer::repository(), Signer::stranger(), b"body".to_vec());
         let trusted = signer.trusted_for("hexpm");
         let signature = hex(&signer.sign(&body)).into_bytes();
-        assert!(run(&registry_v1(&trusted, signature.clone()), &body).is_ok());
-        assert_eq!(run(&registry_v1(&trusted, signature.clone()), b"other"), Err("signature"));
+        assert!(run(&registry_v1(&trusted, Some(signature.clone())), &body).is_ok());
+        assert_eq!(run(&registry_v1(&trusted, Some(signature.clone())), b"other"), Err("signature"));
+
+        let beside = |held: Option<Vec<u8>>, header: &[u8]| {
+            let headers = HeaderMap::from_iter([(
+                http::HeaderName::from_static("x-amz-meta-signature"),
+                http::HeaderValue::from_bytes(header).unwrap(),
+            )]);
+            verify::content_beside(&registry_v1(&trusted, held), &headers, &body).is_ok()
+        };
+        assert!(beside(None, &signature) && beside(Some(signature.clone()), &signature));
+        assert!(
+            !beside(Some(signature.clone()), b"00") && !beside(None, b"00") && !beside(Some(b"00".into()), &signature)
+        );
+        assert_eq!(run(&registry_v1(&trusted, None), &body), Err("signature"), "signed by nobody");
 
         let pin = Pin::Fingerprint(signer.public_key().fingerprint());
         assert!(run(&public_key(pin.clone()), signer.public_key().to_pem().as_bytes()).is_ok());

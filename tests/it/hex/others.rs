@@ -5,7 +5,8 @@ use crate::support::fault::Fault;
 use crate::support::heliostat::Heliostat;
 use crate::support::hex::{FakeHex, Key};
 use crate::support::http::Ask;
-use crate::support::resource::Resource;
+use crate::support::random::hex;
+use crate::support::resource::{Resource, gzip};
 
 #[tokio::test]
 async fn the_pinned_key_is_shown_in_the_form_that_every_client_takes() {
@@ -90,4 +91,28 @@ async fn the_old_registry_is_held_to_its_signature() {
         let answer = world.get(path).await;
         assert!(answer.is(&theirs), "{path}: {}", answer.summary());
     }
+}
+
+#[tokio::test]
+async fn the_old_registry_may_be_signed_in_a_header() {
+    let world = World::start("").await;
+    let table = gzip(b"a table of everything");
+    let put = |signature: &str| {
+        let resource = Resource::new("application/octet-stream", table.clone()).header("x-hex-signature", signature);
+        world.fake.upstream.put("/registry.ets.gz", resource);
+    };
+    let signature = hex(&world.fake.key().sign(&table));
+    for wrong in ["00", &hex(&world.fake.key().sign(b"another table"))] {
+        put(wrong);
+        assert_refused(&world.get("/registry.ets.gz").await, 502);
+        assert!(!world.keeps(&table));
+    }
+    put(&signature);
+    let before = world.fake.upstream.count("/registry.ets.gz");
+    for _ in 0..2 {
+        let answer = world.get("/registry.ets.gz").await;
+        assert!(answer.is(&table), "{}", answer.summary());
+        assert_eq!(answer.header("x-hex-signature"), Some(signature.as_str()));
+    }
+    assert_eq!(world.fake.upstream.count("/registry.ets.gz"), before + 1);
 }
