@@ -4,6 +4,7 @@
 //! Every resource is asked for three times: while its upstream is healthy enough to give the documents, under its fault,
 //! and healed. Between the second and the third nothing may have been added to the store. A table of it is printed.
 
+mod dialects;
 mod resuming;
 
 use std::collections::BTreeSet;
@@ -73,6 +74,12 @@ struct World {
     neighbour: FakeUpstream,
 }
 
+/// An upstream that lies on order, and the process that mirrors it.
+struct Field<'a> {
+    upstream: &'a FakeUpstream,
+    heliostat: &'a Heliostat,
+}
+
 // === impl World ===
 
 impl World {
@@ -138,6 +145,35 @@ impl World {
         }
     }
 
+    fn field(&self) -> Field<'_> {
+        Field { upstream: &self.registry.upstream, heliostat: &self.heliostat }
+    }
+
+    async fn run(&self, name: &str, cases: &[Case]) -> Line {
+        self.field().run(name, cases).await
+    }
+
+    async fn heals(&self, case: &Case) -> bool {
+        self.field().heals(case).await
+    }
+
+    /// Runs one named fault over a small and a large tarball and a document.
+    async fn run_named(&self, name: &str, fault: Fault) -> Line {
+        let id = name.replace(' ', "-");
+        let mut cases = vec![
+            self.artifact_case(&format!("{id}-small"), SMALL, &fault),
+            self.artifact_case(&format!("{id}-large"), LARGE, &fault),
+        ];
+        self.warm(&cases).await;
+        let tarballs = self.run(name, &cases).await;
+        cases = vec![self.document_case(&format!("{id}-document"), &fault)];
+        tarballs.join(self.run(name, &cases).await)
+    }
+}
+
+// === impl Field ===
+
+impl Field<'_> {
     /// Runs cases under their faults and healed.
     async fn run(&self, name: &str, cases: &[Case]) -> Line {
         let start = Instant::now();
@@ -152,7 +188,7 @@ impl World {
         let rightly = outcomes.iter().filter(|outcome| **outcome == Outcome::Right).count();
         // A body that came whole and right in spite of its fault may be kept.
         let kept = after.difference(&before).filter(|digest| rightly == 0 || !right.contains(*digest)).count();
-        cases.iter().for_each(|case| self.registry.upstream.heal(&case.upstream_path));
+        cases.iter().for_each(|case| self.upstream.heal(&case.upstream_path));
         let healed = self.ask_all(cases, async |case| self.heals(case).await).await;
         let healed = healed.into_iter().filter(|healed| *healed).count();
         Line { name: name.to_owned(), cases: cases.len(), outcomes, kept, healed, took: start.elapsed() }
@@ -160,8 +196,8 @@ impl World {
 
     fn strike(&self, path: &str, left: Option<usize>, fault: Fault) {
         match left {
-            Some(count) => self.registry.upstream.fail_next(path, count, fault),
-            None => self.registry.upstream.fail(path, fault),
+            Some(count) => self.upstream.fail_next(path, count, fault),
+            None => self.upstream.fail(path, fault),
         }
     }
 
@@ -190,36 +226,22 @@ impl World {
         }
         true
     }
-
-    /// Runs one named fault over a small and a large tarball and a document.
-    async fn run_named(&self, name: &str, fault: Fault) -> Line {
-        let id = name.replace(' ', "-");
-        let mut cases = vec![
-            self.artifact_case(&format!("{id}-small"), SMALL, &fault),
-            self.artifact_case(&format!("{id}-large"), LARGE, &fault),
-        ];
-        self.warm(&cases).await;
-        let tarballs = self.run(name, &cases).await;
-        cases = vec![self.document_case(&format!("{id}-document"), &fault)];
-        let document = self.run(name, &cases).await;
-        self.join(tarballs, document)
-    }
-
-    /// Adds the line of a document to that of its tarballs. A document that is refused may not be kept either, one that
-    /// is right is kept with its prepared forms.
-    fn join(&self, mut line: Line, document: Line) -> Line {
-        line.kept += if document.outcomes == [Outcome::Right] { 0 } else { document.kept };
-        line.cases += document.cases;
-        line.healed += document.healed;
-        line.outcomes.extend(document.outcomes);
-        line.took += document.took;
-        line
-    }
 }
 
 // === impl Line ===
 
 impl Line {
+    /// Adds the line of a document to that of its artifacts. A document that is refused may not be kept either, one that
+    /// is right is kept with its prepared forms.
+    fn join(mut self, document: Self) -> Self {
+        self.kept += if document.outcomes == [Outcome::Right] { 0 } else { document.kept };
+        self.cases += document.cases;
+        self.healed += document.healed;
+        self.outcomes.extend(document.outcomes);
+        self.took += document.took;
+        self
+    }
+
     fn count(&self, outcome: Outcome) -> usize {
         self.outcomes.iter().filter(|each| **each == outcome).count()
     }

@@ -6,9 +6,9 @@
 mod failing;
 mod files;
 mod guarding;
-mod hex;
-mod nessemble;
-mod niso;
+pub mod hex;
+pub mod nessemble;
+pub mod niso;
 mod npm;
 mod placing;
 mod serving;
@@ -46,8 +46,8 @@ pub trait Row: Sized {
 /// What is to be provided.
 pub struct Wish {
     /// The document's `Cache-Control`.
-    cache_control: &'static str,
-    artifact_size: usize,
+    pub cache_control: &'static str,
+    pub artifact_size: usize,
 }
 
 /// What was provided.
