@@ -3,7 +3,7 @@
 //! [`tools`] installs the pinned clients once, [`mirror`] starts the server under test, [`sandbox`] gives each run of a
 //! client a home and a cache of its own. [`installs`] uses the registry this machine's npm is configured with, whatever
 //! it lacks; [`full`] uses our own upstream, which has everything the contract knows. [`rebar3`] is the machine's own, with
-//! Hex repositories of ours.
+//! Hex repositories of ours; [`gleam`] asks them by Gleam's own crate.
 //!
 //! Without npm or rebar3 on the machine their tests skip aloud; with `CI=true` they fail instead.
 
@@ -12,6 +12,7 @@
 
 mod client;
 mod full;
+mod gleam;
 mod installs;
 mod lockfile;
 mod mirror;

@@ -100,7 +100,8 @@ impl Tools {
     }
 }
 
-fn folder() -> PathBuf {
+/// Returns where clients are installed.
+pub fn folder() -> PathBuf {
     let beside = || Path::new(env!("CARGO_TARGET_TMPDIR")).with_file_name("test-tools");
     std::env::var_os("HELIOSTAT_TEST_TOOLS").map_or_else(beside, PathBuf::from)
 }
