@@ -2,6 +2,7 @@
 
 mod api;
 mod documents;
+mod mix;
 mod others;
 mod private;
 mod tarballs;
