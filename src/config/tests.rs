@@ -92,9 +92,10 @@ fn the_examples_of_the_documented_file_hold_only_keys_that_exist() {
 fn the_corporate_example_is_understood() {
     let secrets = [("ACME_REGISTRY_TOKEN", "one"), ("STAGING_PASSWORD", "two")];
     let config = read_with(CORPORATE, &secrets).unwrap();
-    let [npm, staging] = &config.mounts[..] else { panic!("two mounts") };
+    let [npm, staging, hex] = &config.mounts[..] else { panic!("three mounts") };
     assert_eq!(npm.upstreams[0].credentials, Some(Credentials::Token(Secret::new("one"))));
     assert_eq!(npm.public_base(&config.listen), Some(url("https://packages.corp.example/npm/")));
+    assert_eq!(hex.dialect, Dialect::Hex(Hex { private: true, ..Hex::default() }));
     let basic = Credentials::Basic { username: Secret::new("mirror"), password: Secret::new("two") };
     assert_eq!(staging.upstreams[0].credentials, Some(basic));
     let missing: Vec<_> = read(CORPORATE).unwrap_err().into_iter().map(|mistake| mistake.key).collect();
