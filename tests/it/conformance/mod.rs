@@ -182,6 +182,7 @@ macro_rules! row {
             row!(@ shared => sharing::requests_on_one_connection_are_kept_apart);
             row!(@ alone => placing::a_mount_answers_at_its_path_its_host_and_its_port);
             row!(@ alone => placing::two_mounts_share_nothing);
+            row!(@ alone => placing::two_mounts_of_one_upstream_never_share_an_entry);
             row!(@ own => failing::a_failing_upstream_serves_what_is_held);
             row!(@ own => failing::upstream_down_serves_what_is_held_and_says_so);
             row!(@ own => guarding::nonsense_is_400_and_nothing_is_asked_upstream);

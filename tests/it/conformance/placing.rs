@@ -1,8 +1,13 @@
 //! A mount answers where it was put, and shares nothing with its neighbours.
 
+use rand::seq::SliceRandom;
+
 use super::{FRESH, Provided, Row, Wanted, World};
 use crate::support::heliostat::{Heliostat, free_address};
 use crate::support::http::{self, Ask};
+
+/// How many names are tried.
+const NAMES: usize = 12;
 
 /// Returns the path of what is wanted below its mount.
 fn rooted<R: Row>(wanted: &Wanted) -> &str {
@@ -34,5 +39,39 @@ pub async fn two_mounts_share_nothing<R: Row>() {
         world.get_right(wanted).await;
         let answer = world.heliostat.get(&format!("/beside{}", rooted::<R>(wanted))).await;
         assert_eq!(answer.status, 404, "{}", answer.summary());
+    }
+}
+
+/// A property: whatever the names, the mounts and the order, what one mount has fetched another fetches for itself, even
+/// where both have the same upstream.
+pub async fn two_mounts_of_one_upstream_never_share_an_entry<R: Row>() {
+    // One name begins with another.
+    let places = [R::PATH.to_owned(), "/a".to_owned(), "/a-a".to_owned(), "/a_0".to_owned()];
+    let row = R::start();
+    let builder = places[1..].iter().fold(row.mount(Heliostat::builder(), "", ""), |builder, path| {
+        row.mount(builder, &format!("name = \"{}\"\npath = \"{path}\"\n", &path[1..]), "")
+    });
+    let world = World { heliostat: builder.start().await, row };
+    for _ in 0..NAMES {
+        let name = format!("a{:x}", rand::random::<u32>() >> (rand::random::<u32>() % 24));
+        let Provided { document, artifact } = world.row.provide(&name, &FRESH);
+        for wanted in [document, artifact] {
+            asked_once_by_each(&world, &wanted, &places).await;
+        }
+    }
+}
+
+/// Asks for one thing at every place, in any order, twice over: upstream hears of it once for each.
+async fn asked_once_by_each<R: Row>(world: &World<R>, wanted: &Wanted, places: &[String]) {
+    for is_there in [false, true] {
+        let mut order = places.to_vec();
+        order.shuffle(&mut rand::rng());
+        for place in &order {
+            let before = world.count(wanted);
+            let answer = world.heliostat.get(&format!("{place}{}", rooted::<R>(wanted))).await;
+            assert!(answer.status == 200 && answer.completed(), "{place}: {}", answer.summary());
+            let asked = world.count(wanted) - before;
+            assert_eq!(asked, usize::from(!is_there), "{} at {place}, in the order {order:?}", wanted.path);
+        }
     }
 }
