@@ -18,6 +18,8 @@ pub enum Error {
     Absent {
         /// Whether that was remembered or asked.
         cache: CacheState,
+        /// There was one, and there will be none again.
+        for_good: bool,
     },
     /// Upstream answered, but will not give it.
     #[error("upstream refuses with status {status}")]

@@ -301,14 +301,14 @@ impl Engine {
         debug_assert!(want.kind == Kind::Document, "only documents are answered whole");
         match self.get(want, demand).await? {
             Got::Kept(entry, cache) if !entry.is_absence() => Ok((entry, cache)),
-            Got::Kept(_, cache) => Err(Error::Absent { cache }),
+            Got::Kept(entry, cache) => Err(absent(&entry, cache)),
             Got::Coming(..) => Err(Error::Died),
         }
     }
 
     fn found(&self, entry: &Arc<Entry>, kind: Kind, cache: CacheState) -> Result<Found, Error> {
         if entry.is_absence() {
-            return Err(Error::Absent { cache });
+            return Err(absent(entry, cache));
         }
         let age = fresh::age(&times(entry, kind), self.clock.now());
         let Http { content_type, etag, last_modified, .. } = &entry.http;
@@ -326,6 +326,10 @@ impl Engine {
             cache,
         }
     }
+}
+
+fn absent(entry: &Entry, cache: CacheState) -> Error {
+    Error::Absent { cache, for_good: entry.status == 410 }
 }
 
 /// Returns what freshness needs to know of an entry.

@@ -11,7 +11,7 @@ impl Error {
         use mirror::Error as Engine;
         let what = what.to_owned();
         match error {
-            Engine::Absent { cache } => Self::NotFound { what, cache },
+            Engine::Absent { cache, .. } => Self::NotFound { what, cache },
             Engine::Unproven(_) => Self::Unproven { what, cause: Arc::new(error) },
             Engine::Unreachable { retry_after, .. } => {
                 Self::Unreachable { what, retry_after, cause: Some(Arc::new(error)) }
@@ -40,7 +40,7 @@ mod tests {
         let host = || "files.example".to_owned();
         let broken = Broken { kind: "digest", detail: String::new() };
         for (error, status) in [
-            (mirror::Error::Absent { cache: CacheState::Hit }, 404),
+            (mirror::Error::Absent { cache: CacheState::Hit, for_good: false }, 404),
             (mirror::Error::Refused { status: 403 }, 502),
             (mirror::Error::Unproven(broken), 502),
             (mirror::Error::Unreachable { host: host(), retry_after: None, cause: None }, 503),

@@ -14,7 +14,7 @@ impl Error {
         use mirror::Error as Engine;
         let what = what.to_owned();
         match error {
-            Engine::Absent { cache } => Self::NotFound { what, cache },
+            Engine::Absent { cache, .. } => Self::NotFound { what, cache },
             Engine::Refused { status: 401 | 403 | 451 } => {
                 Self::Forbidden(format!("upstream does not allow {what}").into())
             }
@@ -71,7 +71,7 @@ mod tests {
         let host = || "registry.example".to_owned();
         let broken = Broken { kind: "digest", detail: String::new() };
         for (error, status) in [
-            (mirror::Error::Absent { cache: CacheState::Hit }, 404),
+            (mirror::Error::Absent { cache: CacheState::Hit, for_good: false }, 404),
             (mirror::Error::Refused { status: 403 }, 403),
             (mirror::Error::Refused { status: 418 }, 502),
             (mirror::Error::Unproven(broken), 502),

@@ -50,7 +50,14 @@ pub enum Error {
     MethodNotAllowed { allow: &'static str },
     /// It was there once.
     #[error("{what} is gone")]
-    Gone { what: String },
+    Gone {
+        what: String,
+        /// How the mirror came to know.
+        cache: CacheState,
+    },
+    /// Upstream must not give it.
+    #[error("upstream withholds {what} for legal reasons")]
+    Blocked { what: String },
     /// The request's body is longer than this mount takes.
     #[error("the request body is too large")]
     TooLarge,
@@ -129,7 +136,7 @@ impl Error {
     /// Tells how the mirror took part in this answer.
     fn cache(&self) -> CacheState {
         match self {
-            Self::NotFound { cache, .. } => *cache,
+            Self::NotFound { cache, .. } | Self::Gone { cache, .. } => *cache,
             Self::Unproven { .. } | Self::BadGateway { .. } | Self::Unreachable { .. } | Self::TimedOut { .. } => {
                 CacheState::Failed
             }
@@ -137,7 +144,7 @@ impl Error {
             | Self::Unauthorized
             | Self::Forbidden(_)
             | Self::MethodNotAllowed { .. }
-            | Self::Gone { .. }
+            | Self::Blocked { .. }
             | Self::TooLarge
             | Self::TooMany
             | Self::NotImplemented
@@ -156,6 +163,7 @@ impl Error {
             Self::NotFound { .. } => (StatusCode::NOT_FOUND, "not_found", Client),
             Self::MethodNotAllowed { .. } => (StatusCode::METHOD_NOT_ALLOWED, "method_not_allowed", Client),
             Self::Gone { .. } => (StatusCode::GONE, "gone", Client),
+            Self::Blocked { .. } => (StatusCode::UNAVAILABLE_FOR_LEGAL_REASONS, "blocked", Client),
             Self::TooLarge => (StatusCode::PAYLOAD_TOO_LARGE, "too_large", Client),
             Self::TooMany => (StatusCode::TOO_MANY_REQUESTS, "too_many_requests", Client),
             Self::NotImplemented => (StatusCode::NOT_IMPLEMENTED, "not_implemented", Client),
@@ -176,6 +184,7 @@ impl Error {
             | Self::Unauthorized
             | Self::Forbidden(_)
             | Self::MethodNotAllowed { .. }
+            | Self::Blocked { .. }
             | Self::TooLarge
             | Self::TooMany
             | Self::NotImplemented
@@ -196,7 +205,7 @@ impl Error {
                 set_notice(reason, reply);
             }
             // npm itself prints no more than the code of these, and its user is to know why.
-            Self::Forbidden(_) | Self::Unproven { .. } => set_notice(reason, reply),
+            Self::Forbidden(_) | Self::Blocked { .. } | Self::Unproven { .. } => set_notice(reason, reply),
             Self::Unauthorized => reply.set(header::WWW_AUTHENTICATE, HeaderValue::from_static("Bearer")),
             Self::Unreachable { retry_after: Some(pause), .. } => {
                 // Whole seconds, rounded up: RFC 9110 §10.2.3.
@@ -296,9 +305,10 @@ mod tests {
             (Error::Forbidden("no".into()), 403, "forbidden", "no-store"),
             (Error::not_found("left-pad"), 404, "not_found", "no-cache"),
             (Error::MethodNotAllowed { allow: ALLOW_READ }, 405, "method_not_allowed", "no-store"),
-            (Error::Gone { what: what() }, 410, "gone", "no-cache"),
+            (Error::Gone { what: what(), cache: CacheState::Hit }, 410, "gone", "no-cache"),
             (Error::TooLarge, 413, "too_large", "no-store"),
             (Error::TooMany, 429, "too_many_requests", "no-store"),
+            (Error::Blocked { what: what() }, 451, "blocked", "no-store"),
             (Error::Internal(cause.clone()), 500, "internal", "no-store"),
             (Error::NotImplemented, 501, "not_implemented", "no-store"),
             (Error::Unproven { what: what(), cause: Some(cause.clone()) }, 502, "bad_gateway", "no-store"),

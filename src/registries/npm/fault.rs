@@ -15,10 +15,10 @@ impl Error {
         use mirror::Error as Engine;
         let what = what.to_owned();
         match error {
-            Engine::Absent { cache } => Self::NotFound { what, cache },
-            Engine::Refused { status: 401 | 403 | 451 } => {
-                Self::Forbidden(format!("upstream does not allow {what}").into())
-            }
+            Engine::Absent { cache, for_good: false } => Self::NotFound { what, cache },
+            Engine::Absent { cache, for_good: true } => Self::Gone { what, cache },
+            Engine::Refused { status: 451 } => Self::Blocked { what },
+            Engine::Refused { status: 401 | 403 } => Self::Forbidden(format!("upstream does not allow {what}").into()),
             Engine::Unproven(broken) if broken.kind == FIRST_SEEN => Self::Forbidden(
                 format!(
                     "{what} has other bytes upstream than when this mirror first saw it; \
@@ -78,8 +78,11 @@ mod tests {
         let host = || "registry.example".to_owned();
         let broken = |kind| Broken { kind, detail: String::new() };
         for (error, status) in [
-            (mirror::Error::Absent { cache: CacheState::Hit }, 404),
+            (mirror::Error::Absent { cache: CacheState::Hit, for_good: false }, 404),
+            (mirror::Error::Absent { cache: CacheState::Hit, for_good: true }, 410),
+            (mirror::Error::Refused { status: 401 }, 403),
             (mirror::Error::Refused { status: 403 }, 403),
+            (mirror::Error::Refused { status: 451 }, 451),
             (mirror::Error::Refused { status: 418 }, 502),
             (mirror::Error::Unproven(broken("digest")), 502),
             (mirror::Error::Unproven(broken(FIRST_SEEN)), 403),

@@ -1,13 +1,12 @@
 //! Documents in both forms: what is rewritten, what is derived, and that all forms are of one generation.
 
 use std::io::Read;
-use std::time::{Duration, Instant, SystemTime};
 
 use serde_json::{Value, json};
 
 use super::{JUST_NOW, World, assert_refused};
-use crate::support::beside::command;
-use crate::support::packages::{Package, Release, iso};
+use crate::support::fault::Fault;
+use crate::support::packages::{Package, Release};
 use crate::support::registry::{ABBREVIATED, ABBREVIATED_ACCEPT, Switches};
 use crate::support::resource::Resource;
 
@@ -195,59 +194,6 @@ async fn a_stale_document_is_asked_for_with_its_validators() {
 }
 
 #[tokio::test]
-async fn every_form_was_last_modified_when_its_document_says() {
-    let world = World::shared().await;
-    let package = Package::with_versions("dated", &["1.0.0"]).cache_control("max-age=0");
-    world.registry.publish(&package);
-    // Upstream has its own idea, which is its own validator and nobody else's.
-    let elsewhere = SystemTime::UNIX_EPOCH + Duration::from_secs(1_600_000_000);
-    let resource = world.registry.upstream.resource("/dated").expect("a document");
-    world.registry.upstream.put("/dated", Resource { etag: None, last_modified: Some(elsewhere), ..resource });
-    let modified = httpdate::fmt_http_date(package.modified());
-    let before = httpdate::fmt_http_date(package.modified() - Duration::from_secs(1));
-    for accept in ["application/json", ABBREVIATED_ACCEPT] {
-        for path in ["/npm/dated", "/npm/dated/1.0.0", "/npm/dated/latest", "/npm/-/package/dated/dist-tags"] {
-            let ask = async |since: &str| {
-                let headers = [("accept", accept), ("if-modified-since", since)];
-                world.get_with(path, &headers).await
-            };
-            let answer = ask(&before).await;
-            assert_eq!((answer.status, answer.header("last-modified")), (200, Some(modified.as_str())), "{path}");
-            assert_eq!(ask(&modified).await.status, 304, "{path}");
-        }
-    }
-    let seen = world.registry.upstream.seen("/dated");
-    let expected = httpdate::fmt_http_date(elsewhere);
-    assert!(seen.len() > 1);
-    assert!(seen[1..].iter().all(|seen| seen.headers.get("if-modified-since") == Some(expected.as_str())));
-}
-
-#[tokio::test]
-async fn a_document_without_a_believable_date_has_upstreams_or_none() {
-    let world = World::shared().await;
-    let elsewhere = SystemTime::UNIX_EPOCH + Duration::from_secs(1_600_000_000);
-    for (name, modified) in [("undated", "\"yesterday\""), ("far-ahead", "\"9999-12-31T23:59:59-23:00\""), ("odd", "7")]
-    {
-        let package = world.registry.publish_plain(name);
-        let theirs = format!("\"modified\":\"{}\"", iso(package.modified()));
-        let text = world.registry.document(&package).replace(&theirs, &format!("\"modified\":{modified}"));
-        let path = format!("/{name}");
-        for (upstreams, expected) in [(Some(elsewhere), Some(httpdate::fmt_http_date(elsewhere))), (None, None)] {
-            let resource = Resource::new("application/json", text.clone()).cache_control("max-age=0");
-            world.registry.upstream.put(&path, Resource { last_modified: upstreams, ..resource });
-            let (well, said) = command(&world.heliostat, "purge", &["npm", name]);
-            assert!(well, "{said}");
-            let start = Instant::now();
-            // The server looks every second whether somebody else has written.
-            while world.get(&format!("/npm{path}")).await.header("last-modified") != expected.as_deref() {
-                assert!(start.elapsed() < Duration::from_secs(5), "{name}: {expected:?}");
-                tokio::time::sleep(Duration::from_millis(50)).await;
-            }
-        }
-    }
-}
-
-#[tokio::test]
 async fn all_forms_are_of_one_generation() {
     let world = World::shared().await;
     let old = Package::with_versions("generation", &["1.0.0"]);
@@ -354,6 +300,35 @@ async fn a_package_that_upstream_withdrew_is_gone_here_too() {
     assert_eq!(world.get("/npm/withdrawn").await.status, 200);
     world.registry.withdraw(&package);
     assert_refused(&world.get("/npm/withdrawn").await, 404);
+}
+
+#[tokio::test]
+async fn what_is_gone_upstream_is_gone_here_and_what_is_withheld_is_withheld() {
+    let world = World::shared().await;
+    for (status, code, is_remembered) in [(410, "gone", true), (451, "blocked", false)] {
+        let package = world.registry.publish_plain(&format!("status-{status}"));
+        let path = format!("/{}", package.name);
+        let (tarball, _) = World::tarball(&package, "1.0.0");
+        let upstreams = [path.clone(), package.tarball_path(package.release("1.0.0"))];
+        assert_eq!(world.get(&format!("/npm/{}/latest", package.name)).await.status, 200);
+        world.registry.upstream.fail(&upstreams[1], Fault::Status(status));
+        let absent = format!("absent-{status}");
+        world.registry.upstream.fail(&format!("/{absent}"), Fault::Status(status));
+        for (asked, upstream) in
+            [(tarball.clone(), upstreams[1].clone()), (format!("/npm/{absent}"), format!("/{absent}"))]
+        {
+            for _ in 0..2 {
+                let answer = world.get(&asked).await;
+                assert_refused(&answer, status);
+                assert_eq!(answer.json()["error"], code);
+                let cache = if is_remembered { "no-cache" } else { "no-store" };
+                assert_eq!(answer.header("cache-control"), Some(cache));
+                assert_eq!(answer.headers.has("npm-notice"), !is_remembered, "npm prints this one's reason");
+            }
+            let count = if is_remembered { 1 } else { 2 };
+            assert_eq!(world.registry.upstream.count(&upstream), count, "{status}");
+        }
+    }
 }
 
 #[tokio::test]
