@@ -51,7 +51,7 @@ pub struct Release {
     pub name: String,
     /// What vouches for its bytes, in its dialect's own words. Without it, no later document is held to them.
     pub testimony: Option<String>,
-    /// The key and the digest of the document that says so.
+    /// The key and the digest of the document that says so; another one under that key may say otherwise.
     pub document: Option<(Arc<str>, Digest)>,
     /// Its bytes may still be replaced by rights: what was first seen is held to, but this is not remembered as that.
     pub is_provisional: bool,

@@ -11,7 +11,7 @@ use http::{HeaderMap, HeaderValue, StatusCode};
 use super::Npm;
 use super::error::Error;
 use super::merge::{self, Indexed, Served};
-use super::name::{PackageName, Spec, Version};
+use super::name::{PackageName, Spec};
 use super::wire::{self, VersionLine};
 use crate::base::conditional;
 use crate::base::digest::{Digest, hex};
@@ -32,15 +32,6 @@ const MANIFEST_AGE: HeaderValue = HeaderValue::from_static("max-age=60");
 pub enum Form {
     Full,
     Abbreviated,
-}
-
-/// One version, as its document describes it.
-pub struct Described {
-    pub manifest: Bytes,
-    /// In milliseconds since 1970, if the document says so.
-    pub published: Option<u64>,
-    /// The document's key and digest.
-    pub document: Option<(Arc<str>, Digest)>,
 }
 
 impl Form {
@@ -143,7 +134,7 @@ impl Npm {
     }
 
     /// Returns a package's document with its index alone.
-    async fn indexed(&self, name: &PackageName, demand: &Demand) -> Result<Prepared, Error> {
+    pub(super) async fn indexed(&self, name: &PackageName, demand: &Demand) -> Result<Prepared, Error> {
         let indexed = Indexed::new(name);
         match self.find_prepared(name, indexed.id(), demand) {
             Some(prepared) => Ok(prepared),
@@ -162,42 +153,18 @@ impl Npm {
         prepared.map_err(|error| Error::of_mirror(error, name.as_str()))
     }
 
-    /// Returns one version as its document describes it. Upstream is asked anew if the document that is held does not have
-    /// it yet.
-    pub(super) async fn release(
-        &self,
-        name: &PackageName,
-        version: &Version,
-        demand: &Demand,
-    ) -> Result<Described, Error> {
-        let mut prepared = self.indexed(name, demand).await?;
-        let mut index = self.index(&prepared).await?;
-        if wire::find_version(&index, version.as_str()).is_none() {
-            prepared = self.indexed(name, &Demand { only_if_cached: demand.only_if_cached, ..NEWEST }).await?;
-            index = self.index(&prepared).await?;
-        }
-        let line = wire::find_version(&index, version.as_str());
-        let line = line.ok_or_else(|| missing(&prepared, format!("{name}@{version}")))?;
-        let document = &prepared.document;
-        Ok(Described {
-            manifest: part(document.body()?, &line.original).await?,
-            published: line.published,
-            document: document.digest.map(|digest| (Arc::clone(&document.key), digest)),
-        })
-    }
-
     /// Returns the index of a document: small, and nearly always in memory.
-    async fn index(&self, prepared: &Prepared) -> Result<Bytes, Error> {
+    pub(super) async fn index(&self, prepared: &Prepared) -> Result<Bytes, Error> {
         let body = prepared.forms.segment_body(segment(prepared, merge::INDEX)?)?;
         whole(body).await
     }
 }
 
 /// What a client wants that edits, or that asks for a version it knows to be there.
-const NEWEST: Demand = Demand { newest: true, ..Demand::NONE };
+pub(super) const NEWEST: Demand = Demand { newest: true, ..Demand::NONE };
 
 /// Tells that a document does not have what was asked for; one that is stale cannot tell. Source: contract npm §18.4.
-fn missing(prepared: &Prepared, what: String) -> Error {
+pub(super) fn missing(prepared: &Prepared, what: String) -> Error {
     match prepared.cache {
         CacheState::Stale => Error::Unreachable { what, retry_after: None, cause: None },
         _ => Error::not_found(what),
@@ -216,7 +183,7 @@ async fn slice(prepared: &Prepared, form: Form, line: &VersionLine<'_>) -> Resul
     part(prepared.forms.segment_body(segment(prepared, form.segment(false))?)?, place).await
 }
 
-async fn part(body: Body, place: &Range<u64>) -> Result<Bytes, Error> {
+pub(super) async fn part(body: Body, place: &Range<u64>) -> Result<Bytes, Error> {
     whole(body.slice(place.clone())).await
 }
 

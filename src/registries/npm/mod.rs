@@ -5,7 +5,7 @@
 //! | `GET /{name}`, both forms | the upstream's full document, prepared once | it parses, it has that name, versions carry `dist` |
 //! | `GET /{name}/{version, tag, range}` | a slice of the same | the same |
 //! | `GET /-/package/{name}/dist-tags` | the same | the same |
-//! | `GET` tarball, all path forms | store, or upstream as it comes | `dist.integrity` or `shasum`; the registry's signature |
+//! | `GET` tarball, all path forms | store, or upstream as it comes | `dist.integrity` or `shasum`, as the held document or upstream's manifest has them; the registry's signature |
 //! | `GET /-/npm/v1/keys` | mirrored | it is a key set |
 //! | `GET /-/npm/v1/attestations/…` | mirrored | it is JSON |
 //! | search, downloads | passed through | nothing is kept |
@@ -29,6 +29,7 @@ pub mod name;
 mod passthrough;
 pub mod proofs;
 mod range;
+mod release;
 pub mod routes;
 mod small;
 mod sources;

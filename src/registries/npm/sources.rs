@@ -1,16 +1,17 @@
 //! Where each thing comes from: the upstream that a scope belongs to, and the resource with its proofs.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use url::Url;
 
 use super::error::Error;
 use super::first_seen::Releases;
 use super::name::{PackageName, Version};
-use super::vouch::{IsJson, IsKeySet, IsPackument, Release, Vouched};
+use super::vouch::{IsJson, IsKeySet, IsManifest, IsPackument, Release, Vouched};
 use crate::base::digest::Digest;
 use crate::mirror;
-use crate::mirror::resource::{Resource, Upstream};
+use crate::mirror::resource::{Resource, Rules, Upstream};
 use crate::mirror::verify::Proof;
 use crate::registries::Upstreams;
 use crate::registries::shelf::Shelf;
@@ -18,15 +19,22 @@ use crate::registries::shelf::Shelf;
 /// The form of a document that all others are made of. Source: contract npm §18.1.
 const FULL: &str = "application/json";
 
+/// For how long it is believed what upstream says of one version alone: as long as many clients want one tarball at
+/// once. Who wants it later finds the tarball; if it was refused, upstream may know better by then.
+const ALONE: Duration = Duration::from_secs(2);
+
 /// Names every resource of one mount.
 pub struct Sources {
     upstreams: Upstreams,
     pub shelf: Shelf,
+    /// Of what upstream says of one version alone.
+    alone: Arc<Rules>,
 }
 
 impl Sources {
     pub fn new(shelf: Shelf, upstreams: Upstreams) -> Self {
-        Self { upstreams, shelf }
+        let alone = Rules { min_ttl: Duration::ZERO, max_ttl: ALONE, ..(*shelf.rules).clone() };
+        Self { upstreams, alone: Arc::new(alone), shelf }
     }
 
     /// Returns the upstream that serves a package.
@@ -65,6 +73,18 @@ impl Sources {
             proofs: vec![Proof::Content(Arc::new(IsPackument(name.clone())))],
             chronicle: Some(Arc::new(Releases::of(&self.shelf.mount, name))),
             ..self.document(self.packument_key(name), upstream, &name.escaped())?
+        }))
+    }
+
+    /// What upstream says of one version alone. Source: contract npm §5.2.
+    pub fn manifest(&self, name: &PackageName, version: &Version) -> Result<Arc<Resource>, Error> {
+        let upstream = self.upstream(name);
+        let key = self.shelf.key(upstream, &["/manifest/", name.as_str(), "/", version.as_str()]);
+        Ok(Arc::new(Resource {
+            package: name.to_string(),
+            proofs: vec![Proof::Content(Arc::new(IsManifest(name.clone(), version.clone())))],
+            rules: Arc::clone(&self.alone),
+            ..self.document(key, upstream, &format!("{}/{version}", name.escaped()))?
         }))
     }
 

@@ -6,9 +6,9 @@ use http::header::{
 use http::{HeaderValue, StatusCode};
 
 use super::Npm;
-use super::documents::Described;
 use super::error::Error;
 use super::name::{PackageName, Version};
+use super::release::Described;
 use super::vouch::{self, Release};
 use super::wire;
 use crate::base::http::{Reply, Request};
@@ -56,10 +56,10 @@ impl Npm {
         version: &Version,
     ) -> Result<Found, Error> {
         let demand = Demand::of(request.headers);
-        let Described { manifest, published, document } = self.release(name, version, &demand).await?;
+        let keys = self.keys_for(name).await?;
+        let Described { manifest, published, document } = self.describe(name, version, (&keys, &demand)).await?;
         let written = wire::find_dist(&manifest)?;
         let dist = wire::parse_dist(written)?;
-        let keys = self.keys_for(name).await?;
         let release = Release { name, version, dist: &dist, written, published };
         let vouched = vouch::vouch(&release, &keys, self.signatures);
         let want = self.sources.tarball(&release, vouched, document)?;

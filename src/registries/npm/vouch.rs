@@ -20,6 +20,9 @@ pub const SIGNED: &str = "signed by ";
 /// A document must parse, be of its package, and describe its versions. Source: design, table of proofs.
 pub struct IsPackument(pub PackageName);
 
+/// What upstream says of one version alone must parse, be of that version, and say what vouches for it.
+pub struct IsManifest(pub PackageName, pub Version);
+
 /// A key set must parse. Source: contract npm §6.2.
 pub struct IsKeySet;
 
@@ -59,6 +62,16 @@ impl Content for IsPackument {
 
     fn hold(&self, body: &[u8]) -> Result<String, String> {
         wire::check(body, &self.0).map(|_| "packument".to_owned()).map_err(|error| error.to_string())
+    }
+}
+
+impl Content for IsManifest {
+    fn kind(&self) -> &'static str {
+        "document"
+    }
+
+    fn hold(&self, body: &[u8]) -> Result<String, String> {
+        wire::check_manifest(body, &self.0, &self.1).map(|()| "manifest".to_owned()).map_err(|error| error.to_string())
     }
 }
 
@@ -120,6 +133,12 @@ pub fn vouch(release: &Release<'_>, keys: &KeySet, mode: Signatures) -> Vouched 
         proofs.push(judged("signature", judge(release, keys, mode)));
     }
     Vouched { proofs, etag: etag(release.dist) }
+}
+
+/// Tells whether more than this could be known of a release: its time of publication, or a signature.
+pub fn is_settled(release: &Release<'_>, keys: &KeySet, mode: Signatures) -> bool {
+    let judge = || proofs::judge(keys, release.name, release.version, release.dist, release.published);
+    mode == Signatures::Off || matches!(judge(), Verdict::Valid { .. } | Verdict::Bad | Verdict::NoKeys)
 }
 
 fn judged(kind: &'static str, verdict: Result<String, String>) -> Proof {

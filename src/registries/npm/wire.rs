@@ -16,7 +16,7 @@ mod scan;
 mod tags;
 mod time;
 
-pub use dist::{Attestations, Dist, Dists, Signature, find_dist, parse_dist};
+pub use dist::{Attestations, Dist, Dists, Signature, check_manifest, find_dist, parse_dist};
 pub use index::{VersionLine, find_tag, find_version, resolve, tags, versions};
 pub use time::parse_time;
 
@@ -40,6 +40,10 @@ pub enum Error {
     TooDeep { at: usize },
     #[error("the document is of another package, {found:?}")]
     WrongName { found: String },
+    #[error("the document is of another version, {found:?}")]
+    WrongVersion { found: String },
+    #[error("the document describes no version")]
+    NoManifest(#[source] serde_json::Error),
     #[error("the document has no {0}")]
     Missing(&'static str),
     #[error("the document has {0:?} twice in one place")]

@@ -9,7 +9,7 @@ use serde_json::value::RawValue;
 use super::Error;
 use super::map::Map;
 use super::scan::Span;
-use crate::registries::npm::name::PackageName;
+use crate::registries::npm::name::{PackageName, Version};
 
 /// A version's `dist`, as far as a mirror needs it (contract npm §6).
 #[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize)]
@@ -52,12 +52,38 @@ struct Manifest<'a> {
     dist: &'a RawValue,
 }
 
+/// A version that is described alone.
+#[derive(Deserialize)]
+struct Alone<'a> {
+    #[serde(borrow)]
+    name: Cow<'a, str>,
+    #[serde(borrow)]
+    version: Cow<'a, str>,
+    #[serde(borrow)]
+    dist: &'a RawValue,
+}
+
 /// Finds the `dist` of one version as it is written, given the bytes of its manifest in the upstream document.
 ///
 /// # Errors
 /// [`Error::BadDist`]: there is none, or there are two.
 pub fn find_dist(manifest: &[u8]) -> Result<&str, Error> {
     serde_json::from_slice(manifest).map(|Manifest { dist }| dist.get()).map_err(Error::BadDist)
+}
+
+/// Proves that `document` describes this version of this package, and has a `dist`.
+///
+/// # Errors
+/// [`Error::NoManifest`], [`Error::WrongName`], [`Error::WrongVersion`], [`Error::BadDist`].
+pub fn check_manifest(document: &[u8], name: &PackageName, version: &Version) -> Result<(), Error> {
+    let alone: Alone<'_> = serde_json::from_slice(document).map_err(Error::NoManifest)?;
+    if alone.name != name.as_str() {
+        return Err(Error::WrongName { found: alone.name.into_owned() });
+    }
+    if alone.version != version.as_str() {
+        return Err(Error::WrongVersion { found: alone.version.into_owned() });
+    }
+    parse_dist(alone.dist.get()).map(drop)
 }
 
 /// Reads a `dist`.
@@ -113,6 +139,29 @@ mod tests {
 
     fn read(manifest: &[u8]) -> Result<Dist, Error> {
         find_dist(manifest).and_then(parse_dist)
+    }
+
+    #[test]
+    fn a_manifest_is_of_its_version_and_says_everything_once() {
+        let (name, version) = (PackageName::parse("@s/n").unwrap(), Version::parse("1.0.0").unwrap());
+        let check = |manifest: &str| check_manifest(manifest.as_bytes(), &name, &version);
+        assert!(check(r#"{"_id":"@s/n@1.0.0","name":"@s/n","version":"1.0.0","dist":{"shasum":"00"}}"#).is_ok());
+        for wrong in [
+            r#"{"name":"@s/n","version":"1.0.0"}"#,
+            r#"{"name":"@s/n","dist":{}}"#,
+            r#"{"name":"@s/n","version":"1.0.0","dist":{},"dist":{}}"#,
+            r#"{"name":"@s/n","name":"@s/n","version":"1.0.0","dist":{}}"#,
+            r#"{"name":"@s/n","version":"1.0.0","dist":{"shasum":"00","shasum":"11"}}"#,
+            r#"{"name":"@s/n","version":"1.0.0","dist":"none"}"#,
+            r#"{"name":"@s/n","version":"1.0.0","dist":{}} {}"#,
+            "<!doctype html>",
+            "[]",
+        ] {
+            assert!(check(wrong).is_err(), "{wrong}");
+        }
+        let of = |name: &str, version: &str| format!(r#"{{"name":"{name}","version":"{version}","dist":{{}}}}"#);
+        assert!(matches!(check(&of("@s/m", "1.0.0")), Err(Error::WrongName { found }) if found == "@s/m"));
+        assert!(matches!(check(&of("@s/n", "1.0.1")), Err(Error::WrongVersion { found }) if found == "1.0.1"));
     }
 
     #[test]

@@ -1,0 +1,102 @@
+//! One version, as upstream describes it: in the document of its package, or alone.
+//!
+//! Who installs by a lockfile asks for tarballs and nothing else, and the document of a package may be a thousand times
+//! as long as what it says of one version. So a package whose document is not held has that version described alone,
+//! where that description proves as much as the document would.
+
+use std::sync::Arc;
+
+use bytes::Bytes;
+
+use super::Npm;
+use super::documents::{NEWEST, missing, part, whole};
+use super::error::Error;
+use super::name::{PackageName, Version};
+use super::proofs::KeySet;
+use super::vouch::{self, Release};
+use super::wire;
+use crate::base::digest::Digest;
+use crate::mirror;
+use crate::mirror::fresh::Demand;
+
+/// One version, as its document describes it.
+pub struct Described {
+    pub manifest: Bytes,
+    /// In milliseconds since 1970, if the document says so.
+    pub published: Option<u64>,
+    /// The document's key and digest.
+    pub document: Option<(Arc<str>, Digest)>,
+}
+
+impl Npm {
+    /// Returns one version as upstream describes it.
+    pub(super) async fn describe(
+        &self,
+        name: &PackageName,
+        version: &Version,
+        (keys, demand): (&KeySet, &Demand),
+    ) -> Result<Described, Error> {
+        let is_known = self.mirror.store().find(&self.sources.packument_key(name)).await?.is_some();
+        let alone = if is_known { None } else { self.described_alone(name, version, demand).await? };
+        match alone.filter(|alone| self.proves_enough(alone, name, version, keys)) {
+            Some(alone) => Ok(alone),
+            None => self.described_in_document(name, version, demand).await,
+        }
+    }
+
+    /// Returns what upstream says of one version alone; `None` where it says nothing of use, which few registries do.
+    ///
+    /// Source: contract npm §5.2.
+    async fn described_alone(
+        &self,
+        name: &PackageName,
+        version: &Version,
+        demand: &Demand,
+    ) -> Result<Option<Described>, Error> {
+        use mirror::Error as Engine;
+        let found = match self.mirror.document(&self.sources.manifest(name, version)?, demand).await {
+            Ok(found) => found,
+            Err(Engine::Absent { .. } | Engine::Refused { .. } | Engine::Unproven(_) | Engine::Senseless { .. }) => {
+                return Ok(None);
+            }
+            Err(error) => return Err(Error::of_mirror(error, &format!("{name}@{version}"))),
+        };
+        // A document of the package that comes meanwhile is another, and may deny this.
+        let digest = found.entry.and_then(|entry| entry.digest);
+        let document = digest.map(|digest| (self.sources.packument_key(name).into(), digest));
+        Ok(Some(Described { manifest: whole(found.body).await?, published: None, document }))
+    }
+
+    /// Tells whether the document of the package could prove no more: it has the time of publication, which an expired
+    /// key is judged by.
+    fn proves_enough(&self, alone: &Described, name: &PackageName, version: &Version, keys: &KeySet) -> bool {
+        let Ok(written) = wire::find_dist(&alone.manifest) else { return false };
+        let Ok(dist) = wire::parse_dist(written) else { return false };
+        let release = Release { name, version, dist: &dist, written, published: None };
+        vouch::is_settled(&release, keys, self.signatures)
+    }
+
+    /// Returns one version as the document of its package describes it. Upstream is asked anew if the document that is held does not have
+    /// it yet.
+    async fn described_in_document(
+        &self,
+        name: &PackageName,
+        version: &Version,
+        demand: &Demand,
+    ) -> Result<Described, Error> {
+        let mut prepared = self.indexed(name, demand).await?;
+        let mut index = self.index(&prepared).await?;
+        if wire::find_version(&index, version.as_str()).is_none() {
+            prepared = self.indexed(name, &Demand { only_if_cached: demand.only_if_cached, ..NEWEST }).await?;
+            index = self.index(&prepared).await?;
+        }
+        let line = wire::find_version(&index, version.as_str());
+        let line = line.ok_or_else(|| missing(&prepared, format!("{name}@{version}")))?;
+        let document = &prepared.document;
+        Ok(Described {
+            manifest: part(document.body()?, &line.original).await?,
+            published: line.published,
+            document: document.digest.map(|digest| (Arc::clone(&document.key), digest)),
+        })
+    }
+}
