@@ -45,11 +45,11 @@ pub trait Handler: Send + Sync {
 
     /// Answers a request whose body it has asked for ([`Outcome::NeedsBody`]). Who never asks for one is never given one.
     async fn handle_body(&self, request: &Request<'_>, _body: Bytes) -> Reply {
-        self.refuse(Refusal::TooLarge, request.id)
+        self.refuse(Refusal::TooLarge, request)
     }
 
     /// Answers a request that the front refuses before it is understood, in the dialect's own error shape.
-    fn refuse(&self, refusal: Refusal, request_id: &str) -> Reply;
+    fn refuse(&self, refusal: Refusal, request: &Request<'_>) -> Reply;
 }
 
 /// Why the front turns a request away by itself.

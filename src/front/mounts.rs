@@ -121,7 +121,7 @@ mod tests {
             Reply::empty(::http::StatusCode::NO_CONTENT).into()
         }
 
-        fn refuse(&self, _: Refusal, _: &str) -> Reply {
+        fn refuse(&self, _: Refusal, _: &Request<'_>) -> Reply {
             Reply::empty(::http::StatusCode::NO_CONTENT)
         }
     }

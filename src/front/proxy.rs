@@ -79,10 +79,10 @@ impl Proxy {
         visit.ticket = self.in_flight.enter(self.limits.in_flight);
         // A server with too much to do is alive, and says so.
         if visit.ticket.is_none() && mount.limited {
-            return visit.refuse(Refusal::TooMany).into();
+            return self.refuse(session, visit, Refusal::TooMany).into();
         }
         if has_been_here(&header.headers, &self.via) {
-            return visit.refuse(Refusal::Loop).into();
+            return self.refuse(session, visit, Refusal::Loop).into();
         }
         place.mount.handler.handle(&place.request(session, visit.id())).await
     }
@@ -90,17 +90,25 @@ impl Proxy {
     /// Answers a request whose handler wants to see its body.
     async fn answer_body(&self, session: &mut Session, visit: &Visit, wanted: BodyWanted) -> Result<Reply> {
         if is_longer(session.req_header(), wanted.max) {
-            return Ok(visit.refuse(Refusal::TooLarge));
+            return Ok(self.refuse(session, visit, Refusal::TooLarge));
         }
         // The rest wait in their clients' hands, where they cost us nothing.
         let _held = self.bodies.acquire().await.or_err(ErrorType::InternalError, "bodies are no longer read")?;
         let body = match body::read(session, wanted.max).await {
-            Err(error) if *error.etype() == TOO_LARGE => return Ok(visit.refuse(Refusal::TooLarge)),
+            Err(error) if *error.etype() == TOO_LARGE => return Ok(self.refuse(session, visit, Refusal::TooLarge)),
             read => read?,
         };
         match self.place(session) {
             Ok(place) => Ok(place.mount.handler.handle_body(&place.request(session, visit.id()), body).await),
             Err(reply) => Ok(*reply),
+        }
+    }
+
+    /// Returns the mount's words for a refusal, or plain ones where there is no mount any more.
+    fn refuse(&self, session: &Session, visit: &Visit, refusal: Refusal) -> Reply {
+        match self.place(session) {
+            Ok(place) => place.mount.handler.refuse(refusal, &place.request(session, visit.id())),
+            Err(_) => plain(StatusCode::BAD_GATEWAY, "the request cannot be answered"),
         }
     }
 
@@ -111,7 +119,7 @@ impl Proxy {
             Ok(reply) => reply,
             Err(cut) => {
                 tracing::warn!(error = %cut, request_id = visit.id(), "body broke off before a part of it was sent");
-                visit.refuse(Refusal::Unreachable)
+                self.refuse(session, visit, Refusal::Unreachable)
             }
         };
         reply.set(X_REQUEST_ID, visit.id.clone());
@@ -128,7 +136,8 @@ impl Proxy {
         }
         session.set_keepalive(None);
         let refusal = if *error.etype() == TOO_LARGE { Refusal::TooLarge } else { Refusal::Unreachable };
-        self.write(session, visit.refuse(refusal), visit).await
+        let reply = self.refuse(session, visit, refusal);
+        self.write(session, reply, visit).await
     }
 
     fn tell(&self, error: &Error, visit: &Visit) {
@@ -182,7 +191,7 @@ impl ProxyHttp for Proxy {
         let reply = match self.answer(session, visit).await {
             Outcome::Reply(reply) => reply,
             Outcome::Forward(forward) if is_longer(session.req_header(), forward.max_body) => {
-                visit.refuse(Refusal::TooLarge).action(forward.action)
+                self.refuse(session, visit, Refusal::TooLarge).action(forward.action)
             }
             Outcome::Forward(forward) => {
                 visit.note = note(&forward);

@@ -10,7 +10,7 @@ use pingora::proxy::Session;
 use super::limits::Ticket;
 use super::mounts::Mount;
 use super::passage::Passage;
-use crate::base::http::{Note, Refusal, Reply, Request};
+use crate::base::http::{Note, Reply, Request};
 
 /// One request's way through the phases.
 pub struct Visit {
@@ -61,14 +61,6 @@ impl Visit {
 
     pub fn mount_name(&self) -> &str {
         self.mount.as_ref().map_or("", |mount| &mount.name)
-    }
-
-    /// Returns the mount's words for a refusal, or plain ones where there is no mount.
-    pub fn refuse(&self, refusal: Refusal) -> Reply {
-        match &self.mount {
-            Some(mount) => mount.handler.refuse(refusal, self.id()),
-            None => plain(StatusCode::BAD_GATEWAY, "the request cannot be answered"),
-        }
     }
 }
 

@@ -30,6 +30,11 @@ pub trait Desk: Send + Sync {
         action: &Self::Action,
     ) -> impl Future<Output = Result<Outcome, Self::Error>> + Send;
 
+    /// Returns what the front refuses by itself as an error of this dialect.
+    fn refused(&self, refusal: Refusal, _request: &Request<'_>) -> Self::Error {
+        refusal.into()
+    }
+
     /// Answers what was asked for with the body that [`Desk::answer`] has said it needs.
     fn answer_body(
         &self,
@@ -101,7 +106,7 @@ impl<D: Desk> Handler for D {
         answered.unwrap_or_else(|error| fail(&error, request.id))
     }
 
-    fn refuse(&self, refusal: Refusal, request_id: &str) -> Reply {
-        D::Error::from(refusal).reply(request_id).action("refused")
+    fn refuse(&self, refusal: Refusal, request: &Request<'_>) -> Reply {
+        self.refused(refusal, request).reply(request.id).action("refused")
     }
 }

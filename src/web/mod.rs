@@ -49,14 +49,14 @@ impl Handler for Web {
         fresh(reply).into()
     }
 
-    fn refuse(&self, refusal: Refusal, request_id: &str) -> Reply {
+    fn refuse(&self, refusal: Refusal, request: &Request<'_>) -> Reply {
         let (status, reason) = match refusal {
             Refusal::Loop => (StatusCode::LOOP_DETECTED, "this request has been here before"),
             Refusal::TooLarge => (StatusCode::PAYLOAD_TOO_LARGE, "the request body is too long"),
             Refusal::TooMany => (StatusCode::SERVICE_UNAVAILABLE, "too many requests at once"),
             Refusal::Unreachable => (StatusCode::BAD_GATEWAY, "the upstream cannot be reached"),
         };
-        api::problem(status, reason, request_id)
+        api::problem(status, reason, request.id)
     }
 }
 

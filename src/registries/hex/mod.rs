@@ -59,7 +59,7 @@ use super::memo::Memo;
 use super::shelf::Shelf;
 use super::{Opening, Place, Registry, SetUp};
 use crate::base::clock::Clock;
-use crate::base::http::{Handler, Outcome, Reply, Request};
+use crate::base::http::{Handler, Outcome, Refusal, Reply, Request};
 use crate::base::secret::{SafeUrl, Secret};
 use crate::config::{self, Listen};
 use crate::mirror::Mirror;
@@ -146,6 +146,10 @@ impl Desk for Hex {
     fn parse(&self, request: &Request<'_>) -> Result<Action, Told> {
         let action = routes::parse(request.method, request.path, request.query);
         action.map_err(|error| error.told(Shape::of(request.path, request.headers)))
+    }
+
+    fn refused(&self, refusal: Refusal, request: &Request<'_>) -> Told {
+        Error::from(refusal).told(Shape::of(request.path, request.headers))
     }
 
     async fn answer(&self, request: &Request<'_>, action: &Action) -> Result<Outcome, Told> {

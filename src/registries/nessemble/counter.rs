@@ -35,14 +35,13 @@ impl Handler for Counter {
     }
 
     async fn handle_body(&self, request: &Request<'_>, _body: Bytes) -> Reply {
-        self.refuse(Refusal::TooLarge, request.id)
+        self.refuse(Refusal::TooLarge, request)
     }
 
-    fn refuse(&self, refusal: Refusal, request_id: &str) -> Reply {
+    fn refuse(&self, refusal: Refusal, request: &Request<'_>) -> Reply {
         let start = Instant::now();
-        // Whoever is refused unheard is counted with all whose address is not known.
-        let figures = self.meter.enter(None, self.clock.now()).unwrap_or_else(|figures| figures);
-        dressed(self.desk.refuse(refusal, request_id), start, figures)
+        let figures = self.meter.enter(request.peer, self.clock.now()).unwrap_or_else(|figures| figures);
+        dressed(self.desk.refuse(refusal, request), start, figures)
     }
 }
 

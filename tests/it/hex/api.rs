@@ -67,6 +67,11 @@ async fn a_package_may_have_sixteen_mebibytes_and_no_byte_more() {
         let answer = world.heliostat.ask(&Ask::post(&format!("/hex{path}"), vec![7; size])).await;
         assert_eq!(answer.status, status, "{}", answer.summary());
     }
+    // Its client would see nothing of an error in another format.
+    let erlang = Ask::post(&format!("/hex{path}"), vec![7; LARGEST + 1]).header("accept", "application/vnd.hex+erlang");
+    let answer = world.heliostat.ask(&erlang).await;
+    assert!(answer.header("content-type").is_some_and(|kind| kind.starts_with("application/vnd.hex+erlang")));
+    assert_eq!((answer.status, answer.body.first()), (413, Some(&131)), "{}", answer.summary());
     let sizes: Vec<_> = api.seen(path).iter().map(|seen| seen.body.len()).collect();
     assert_eq!(sizes, [LARGEST], "what is too large is not even begun");
 }
@@ -133,5 +138,16 @@ async fn a_mount_that_passes_nothing_says_so_in_the_clients_format() {
         assert!(answer.header("content-type").is_some_and(|kind| kind.starts_with("application/vnd.hex+erlang")));
         assert_eq!(answer.body.first(), Some(&131), "a term");
         assert!(api.all_seen().is_empty());
+    }
+}
+
+#[tokio::test]
+async fn an_api_that_is_gone_is_told_in_the_clients_format() {
+    let (api, world) = start("").await;
+    api.vanish().await;
+    for (accept, first) in [("application/vnd.hex+erlang", 131), ("application/json", b'{')] {
+        let answer = world.get_with("/api/packages/jason", &[("accept", accept)]).await;
+        assert_eq!((answer.status, answer.body.first()), (503, Some(&first)), "{}", answer.summary());
+        assert!(answer.header("content-type").is_some_and(|kind| kind.starts_with(accept)), "{}", answer.summary());
     }
 }
