@@ -35,7 +35,7 @@ mod room;
 pub mod shared;
 mod spool;
 pub mod store;
-mod turns;
+pub mod turns;
 pub mod verify;
 
 use std::sync::Arc;

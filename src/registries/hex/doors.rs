@@ -16,6 +16,7 @@ use crate::base::clock::Clock;
 use crate::base::digest::Digest;
 use crate::base::http::Request;
 use crate::base::secret::Secret;
+use crate::mirror::turns::Turns;
 
 /// For how long it is believed that credentials are good.
 const BELIEVED: Duration = Duration::from_secs(60);
@@ -28,6 +29,8 @@ pub struct Doors {
     clock: Clock,
     /// By [`pass`]: the credentials themselves are not kept.
     admitted: Mutex<HashMap<Digest, SystemTime>>,
+    /// Who is being asked about.
+    asking: Turns,
 }
 
 impl Hex {
@@ -43,6 +46,11 @@ impl Hex {
         let credentials = api::credentials(request)?.ok_or(Error::Unauthorized)?;
         let pass = pass(name, &credentials);
         let repository = self.repository.of_member(name, credentials);
+        if doors.is_open_to(&pass) {
+            return Ok(repository);
+        }
+        // Clients ask for several things at once: one of them asks for admission, and the others find it given.
+        let _turn = doors.asking.turn(&pass.to_hex()).await;
         if !doors.is_open_to(&pass) {
             repository.ask_for_admission(name).await?;
             doors.admit(pass);
@@ -77,7 +85,7 @@ fn pass(name: &RepositoryName, credentials: &Secret) -> Digest {
 
 impl Doors {
     pub fn new(clock: Clock) -> Self {
-        Self { clock, admitted: Mutex::default() }
+        Self { clock, admitted: Mutex::default(), asking: Turns::default() }
     }
 
     fn is_open_to(&self, pass: &Digest) -> bool {

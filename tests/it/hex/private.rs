@@ -55,9 +55,9 @@ async fn members_are_served_and_strangers_are_not_though_all_of_it_is_kept() {
 #[tokio::test]
 async fn the_repository_is_asked_once_a_while_and_not_for_each_request() {
     let (world, _) = start().await;
-    for _ in 0..5 {
-        assert_eq!(world.get_as(SECRET, "/repos/acme/packages/vault").await.status, 200);
-    }
+    let at_once = (0..8).map(async |_| world.get_as(SECRET, "/repos/acme/packages/vault").await.status);
+    assert_eq!(futures_util::future::join_all(at_once).await, [200; 8]);
+    assert_eq!(world.get_as(SECRET, "/repos/acme/versions").await.status, 200);
     assert_eq!(world.fake.upstream.count("/repos/acme/names"), 1);
     let seen = world.fake.upstream.all_seen();
     let shown = |path: &str| seen.iter().filter(|seen| seen.path == path).all(|seen| seen.headers.has("authorization"));
