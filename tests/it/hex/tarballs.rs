@@ -1,8 +1,9 @@
 //! Tarballs: no byte is handed out that the signed document does not promise.
 
-use std::time::{SystemTime, UNIX_EPOCH};
+use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use super::{World, assert_refused};
+use crate::support::beside::command;
 use crate::support::hex::{Package, Release};
 use crate::support::resource::Resource;
 
@@ -123,6 +124,26 @@ async fn a_release_is_held_to_what_it_was_when_first_seen() {
     // As soon as upstream is right again, so is all of it.
     world.fake.publish(&old);
     assert!(world.get(&path).await.is(&old.release("1.0.0").tarball));
+}
+
+#[tokio::test]
+async fn what_an_operator_accepts_is_proved_and_held_to_instead() {
+    let world = World::start("max_ttl = \"0s\"\n").await;
+    let (old, new) = (Package::new("accepted").with(other("accepted")), Package::with_versions("accepted", &["1.0.0"]));
+    let path = old.tarball_path("1.0.0");
+    world.fake.publish(&old);
+    assert!(world.get(&path).await.is(&old.release("1.0.0").tarball));
+    world.fake.publish(&new);
+    assert_refused(&world.get(&path).await, 403);
+    let (is_well, said) = command(&world.heliostat, "accept", &["hex", "accepted@1.0.0"]);
+    assert!(is_well, "{said}");
+    let start = Instant::now();
+    while !world.get(&path).await.is(&new.release("1.0.0").tarball) {
+        assert!(start.elapsed() < Duration::from_secs(5), "the new bytes are not served");
+        tokio::time::sleep(Duration::from_millis(50)).await;
+    }
+    world.fake.publish(&old);
+    assert_refused(&world.get(&path).await, 403);
 }
 
 #[tokio::test]
