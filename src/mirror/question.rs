@@ -29,16 +29,20 @@ pub struct Answer {
 }
 
 impl Mirror {
-    /// Asks an upstream for something, and returns only the status of its answer: whether it would give it.
+    /// Asks an upstream for something that is not kept: whether it gives it, is what is wanted. Any status is an answer,
+    /// except those that say that upstream itself failed. A longer answer than `limit` is none, in bytes.
     ///
     /// # Errors
-    /// Those of [`super::Fetch::send`].
-    pub async fn knock(&self, upstream: &Upstream, url: &Url) -> Result<StatusCode, Error> {
+    /// As [`Mirror::ask`].
+    pub async fn knock(&self, upstream: &Upstream, url: &Url, limit: u64) -> Result<Answer, Error> {
         let none = &HeaderMap::new();
         let (redirects, failures) = (Redirects::Follow, Failures::AreErrors);
         let ask =
             Ask { upstream, url, accept: None, gzip: false, headers: none, conditions: none, redirects, failures };
-        Ok(self.fetch().send(ask, self.fetch().settings().first_byte_timeout).await?.status)
+        let response = self.fetch().send(ask, self.fetch().settings().first_byte_timeout).await?;
+        let status = response.status;
+        let body = document::download(self.store(), response, limit).await?;
+        Ok(Answer { status, body: body.into_bytes().map_err(Error::disk)? })
     }
 
     /// Asks an upstream, once. Any status is an answer.

@@ -6,7 +6,7 @@
 //! Source: contract hex §1.3, §6.
 
 use std::collections::HashMap;
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, SystemTime};
 
 use super::error::Error;
@@ -17,6 +17,7 @@ use crate::base::digest::Digest;
 use crate::base::http::Request;
 use crate::base::secret::Secret;
 use crate::mirror::turns::Turns;
+use crate::registries::bodies;
 
 /// For how long it is believed that credentials are good.
 const BELIEVED: Duration = Duration::from_secs(60);
@@ -60,13 +61,19 @@ impl Hex {
 }
 
 impl Repository {
-    /// Asks the repository whether it takes this client's credentials, by what each repository has.
+    /// Asks the repository whether it takes this client's credentials, by what each repository has: a list that it alone
+    /// can have signed. A page that says 200 to everybody opens nothing.
     async fn ask_for_admission(&self, name: &RepositoryName) -> Result<(), Error> {
         let want = self.sources.names()?;
         let what = format!("the private repository {name}");
-        let status = self.mirror.knock(&want.upstream, &want.url).await;
-        match status.map_err(|error| Error::of_mirror(error, &what))?.as_u16() {
-            200 => Ok(()),
+        let answer = self.mirror.knock(&want.upstream, &want.url, want.max_bytes).await;
+        let answer = answer.map_err(|error| Error::of_mirror(error, &what))?;
+        match answer.status.as_u16() {
+            200 => {
+                let trusted = self.trusted().await?;
+                let prove = move || Ok::<_, Error>(trusted.names(&answer.body).map(drop));
+                bodies::apart(prove).await?.map_err(|error| Error::Unproven { what, cause: Some(Arc::new(error)) })
+            }
             401 => Err(Error::Unauthorized),
             403 => Err(Error::Forbidden(format!("upstream does not allow {what}").into())),
             404 => Err(Error::not_found(what)),

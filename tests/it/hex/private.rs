@@ -1,6 +1,7 @@
 //! Private repositories: what is kept of one is given to whom the repository itself lets in, and to nobody else.
 
 use super::{World, assert_refused};
+use crate::support::fault::Fault;
 use crate::support::hex::Package;
 
 const SECRET: &str = "0123456789abcdef0123456789abcdef";
@@ -87,4 +88,13 @@ async fn a_private_repository_proves_itself_by_its_own_name() {
     world.fake.put_privately("acme", "packages/open", replayed);
     assert_refused(&world.get_as(SECRET, "/repos/acme/packages/open").await, 502);
     assert_eq!(world.get("/packages/open").await.body, world.fake.package_document(&package));
+}
+
+#[tokio::test]
+async fn a_page_that_says_yes_to_everybody_opens_nothing() {
+    let (world, package) = start().await;
+    let path = "/repos/acme/tarballs/vault-0.1.0.tar";
+    assert!(world.get_as(SECRET, path).await.is(&package.release("0.1.0").tarball));
+    world.fake.upstream.fail("/repos/acme/names", Fault::Html);
+    assert_refused(&world.get_as("fedcba9876543210fedcba9876543210", path).await, 502);
 }
