@@ -11,7 +11,7 @@ use super::fetch::Response;
 use super::resource::Resource;
 use super::spool::Spool;
 use super::store::Store;
-use super::verify;
+use super::verify::{self, Evidence};
 use crate::base::digest::Hashed;
 
 /// A document that is proved and not written yet.
@@ -51,10 +51,7 @@ pub async fn download<'a>(store: &'a Store, mut response: Response, limit: u64) 
 /// [`Error::Unproven`], [`Error::TooLarge`], [`Error::Store`].
 pub fn settle(want: &Resource, headers: Option<&HeaderMap>, raw: Bytes, gzip: bool) -> Result<Settled, Error> {
     let body = if gzip { uncompress(&raw, want.max_bytes)? } else { raw };
-    let mut proved = match headers {
-        Some(headers) => verify::content_beside(&want.proofs, headers, &body)?,
-        None => verify::content(&want.proofs, &body)?,
-    };
+    let mut proved = verify::content(&want.proofs, &Evidence::of(&body).beside(headers))?;
     let mut hasher = verify::hasher(&want.proofs);
     hasher.update(&body);
     let hashed = hasher.finish();

@@ -20,14 +20,12 @@ use super::resource::{Kind, Resource};
 use super::retry::back_off;
 use super::room::Room;
 use super::store::{self, Draft, Entry, Http};
+use super::verify::Evidence;
 use super::{Engine, first_seen, verify};
 use crate::base::digest::Hashed;
 use crate::base::secret::SafeUrl;
 use bytes::Bytes;
 use http::header::{CONTENT_ENCODING, CONTENT_TYPE, ETAG, HeaderMap, IF_MODIFIED_SINCE, IF_NONE_MATCH, LAST_MODIFIED};
-
-/// An artifact that only its whole content proves is held in memory for that, up to this many bytes.
-const WHOLE: u64 = 64 * 1024 * 1024;
 
 /// One fill under way.
 pub struct Fill {
@@ -207,7 +205,7 @@ impl Fill {
         let head = (!is_disputed).then(|| Head { key: self.want.key.clone(), status, http: http.clone() });
         let download = Download::start(self, response, head).await?;
         let (room, hashed) = download.run().await?;
-        let found = self.prove(&room, &hashed).await;
+        let found = self.prove(&room, &hashed, &http).await;
         proved.extend(if is_disputed { found.map_err(first_seen::as_rival) } else { found }?);
         crash::reach(Step::Proved);
         self.pilot.release(hashed.length);
@@ -217,24 +215,24 @@ impl Fill {
     }
 
     /// Runs the proofs of an artifact that is there.
-    async fn prove(&self, room: &Room, hashed: &Hashed) -> Result<Vec<String>, Error> {
+    async fn prove(&self, room: &Room, hashed: &Hashed, http: &Http) -> Result<Vec<String>, Error> {
         let mut proved = verify::hashed(&self.want.proofs, hashed)?;
-        proved.extend(self.prove_content(room, hashed).await?);
+        proved.extend(self.prove_content(room, hashed, http).await?);
         self.hold_artifact(&hashed.digest).await?;
         Ok(proved)
     }
 
-    /// Runs the proofs that need a whole artifact at once, which only few do.
-    async fn prove_content(&self, room: &Room, hashed: &Hashed) -> Result<Vec<String>, Error> {
+    /// Runs the proofs that need a whole artifact, which only few do.
+    async fn prove_content(&self, room: &Room, hashed: &Hashed, http: &Http) -> Result<Vec<String>, Error> {
         if !verify::needs_body(&self.want.proofs) {
             return Ok(Vec::new());
         }
-        if hashed.length > WHOLE {
-            return Err(Error::TooLarge { limit: WHOLE });
-        }
-        let _heavy = self.engine.heavy.acquire().await.map_err(|_| Error::Died)?;
-        let (body, want) = (room.temp.slice(hashed.length), Arc::clone(&self.want));
-        let run = move || Ok(verify::content(&want.proofs, &body.read_all().map_err(Error::disk)?)?);
+        let _turn = self.engine.proving.acquire().await.map_err(|_| Error::Died)?;
+        let (body, want, headers) = (room.temp.slice(hashed.length), Arc::clone(&self.want), http.headers.clone());
+        let run = move || {
+            let evidence = Evidence::of_file(&body).beside(headers.as_deref());
+            Ok(verify::content(&want.proofs, &evidence)?)
+        };
         tokio::task::spawn_blocking(run).await.map_err(|_| Error::Died)?
     }
 

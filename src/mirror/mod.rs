@@ -77,6 +77,8 @@ pub struct Engine {
     keeping: Turns,
     /// Documents are held whole in memory while they are proved and prepared: as many at once as there are cores.
     heavy: Semaphore,
+    /// Artifacts whose content is a proof are read through, from disk: as many at once.
+    proving: Semaphore,
     /// Files that may not be kept: who asks for one waits for nobody else's.
     unshared: Recent,
     /// Files that a client has changed at their upstream, and when.
@@ -118,14 +120,15 @@ enum Got {
 impl Mirror {
     pub fn new(store: Store, fetch: Fetch, clock: Clock, metrics: Arc<Metrics>) -> Self {
         let flights = Flights::new(metrics.fills_in_flight.clone(), metrics.waiters.clone());
-        let heavy = Semaphore::new(std::thread::available_parallelism().map_or(1, usize::from));
+        let cores = std::thread::available_parallelism().map_or(1, usize::from);
         Self(Arc::new(Engine {
             store,
             fetch,
             flights,
             preparing: Turns::default(),
             keeping: Turns::default(),
-            heavy,
+            heavy: Semaphore::new(cores),
+            proving: Semaphore::new(cores),
             unshared: Recent::default(),
             changed: Recent::default(),
             clock,

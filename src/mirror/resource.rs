@@ -27,7 +27,7 @@ pub struct Resource {
     /// What else is sent: of a file's request the headers that may select one of several representations, of a document
     /// what must not be left to us.
     pub headers: HeaderMap,
-    /// Of a document: headers of its answer that are kept beside it, by their names in lower case.
+    /// Of a document or an artifact: headers of its answer that are kept beside it, by their names in lower case.
     pub keeps: &'static [&'static str],
     /// Whether a redirect is followed, or is the answer.
     pub redirects: Redirects,

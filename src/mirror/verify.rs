@@ -1,15 +1,21 @@
 //! Runs the proofs. What is proved is decided by the dialect, which hands small values in; that they are run, and
 //! before anything is kept, is decided here.
 
+use std::borrow::Cow;
 use std::fmt;
+use std::io::BufRead;
 use std::sync::Arc;
 
 use http::HeaderMap;
 
 use crate::base::digest::{Hashed, Hasher, Integrity};
+use crate::base::fs::Slice;
 
 /// The kind of proof that a release is what it was when it was first proved.
 pub const FIRST_SEEN: &str = "first-seen";
+
+/// A file is read into memory for its proofs up to this many bytes.
+const LONGEST_READ: u64 = 64 * 1024 * 1024;
 
 /// One thing that must hold before bytes are kept.
 #[derive(Clone)]
@@ -41,19 +47,27 @@ pub trait Content: Send + Sync {
     /// Names the kind of proof in logs, metrics and incidents: `document`.
     fn kind(&self) -> &'static str;
 
-    /// Tells what was proved, for the index; or why it does not hold.
+    /// Tells what was proved, for the index; or why it does not hold. Blocks.
     ///
     /// # Errors
     /// One sentence, for the operator.
-    fn hold(&self, body: &[u8]) -> Result<String, String>;
+    fn hold(&self, evidence: &Evidence<'_>) -> Result<String, String>;
+}
 
-    /// As [`Content::hold`], where what vouches for a document comes in the headers that are kept beside it.
-    ///
-    /// # Errors
-    /// As [`Content::hold`].
-    fn hold_beside(&self, _headers: &HeaderMap, body: &[u8]) -> Result<String, String> {
-        self.hold(body)
-    }
+/// What a proof over a whole body may look at.
+#[derive(Clone, Copy)]
+pub struct Evidence<'a> {
+    /// The headers that are kept beside the body, where something in them vouches for it.
+    pub headers: Option<&'a HeaderMap>,
+    body: Whole<'a>,
+}
+
+/// A whole body, wherever it lies.
+#[derive(Clone, Copy)]
+enum Whole<'a> {
+    Memory(&'a [u8]),
+    /// However long: nobody is to have all of it in memory unasked.
+    File(&'a Slice),
 }
 
 /// A proof that does not hold.
@@ -109,30 +123,22 @@ pub fn hashed(proofs: &[Proof], found: &Hashed) -> Result<Vec<String>, Broken> {
     Ok(proved)
 }
 
-/// Runs the proofs over a whole body, and returns what was proved.
+/// Runs the proofs over a whole body, and returns what was proved. Blocks.
 ///
 /// # Errors
 /// The first that does not hold.
-pub fn content(proofs: &[Proof], body: &[u8]) -> Result<Vec<String>, Broken> {
-    content_beside(proofs, &HeaderMap::new(), body)
-}
-
-/// Runs the proofs over a whole body and the headers that are kept beside it, and returns what was proved.
-///
-/// # Errors
-/// The first that does not hold.
-pub fn content_beside(proofs: &[Proof], headers: &HeaderMap, body: &[u8]) -> Result<Vec<String>, Broken> {
+pub fn content(proofs: &[Proof], evidence: &Evidence<'_>) -> Result<Vec<String>, Broken> {
     proofs
         .iter()
         .filter_map(|proof| match proof {
             Proof::Content(content) => Some(content),
             Proof::Length(_) | Proof::Digest(_) | Proof::Statement(_) => None,
         })
-        .map(|content| content.hold_beside(headers, body).map_err(|detail| Broken { kind: content.kind(), detail }))
+        .map(|content| content.hold(evidence).map_err(|detail| Broken { kind: content.kind(), detail }))
         .collect()
 }
 
-/// Tells whether a proof needs the whole body at once.
+/// Tells whether a proof needs the whole body.
 pub fn needs_body(proofs: &[Proof]) -> bool {
     proofs.iter().any(|proof| matches!(proof, Proof::Content(_)))
 }
@@ -140,6 +146,48 @@ pub fn needs_body(proofs: &[Proof]) -> bool {
 /// Tells whether a digest vouches for the bytes.
 pub fn has_digest(proofs: &[Proof]) -> bool {
     proofs.iter().any(|proof| matches!(proof, Proof::Digest(_)))
+}
+
+// === impl Evidence ===
+
+impl<'a> Evidence<'a> {
+    /// A body in memory.
+    pub fn of(body: &'a [u8]) -> Self {
+        Self { headers: None, body: Whole::Memory(body) }
+    }
+
+    /// A body in a file.
+    pub fn of_file(body: &'a Slice) -> Self {
+        Self { headers: None, body: Whole::File(body) }
+    }
+
+    /// The same body, and the headers that are kept beside it.
+    pub fn beside(self, headers: Option<&'a HeaderMap>) -> Self {
+        Self { headers, ..self }
+    }
+
+    /// Returns a reader of the body, which holds little of it at once.
+    pub fn reader(&self) -> Box<dyn BufRead + 'a> {
+        match self.body {
+            Whole::Memory(bytes) => Box::new(bytes),
+            Whole::File(slice) => Box::new(slice.clone().reader()),
+        }
+    }
+
+    /// Returns all of the body, in memory: for bodies that are short by nature.
+    ///
+    /// # Errors
+    /// One sentence: it lies in a file and is longer than [`LONGEST_READ`], or cannot be read.
+    pub fn bytes(&self) -> Result<Cow<'a, [u8]>, String> {
+        match self.body {
+            Whole::Memory(bytes) => Ok(Cow::Borrowed(bytes)),
+            Whole::File(slice) if slice.length > LONGEST_READ => Err(format!("it is longer than {LONGEST_READ} bytes")),
+            Whole::File(slice) => match slice.read_all() {
+                Ok(bytes) => Ok(Cow::Owned(bytes.into())),
+                Err(error) => Err(format!("it cannot be read: {error}")),
+            },
+        }
+    }
 }
 
 impl fmt::Debug for Proof {
@@ -157,6 +205,7 @@ impl fmt::Debug for Proof {
 mod tests {
     use super::*;
     use crate::base::digest::Digest;
+    use crate::base::fs::Temp;
 
     struct Says(Result<String, String>);
 
@@ -175,8 +224,9 @@ mod tests {
         fn kind(&self) -> &'static str {
             "document"
         }
-        fn hold(&self, body: &[u8]) -> Result<String, String> {
-            serde_json::from_slice::<serde::de::IgnoredAny>(body).map(|_| "json".into()).map_err(|e| e.to_string())
+        fn hold(&self, evidence: &Evidence<'_>) -> Result<String, String> {
+            let read = serde_json::from_reader::<_, serde::de::IgnoredAny>(evidence.reader());
+            read.map(|_| "json".into()).map_err(|error| error.to_string())
         }
     }
 
@@ -207,7 +257,22 @@ mod tests {
     fn content_is_judged_as_a_whole() {
         let proofs = [Proof::Content(Arc::new(IsJson))];
         assert!(needs_body(&proofs));
-        assert_eq!(content(&proofs, b"{}").unwrap(), ["json"]);
-        assert_eq!(content(&proofs, b"<html>").unwrap_err().kind, "document");
+        assert_eq!(content(&proofs, &Evidence::of(b"{}")).unwrap(), ["json"]);
+        assert_eq!(content(&proofs, &Evidence::of(b"<html>")).unwrap_err().kind, "document");
+    }
+
+    #[test]
+    fn a_body_in_a_file_is_read_piece_by_piece_and_whole_only_up_to_a_limit() {
+        let temp = Temp::in_memory().unwrap();
+        temp.write_all(b"[1,2,3]").unwrap();
+        let file = temp.slice(7);
+        let evidence = Evidence::of_file(&file);
+        assert_eq!(content(&[Proof::Content(Arc::new(IsJson))], &evidence).unwrap(), ["json"]);
+        assert_eq!(&evidence.bytes().unwrap()[..], b"[1,2,3]");
+        temp.write_all(&vec![b' '; LONGEST_READ as usize]).unwrap();
+        let file = temp.slice(7 + LONGEST_READ);
+        let evidence = Evidence::of_file(&file);
+        assert_eq!(content(&[Proof::Content(Arc::new(IsJson))], &evidence).unwrap(), ["json"]);
+        assert_eq!(evidence.bytes().unwrap_err(), "it is longer than 67108864 bytes");
     }
 }

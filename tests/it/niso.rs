@@ -134,6 +134,25 @@ async fn chunks_in_their_order_are_the_archive() {
 }
 
 #[tokio::test]
+async fn an_archive_longer_than_64_mib_is_proved_and_served() {
+    let (registry, _, heliostat) = start(Generation::Present).await;
+    let large = App::new("large").with_padding("1.0.0", "x86_64", 66 << 20);
+    registry.publish(&large);
+    let archive = &large.builds[0].archive;
+    for _ in 0..2 {
+        let answer = heliostat.get(&format!("/niso{}", large.path(&large.builds[0]))).await;
+        assert!(answer.is(archive), "{}", answer.summary());
+    }
+    assert_eq!(registry.upstream.count(&large.path(&large.builds[0])), 1);
+    // Its content is looked at, however long it is.
+    let wrong = App::new("wrong").with_build(large.builds[0].clone());
+    registry.publish(&wrong);
+    let refused = heliostat.get(&format!("/niso{}", wrong.path(&wrong.builds[0]))).await;
+    assert_eq!(refused.status, 502, "{}", refused.summary());
+    assert_eq!(heliostat.incidents(Some("wrong")).await.first().expect("an incident")["kind"], "archive");
+}
+
+#[tokio::test]
 async fn what_nobody_vouches_for_is_neither_listed_nor_served() {
     let (registry, app, heliostat) = start(Generation::Present).await;
     let without = Build { checksum: None, ..app.builds[0].clone() };

@@ -1,7 +1,7 @@
 //! Parts of files that do not change any more, read without leaving the async thread where memory holds them.
 
 use std::fs::File;
-use std::io::{self, IoSliceMut};
+use std::io::{self, BufRead, BufReader, IoSliceMut, Read};
 use std::ops::Range;
 use std::os::unix::fs::FileExt;
 use std::path::Path;
@@ -9,6 +9,9 @@ use std::sync::Arc;
 
 use bytes::{Bytes, BytesMut};
 use rustix::io::ReadWriteFlags;
+
+/// How much of a file is read at once, in bytes.
+const PIECE: usize = 256 << 10;
 
 /// Part of a file that does not change any more. Cheap to clone.
 #[derive(Clone, Debug)]
@@ -94,6 +97,28 @@ impl Slice {
         self.file.read_exact_at(&mut bytes, self.offset)?;
         Ok(bytes.into())
     }
+
+    /// Returns a reader of the slice, which blocks, and holds little of it at once. A file that has become shorter is
+    /// [`io::ErrorKind::UnexpectedEof`].
+    pub fn reader(self) -> impl BufRead {
+        BufReader::with_capacity(PIECE, Pieces { slice: self, position: 0 })
+    }
+}
+
+/// A slice, read piece by piece.
+struct Pieces {
+    slice: Slice,
+    position: u64,
+}
+
+impl Read for Pieces {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        let left = self.slice.length - self.position;
+        let length = left.min(buffer.len() as u64) as usize;
+        self.slice.file.read_exact_at(&mut buffer[..length], self.slice.offset + self.position)?;
+        self.position += length as u64;
+        Ok(length)
+    }
 }
 
 /// Copies what the page cache holds; `None` when the disk would have to be asked.
@@ -109,7 +134,7 @@ fn read_cached(file: &File, buffer: &mut [u8], offset: u64) -> Option<io::Result
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::base::fs::RunDir;
+    use crate::base::fs::{RunDir, Temp};
 
     #[tokio::test]
     async fn a_slice_reads_its_own_part_only() {
@@ -123,5 +148,16 @@ mod tests {
         assert_eq!(&slice.read_at(BytesMut::zeroed(2), 3).await.unwrap()[..], b"67");
         assert!(slice.read_at(BytesMut::zeroed(2), 5).await.unwrap().is_empty());
         assert_eq!(&slice.read_all().unwrap()[..], b"34567");
+    }
+
+    #[test]
+    fn a_reader_gives_all_of_a_slice_and_no_more() {
+        let bytes: Vec<u8> = (0..PIECE as u32 * 2 + 7).map(|number| number as u8).collect();
+        let temp = Temp::in_memory().unwrap();
+        temp.write_all(&bytes).unwrap();
+        let mut read = Vec::new();
+        let part = 3..PIECE as u64 + 5;
+        temp.slice(bytes.len() as u64).part(part.clone()).reader().read_to_end(&mut read).unwrap();
+        assert!(read == bytes[part.start as usize..part.end as usize]);
     }
 }

@@ -9,7 +9,7 @@
 //! Source: GNU coreutils manual, "md5sum invocation" and "cksum output modes".
 
 use crate::base::digest::{Algorithm, Promise};
-use crate::mirror::verify::Content;
+use crate::mirror::verify::{Content, Evidence};
 
 /// A checksum file longer than this is looked at no further, in lines.
 const MOST_LINES: usize = 1_000_000;
@@ -119,8 +119,9 @@ impl Content for IsSums {
         "checksums"
     }
 
-    fn hold(&self, body: &[u8]) -> Result<String, String> {
-        let text = std::str::from_utf8(body).map_err(|_| "it is no text".to_owned())?;
+    fn hold(&self, evidence: &Evidence<'_>) -> Result<String, String> {
+        let body = evidence.bytes()?;
+        let text = std::str::from_utf8(&body).map_err(|_| "it is no text".to_owned())?;
         if text.trim().is_empty() || text.lines().take(MOST_LINES).any(|line| read_line(line).is_some()) {
             return Ok("checksums".to_owned());
         }
@@ -134,6 +135,10 @@ mod tests {
 
     fn digits(sign: &str, count: usize) -> String {
         sign.repeat(count)
+    }
+
+    fn hold(body: &[u8]) -> Result<String, String> {
+        IsSums.hold(&Evidence::of(body))
     }
 
     #[test]
@@ -166,7 +171,7 @@ mod tests {
             "name".to_owned(),
         ] {
             assert_eq!(find(&line, "name"), Ok(None), "{line}");
-            assert!(IsSums.hold(line.as_bytes()).is_err(), "{line}");
+            assert!(hold(line.as_bytes()).is_err(), "{line}");
         }
     }
 
@@ -182,8 +187,8 @@ mod tests {
 
     #[test]
     fn a_page_is_no_checksum_file() {
-        assert!(IsSums.hold(b"<!doctype html><title>Log in</title>").is_err());
-        assert!(IsSums.hold(b"\xff\xfe").is_err());
-        assert!(IsSums.hold(b"\n").is_ok());
+        assert!(hold(b"<!doctype html><title>Log in</title>").is_err());
+        assert!(hold(b"\xff\xfe").is_err());
+        assert!(hold(b"\n").is_ok());
     }
 }

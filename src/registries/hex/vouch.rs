@@ -3,13 +3,11 @@
 use std::fmt::Display;
 use std::sync::Arc;
 
-use http::HeaderMap;
-
 use super::keys::{Pin, PublicKey};
 use super::name::{PackageName, PolicyName};
 use super::proofs::{self, Checksums, Trusted};
 use super::wire::{self, Archive};
-use crate::mirror::verify::{Content, Proof};
+use crate::mirror::verify::{Content, Evidence, Proof};
 
 /// How the index says that a signature was proved; the key's fingerprint follows.
 pub const SIGNED: &str = "signed by ";
@@ -34,8 +32,8 @@ impl<F: Fn(&[u8]) -> Result<String, String> + Send + Sync> Content for Check<F> 
         self.kind
     }
 
-    fn hold(&self, body: &[u8]) -> Result<String, String> {
-        (self.hold)(body)
+    fn hold(&self, evidence: &Evidence<'_>) -> Result<String, String> {
+        (self.hold)(&evidence.bytes()?)
     }
 }
 
@@ -51,17 +49,13 @@ impl Content for Table {
         "signature"
     }
 
-    fn hold(&self, body: &[u8]) -> Result<String, String> {
-        self.hold_beside(&HeaderMap::new(), body)
-    }
-
-    fn hold_beside(&self, headers: &HeaderMap, body: &[u8]) -> Result<String, String> {
-        let signatures: Vec<&[u8]> =
-            self.signature.as_deref().into_iter().chain(proofs::find_signature(headers)).collect();
+    fn hold(&self, evidence: &Evidence<'_>) -> Result<String, String> {
+        let (body, beside) = (evidence.bytes()?, evidence.headers.and_then(proofs::find_signature));
+        let signatures: Vec<&[u8]> = self.signature.as_deref().into_iter().chain(beside).collect();
         if signatures.is_empty() {
             return Err(proofs::Error::Unsigned.to_string());
         }
-        let held = signatures.into_iter().try_for_each(|signature| self.trusted.registry_v1(body, signature));
+        let held = signatures.into_iter().try_for_each(|signature| self.trusted.registry_v1(&body, signature));
         told(held, signed_by(&self.trusted.key))
     }
 }
@@ -150,6 +144,8 @@ fn signed_by(key: &PublicKey) -> String {
 
 #[cfg(test)]
 mod tests {
+    use http::HeaderMap;
+
     use super::super::samples::{Parts, Signer, archive as pack, gzip, names, package, policy, version, versions};
     use super::super::wire::Install;
     use super::*;
@@ -162,7 +158,7 @@ mod tests {
         let mut hasher = verify::hasher(proofs);
         hasher.update(body);
         proved.extend(verify::hashed(proofs, &hasher.finish()).map_err(|broken| broken.kind)?);
-        proved.extend(verify::content(proofs, body).map_err(|broken| broken.kind)?);
+        proved.extend(verify::content(proofs, &Evidence::of(body)).map_err(|broken| broken.kind)?);
         Ok(proved)
     }
 
@@ -219,7 +215,7 @@ mod tests {
                 http::HeaderName::from_static("x-amz-meta-signature"),
                 http::HeaderValue::from_bytes(header).unwrap(),
             )]);
-            verify::content_beside(&registry_v1(&trusted, held), &headers, &body).is_ok()
+            verify::content(&registry_v1(&trusted, held), &Evidence::of(&body).beside(Some(&headers))).is_ok()
         };
         assert!(beside(None, &signature) && beside(Some(signature.clone()), &signature));
         assert!(

@@ -7,7 +7,7 @@ use http::HeaderValue;
 use super::name::{Title, Version};
 use super::proofs::{self, Route};
 use super::wire::{self, Package};
-use crate::mirror::verify::{Content, Proof, Statement};
+use crate::mirror::verify::{Content, Evidence, Proof, Statement};
 
 /// A page of the list must parse. Nothing but its shape can be proved: it carries no digest (contract nessemble §7).
 pub struct IsPage;
@@ -35,8 +35,8 @@ impl Content for IsPage {
         "document"
     }
 
-    fn hold(&self, body: &[u8]) -> Result<String, String> {
-        wire::parse_page(body).map(|_| "list".to_owned()).map_err(|error| error.to_string())
+    fn hold(&self, evidence: &Evidence<'_>) -> Result<String, String> {
+        wire::parse_page(&evidence.bytes()?).map(|_| "list".to_owned()).map_err(|error| error.to_string())
     }
 }
 
@@ -45,9 +45,9 @@ impl Content for IsPackage {
         "document"
     }
 
-    fn hold(&self, body: &[u8]) -> Result<String, String> {
+    fn hold(&self, evidence: &Evidence<'_>) -> Result<String, String> {
         let Self(title, version) = self;
-        let parsed = wire::parse_package(body, title, version.as_ref());
+        let parsed = wire::parse_package(&evidence.bytes()?, title, version.as_ref());
         parsed.map(|_| "package".to_owned()).map_err(|error| error.to_string())
     }
 }
@@ -57,8 +57,8 @@ impl Content for IsText {
         "document"
     }
 
-    fn hold(&self, body: &[u8]) -> Result<String, String> {
-        str::from_utf8(body).map(|_| "text".to_owned()).map_err(|error| error.to_string())
+    fn hold(&self, evidence: &Evidence<'_>) -> Result<String, String> {
+        str::from_utf8(&evidence.bytes()?).map(|_| "text".to_owned()).map_err(|error| error.to_string())
     }
 }
 
@@ -67,8 +67,8 @@ impl Content for IsArchive {
         "archive"
     }
 
-    fn hold(&self, body: &[u8]) -> Result<String, String> {
-        let checked = proofs::check_archive(body, &self.0, &self.1);
+    fn hold(&self, evidence: &Evidence<'_>) -> Result<String, String> {
+        let checked = proofs::check_archive(&evidence.bytes()?, &self.0, &self.1);
         checked.map(|_| "archive".to_owned()).map_err(|error| error.to_string())
     }
 }

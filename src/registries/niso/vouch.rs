@@ -8,7 +8,7 @@ use super::name::{PackageName, Version};
 use super::proofs;
 use super::wire::{self, Limits, Row};
 use crate::base::digest::Digest;
-use crate::mirror::verify::{Content, Proof, Statement};
+use crate::mirror::verify::{Content, Evidence, Proof, Statement};
 
 /// A list must parse. Nothing but its shape can be proved: it carries no digest (contract niso §8).
 pub struct IsList;
@@ -36,8 +36,8 @@ impl Content for IsList {
         "document"
     }
 
-    fn hold(&self, body: &[u8]) -> Result<String, String> {
-        wire::parse_list(body).map(|_| "list".to_owned()).map_err(|error| error.to_string())
+    fn hold(&self, evidence: &Evidence<'_>) -> Result<String, String> {
+        wire::parse_list(&evidence.bytes()?).map(|_| "list".to_owned()).map_err(|error| error.to_string())
     }
 }
 
@@ -46,8 +46,10 @@ impl Content for IsVersions {
         "document"
     }
 
-    fn hold(&self, body: &[u8]) -> Result<String, String> {
-        wire::parse_versions(body, &self.0).map(|_| "versions".to_owned()).map_err(|error| error.to_string())
+    fn hold(&self, evidence: &Evidence<'_>) -> Result<String, String> {
+        wire::parse_versions(&evidence.bytes()?, &self.0)
+            .map(|_| "versions".to_owned())
+            .map_err(|error| error.to_string())
     }
 }
 
@@ -56,8 +58,8 @@ impl Content for IsTags {
         "document"
     }
 
-    fn hold(&self, body: &[u8]) -> Result<String, String> {
-        wire::parse_tags(body).map(|_| "tags".to_owned()).map_err(|error| error.to_string())
+    fn hold(&self, evidence: &Evidence<'_>) -> Result<String, String> {
+        wire::parse_tags(&evidence.bytes()?).map(|_| "tags".to_owned()).map_err(|error| error.to_string())
     }
 }
 
@@ -66,9 +68,9 @@ impl Content for IsArchive {
         "archive"
     }
 
-    fn hold(&self, body: &[u8]) -> Result<String, String> {
+    fn hold(&self, evidence: &Evidence<'_>) -> Result<String, String> {
         let Self(name, version) = self;
-        let checked = proofs::check_archive(body, name, version, &Limits::default());
+        let checked = proofs::check_archive(evidence.reader(), name, version, &Limits::default());
         let told = |archive: wire::Archive| if archive.has_sums { "archive, sums" } else { "archive" };
         checked.map(|archive| told(archive).to_owned()).map_err(|error| error.to_string())
     }

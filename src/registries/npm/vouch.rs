@@ -2,14 +2,14 @@
 
 use std::sync::Arc;
 
-use flate2::read::MultiGzDecoder;
+use flate2::bufread::MultiGzDecoder;
 use http::HeaderValue;
 
 use super::name::{PackageName, Version};
 use super::proofs::{self, Decision, KeySet, Verdict};
 use super::wire::{self, Dist};
 use crate::config::Signatures;
-use crate::mirror::verify::{Content, Proof, Statement};
+use crate::mirror::verify::{Content, Evidence, Proof, Statement};
 
 /// A version's `dist` that is longer than this vouches for nothing: what vouches for a release is remembered for good.
 const LONGEST: usize = 64 * 1024;
@@ -60,8 +60,8 @@ impl Content for IsPackument {
         "document"
     }
 
-    fn hold(&self, body: &[u8]) -> Result<String, String> {
-        wire::check(body, &self.0).map(|_| "packument".to_owned()).map_err(|error| error.to_string())
+    fn hold(&self, evidence: &Evidence<'_>) -> Result<String, String> {
+        wire::check(&evidence.bytes()?, &self.0).map(|_| "packument".to_owned()).map_err(|error| error.to_string())
     }
 }
 
@@ -70,8 +70,9 @@ impl Content for IsManifest {
         "document"
     }
 
-    fn hold(&self, body: &[u8]) -> Result<String, String> {
-        wire::check_manifest(body, &self.0, &self.1).map(|()| "manifest".to_owned()).map_err(|error| error.to_string())
+    fn hold(&self, evidence: &Evidence<'_>) -> Result<String, String> {
+        let held = wire::check_manifest(&evidence.bytes()?, &self.0, &self.1);
+        held.map(|()| "manifest".to_owned()).map_err(|error| error.to_string())
     }
 }
 
@@ -80,8 +81,8 @@ impl Content for IsKeySet {
         "document"
     }
 
-    fn hold(&self, body: &[u8]) -> Result<String, String> {
-        KeySet::parse(body).map(|_| "keys".to_owned()).map_err(|error| error.to_string())
+    fn hold(&self, evidence: &Evidence<'_>) -> Result<String, String> {
+        KeySet::parse(&evidence.bytes()?).map(|_| "keys".to_owned()).map_err(|error| error.to_string())
     }
 }
 
@@ -90,8 +91,8 @@ impl Content for IsJson {
         "document"
     }
 
-    fn hold(&self, body: &[u8]) -> Result<String, String> {
-        let parsed = serde_json::from_slice::<serde::de::IgnoredAny>(body);
+    fn hold(&self, evidence: &Evidence<'_>) -> Result<String, String> {
+        let parsed = serde_json::from_slice::<serde::de::IgnoredAny>(&evidence.bytes()?);
         parsed.map(|_| "json".to_owned()).map_err(|error| error.to_string())
     }
 }
@@ -101,8 +102,8 @@ impl Content for IsGzip {
         "well-formed"
     }
 
-    fn hold(&self, body: &[u8]) -> Result<String, String> {
-        let read = std::io::copy(&mut MultiGzDecoder::new(body), &mut std::io::sink());
+    fn hold(&self, evidence: &Evidence<'_>) -> Result<String, String> {
+        let read = std::io::copy(&mut MultiGzDecoder::new(evidence.reader()), &mut std::io::sink());
         read.map(|_| "no digest: well-formed".to_owned()).map_err(|error| error.to_string())
     }
 }

@@ -1,7 +1,7 @@
 //! One byte less, more or other, and nothing holds.
 
 use super::*;
-use crate::mirror::verify::{self, Proof};
+use crate::mirror::verify::{self, Evidence, Proof};
 use crate::registries::nessemble::samples::{archive, gzip, pack, package, shasum};
 use crate::registries::nessemble::vouch;
 use crate::registries::nessemble::wire::{LARGEST, Package};
@@ -20,7 +20,7 @@ fn prove(proofs: &[Proof], body: &[u8]) -> Result<Vec<String>, verify::Broken> {
     let mut hasher = verify::hasher(proofs);
     hasher.update(body);
     proved.extend(verify::hashed(proofs, &hasher.finish())?);
-    proved.extend(verify::content(proofs, body)?);
+    proved.extend(verify::content(proofs, &Evidence::of(body))?);
     Ok(proved)
 }
 

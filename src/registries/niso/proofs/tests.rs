@@ -1,7 +1,7 @@
 //! One byte less, more or other, and nothing holds.
 
 use super::*;
-use crate::mirror::verify::{self, Proof};
+use crate::mirror::verify::{self, Evidence, Proof};
 use crate::registries::niso::samples::{MANIFEST, app, noise, pack};
 use crate::registries::niso::vouch;
 
@@ -28,7 +28,7 @@ fn prove(proofs: &[Proof], body: &[u8]) -> Result<Vec<String>, verify::Broken> {
     let mut hasher = verify::hasher(proofs);
     hasher.update(body);
     proved.extend(verify::hashed(proofs, &hasher.finish())?);
-    proved.extend(verify::content(proofs, body)?);
+    proved.extend(verify::content(proofs, &Evidence::of(body))?);
     Ok(proved)
 }
 
