@@ -153,6 +153,43 @@ async fn an_archive_longer_than_64_mib_is_proved_and_served() {
 }
 
 #[tokio::test]
+async fn an_archive_newer_than_the_list_that_is_held_is_served_after_one_refresh() {
+    let (registry, _, heliostat) = start(Generation::Present).await;
+    let versions = "/v1/packages/changing/versions";
+    let [old, new] = [100_000, 101_000].map(|size| App::new("changing").with("1.0.0", "x86_64", size));
+    let path = format!("/niso{}", old.path(&old.builds[0]));
+    registry.publish(&old);
+    assert_eq!(heliostat.get(&format!("/niso{versions}")).await.status, 200);
+    registry.publish(&new);
+    let answer = heliostat.get(&path).await;
+    assert!(answer.is(&new.builds[0].archive), "{}", answer.summary());
+    assert_eq!(registry.upstream.count(versions), 2);
+}
+
+#[tokio::test]
+async fn an_archive_that_never_agrees_with_its_list_is_refused_before_a_byte_goes_out() {
+    let (registry, app, heliostat) = start(Generation::Present).await;
+    let versions = "/v1/packages/wrong/versions";
+    let wrong = Build {
+        archive: App::new("wrong").with("1.0.0", "x86_64", 100_000).builds[0].archive.clone(),
+        ..app.builds[0].clone()
+    };
+    let wrong = App::new("wrong").with_build(wrong);
+    registry.publish(&wrong);
+    assert_eq!(heliostat.get(&format!("/niso{versions}")).await.status, 200);
+    for round in 2..=3 {
+        let answer = heliostat.get(&format!("/niso{}", wrong.path(&wrong.builds[0]))).await;
+        assert!(answer.status == 502 && answer.completed(), "{}", answer.summary());
+        assert!(
+            answer.json()["error"].as_str().is_some_and(|text| text.contains("does not prove")),
+            "{}",
+            answer.text()
+        );
+        assert_eq!(registry.upstream.count(versions), round, "the list is asked for again, once");
+    }
+}
+
+#[tokio::test]
 async fn what_nobody_vouches_for_is_neither_listed_nor_served() {
     let (registry, app, heliostat) = start(Generation::Present).await;
     let without = Build { checksum: None, ..app.builds[0].clone() };

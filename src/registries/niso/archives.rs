@@ -112,9 +112,7 @@ impl Niso {
         let kept = found.entry.as_ref().and_then(|entry| entry.digest);
         // What nobody vouches for is refused before it comes.
         let checksum = kept.or(listed.checksum).ok_or(Error::internal("an archive without a checksum"))?;
-        let settled = bodies::settle(found.body).await;
-        let body = settled.map_err(|error| Error::of_mirror(error, &wish.to_string()))?;
-        Ok(Proved { listed, checksum, body, cache: found.cache })
+        Ok(Proved { listed, checksum, body: found.body, cache: found.cache })
     }
 
     /// Gets what is wished for. What fails may be newer than the list that is held: then that is asked for again, once.
@@ -133,9 +131,13 @@ impl Niso {
         }
     }
 
+    /// Fetches an archive, or finds it, and waits until all of it is proved: no byte goes out before. Source: contract
+    /// niso §8.
     async fn fetch_listed(&self, wish: &Wish, listed: &Listed, demand: &Demand) -> Result<Found, Error> {
-        let found = self.mirror.artifact(&listed.want, demand).await;
-        found.map_err(|error| Error::of_mirror(error, &wish.to_string()))
+        let told = |error| Error::of_mirror(error, &wish.to_string());
+        let found = self.mirror.artifact(&listed.want, demand).await.map_err(told)?;
+        let body = bodies::settle(found.body).await.map_err(told)?;
+        Ok(Found { body, ..found })
     }
 }
 
