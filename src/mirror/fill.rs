@@ -306,6 +306,7 @@ impl Fill {
         match error {
             Error::Unproven(broken) => {
                 tracing::error!(%url, key = self.want.key, kind = broken.kind, detail = broken.detail, "unproven, not kept");
+                self.engine.refused.note(&self.want.key, self.engine.clock.now());
                 self.list(broken).await;
             }
             Error::Offline | Error::Absent { .. } | Error::NotHeld => {}

@@ -39,7 +39,7 @@ pub mod turns;
 pub mod verify;
 
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, SystemTime};
 
 use bytes::Bytes;
 use http::HeaderValue;
@@ -83,6 +83,8 @@ pub struct Engine {
     unshared: Recent,
     /// Files that a client has changed at their upstream, and when.
     changed: Recent,
+    /// What was fetched and failed its proofs, and when.
+    refused: Recent,
     clock: Clock,
     metrics: Arc<Metrics>,
 }
@@ -131,6 +133,7 @@ impl Mirror {
             proving: Semaphore::new(cores),
             unshared: Recent::default(),
             changed: Recent::default(),
+            refused: Recent::default(),
             clock,
             metrics,
         }))
@@ -155,6 +158,12 @@ impl Mirror {
     pub async fn find_artifact(&self, key: &str) -> Result<Option<Found>, Error> {
         let entry = self.0.find(key).await.filter(|entry| !entry.is_absence());
         entry.map(|entry| self.0.found(&entry, Kind::Artifact, CacheState::Hit)).transpose()
+    }
+
+    /// Tells whether a resource was fetched and failed its proofs at `since` or later: what vouched for it then may have
+    /// been too old.
+    pub fn was_refused(&self, key: &str, since: SystemTime) -> bool {
+        self.0.refused.is_noted(key, since)
     }
 
     /// Answers one artifact: from disk, or as it comes from upstream.

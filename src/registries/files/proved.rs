@@ -1,6 +1,7 @@
 //! Checksum files, and the files that they list.
 
 use std::sync::Arc;
+use std::time::SystemTime;
 
 use http::header::{ACCEPT_RANGES, AGE, CACHE_CONTROL, CONTENT_TYPE, ETAG, LAST_MODIFIED, VIA};
 use http::{HeaderValue, StatusCode};
@@ -24,6 +25,8 @@ pub struct Listed {
     sum: Sum,
     /// How long ago the upstream vouched for it, in seconds.
     age: u64,
+    /// When the mirror heard so.
+    vouched_at: SystemTime,
 }
 
 impl Files {
@@ -57,18 +60,21 @@ impl Files {
             Err(error) => return Err(Error::of_mirror(error, &sums.path)),
         };
         let age = found.age.as_secs();
+        let entry = found.entry.as_ref().ok_or_else(|| Error::internal("a document that is not kept"))?;
+        let vouched_at = entry.validated_at;
         let file = percent_decode_str(place.name()).decode_utf8_lossy().into_owned();
         let sum = find(found.body, file).await?.map_err(|proofs::Ambiguous| {
             let detail = format!("{} lists two sums for {}", sums.path, place.name());
             let cause = mirror::Error::from(Broken { kind: "checksums", detail });
             Error::of_mirror(cause, &place.path)
         })?;
-        Ok(sum.map(|sum| Listed { sum, age }))
+        Ok(sum.map(|sum| Listed { sum, age, vouched_at }))
     }
 
     /// Answers with a file whose sum is known. What fails may be newer than the checksum file that is held: then that is
     /// asked for again, once.
     pub(super) async fn proved(&self, place: &Place, listed: Listed, demand: &Demand) -> Result<Reply, Error> {
+        let listed = self.renewed(place, listed, demand).await?;
         match self.fetch_proved(place, &listed, demand).await {
             Err(error @ Error::Unproven { .. }) => match self.listed(place, &newest(demand)).await? {
                 Some(newer) if newer.sum != listed.sum => self.fetch_proved(place, &newer, demand).await,
@@ -76,6 +82,20 @@ impl Files {
             },
             answered => answered,
         }
+    }
+
+    /// Asks for a checksum file again if what it lists has failed since it came: a file streams while it is proved, so that
+    /// a client may have been cut off, and is not to find the same again.
+    async fn renewed(&self, place: &Place, listed: Listed, demand: &Demand) -> Result<Listed, Error> {
+        let want = self.sources.proved(place, &listed.sum)?;
+        let kept = self.mirror.find_artifact(&want.key).await;
+        if kept.map_err(|error| Error::of_mirror(error, &place.path))?.is_some() {
+            return Ok(listed);
+        }
+        if !self.mirror.was_refused(&want.key, listed.vouched_at) {
+            return Ok(listed);
+        }
+        Ok(self.listed(place, &newest(demand)).await?.unwrap_or(listed))
     }
 
     async fn fetch_proved(&self, place: &Place, listed: &Listed, demand: &Demand) -> Result<Reply, Error> {

@@ -98,6 +98,28 @@ async fn another_sum_is_another_file() {
 }
 
 #[tokio::test]
+async fn a_file_that_changes_with_its_sums_is_right_again_while_the_old_ones_are_fresh() {
+    for size in [1_000, 100_000] {
+        let world = World::start(SUMS).await;
+        let [old, new] = [1, 2].map(|seed| Random::new(seed).bytes(size));
+        world.put_sums("SHASUMS256.txt", &[("latest.bin", &old)]);
+        assert_eq!(world.get("SHASUMS256.txt").await.status, 200);
+        world.put_sums("SHASUMS256.txt", &[("latest.bin", &new)]);
+        world.put("latest.bin", &new);
+        let mut answer = world.get("latest.bin").await;
+        if size > 16 << 10 {
+            // It was on its way when it turned out to be another.
+            assert!(!answer.completed(), "{}", answer.summary());
+            answer = world.get("latest.bin").await;
+        }
+        assert!(answer.is(&new), "{size}: {}", answer.summary());
+        assert_eq!(world.count("SHASUMS256.txt"), 2);
+        assert!(world.get("latest.bin").await.is(&new));
+        assert_eq!(world.count("SHASUMS256.txt"), 2, "and trusted again");
+    }
+}
+
+#[tokio::test]
 async fn where_proofs_are_required_nothing_else_is_served() {
     let world = World::start(&format!("{SUMS}\nchecksums_required = true")).await;
     world.put_sums("SHASUMS256.txt", &[("a.bin", b"a")]);
