@@ -1,5 +1,8 @@
 //! Archives, and the READMEs in them: what a version's document vouches for is known before a byte is asked of upstream.
 
+use std::time::Duration;
+
+use bytes::Bytes;
 use http::HeaderValue;
 use http::header::AGE;
 
@@ -8,17 +11,18 @@ use super::documents::Described;
 use super::error::Error;
 use super::name::{Title, Version};
 use super::replies::{self, Keeping};
-use super::wire;
-use crate::base::http::{Reply, Request};
+use super::{proofs, wire};
+use crate::base::http::{Body, CacheState, Reply, Request};
 use crate::mirror::Found;
 use crate::mirror::fresh::Demand;
 use crate::registries::bodies;
 
-/// The whole archive of one version.
+/// The whole archive of one version, which is short.
 struct Archive {
     version: Version,
-    shasum: String,
-    found: Found,
+    bytes: Bytes,
+    cache: CacheState,
+    age: Duration,
 }
 
 impl Nessemble {
@@ -30,11 +34,12 @@ impl Nessemble {
         version: Option<&Version>,
     ) -> Result<Reply, Error> {
         let archive = self.archive(title, version, &Demand::of(request.headers)).await?;
-        let Archive { version: served, shasum, found } = archive;
+        let Archive { version: served, bytes, cache, age } = archive;
+        let shasum = proofs::shasum(&bytes);
         let mut reply = replies::archive(title, &served, &shasum, keeping(version), self.clock.now());
-        reply.set(AGE, HeaderValue::from(found.age.as_secs()));
-        reply.note.cache = found.cache;
-        reply.body = found.body;
+        reply.set(AGE, HeaderValue::from(age.as_secs()));
+        reply.note.cache = cache;
+        reply.body = Body::Bytes(bytes);
         Ok(reply)
     }
 
@@ -45,8 +50,8 @@ impl Nessemble {
         title: &Title,
         version: Option<&Version>,
     ) -> Result<Reply, Error> {
-        let Found { body, cache, age, .. } = self.archive(title, version, &Demand::of(request.headers)).await?.found;
-        let open = bodies::apart(move || Ok::<_, Error>(wire::open(&bodies::read_all(body)?)?));
+        let Archive { bytes, cache, age, .. } = self.archive(title, version, &Demand::of(request.headers)).await?;
+        let open = bodies::apart(move || Ok::<_, Error>(wire::open(&bytes)?));
         let mut reply = replies::text(open.await?.readme, keeping(version), self.clock.now());
         reply.set(AGE, HeaderValue::from(age.as_secs()));
         reply.note.cache = cache;
@@ -69,8 +74,9 @@ impl Nessemble {
             Some(found) => found,
             None => self.fetch(title, &version, demand).await?,
         };
-        let shasum = shasum(&found).ok_or(Error::internal("an archive without its digest"))?;
-        Ok(Archive { version, shasum, found })
+        let Found { body, cache, age, .. } = found;
+        let bytes = bodies::apart(move || Ok::<_, Error>(bodies::read_all(body)?)).await?;
+        Ok(Archive { version, bytes, cache, age })
     }
 
     /// Fetches an archive. What fails may be newer than the document that is held: then that is asked for again, once.
@@ -97,12 +103,6 @@ impl Nessemble {
         let body = bodies::settle(found.body).await.map_err(told)?;
         Ok(Found { body, ..found })
     }
-}
-
-/// Returns the digest that an archive was proved by, which its entity tag is made of.
-fn shasum(found: &Found) -> Option<String> {
-    let tag = found.etag.as_ref()?.to_str().ok()?;
-    Some(tag.strip_prefix("\"sha1-")?.strip_suffix('"')?.to_owned())
 }
 
 /// What is of one version never changes.

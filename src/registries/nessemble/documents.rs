@@ -14,7 +14,8 @@ use super::name::{Title, Version};
 use super::replies::{self, Keeping};
 use super::routes::Page;
 use super::sources::MOST_PAGES;
-use super::wire::{self, Links, Listed, Package, Reader};
+use super::wire::{Links, Listed, Package, Reader};
+use super::{proofs, wire};
 use crate::base::digest::Digest;
 use crate::base::http::{CacheState, Reply, Request};
 use crate::mirror::Resource;
@@ -82,7 +83,10 @@ impl Nessemble {
         let (base, reader, is_exact) = (base(request), reader(request), version.is_some());
         let body = bodies::apart(move || {
             let package = match kept {
-                Some(found) => package.with_archive(&wire::open(&bodies::read_all(found.body)?)?),
+                Some(found) => {
+                    let bytes = bodies::read_all(found.body)?;
+                    package.with_archive(&wire::open(&bytes)?, proofs::shasum(&bytes))
+                }
                 None => package,
             };
             printed(|out| wire::print_package(&package, &Links { base: &base, is_exact }, reader, out))

@@ -7,8 +7,8 @@ use serde_json::json;
 use tar::{Builder, EntryType, Header};
 
 use super::name::{Title, Version};
+pub use super::proofs::shasum;
 use super::wire::{self, Package};
-use crate::base::digest::hex;
 
 /// Packs files as they are given, under the gzip header that the old client installs from: a file name, and no NUL
 /// before its end. Source: contract nessemble §6.1.
@@ -40,10 +40,6 @@ pub fn archive(title: &str, version: &str, code: &[u8]) -> Vec<u8> {
     let files: [(&str, &[u8]); 3] =
         [("lib/lib.asm", code), ("lib/package.json", &package.to_string().into_bytes()), ("lib/README.md", b"# foo\n")];
     pack(&files)
-}
-
-pub fn shasum(bytes: &[u8]) -> String {
-    hex(&<sha1::Sha1 as sha1::Digest>::digest(bytes))
 }
 
 /// Prints the document of a version that has `archive`.

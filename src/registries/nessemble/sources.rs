@@ -8,6 +8,7 @@ use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 use super::error::Error;
 use super::first_seen::First;
 use super::name::{Title, Version};
+use super::proofs::INTEGRITY;
 use super::vouch::{self, IsPackage, IsPage, IsText};
 use super::wire::{LARGEST, Package};
 use crate::base::digest::Digest;
@@ -84,6 +85,7 @@ impl Sources {
         Ok(Arc::new(Resource {
             package: title.to_string(),
             accept: Some(ARCHIVE),
+            keeps: &[INTEGRITY],
             etag: vouched.etag,
             proofs: vouched.proofs,
             release: Some(Release {

@@ -5,9 +5,10 @@ use std::sync::Arc;
 use http::HeaderValue;
 
 use super::name::{Title, Version};
-use super::proofs::{self, Route};
+use super::proofs::{self, Promised};
 use super::wire::{self, Package};
-use crate::mirror::verify::{Content, Evidence, Proof, Statement};
+use crate::base::digest::{Algorithm, Promise};
+use crate::mirror::verify::{Content, Evidence, Proof};
 
 /// A page of the list must parse. Nothing but its shape can be proved: it carries no digest (contract nessemble §7).
 pub struct IsPage;
@@ -21,8 +22,11 @@ pub struct IsText;
 /// An archive must be whole, have its three files, and be of its package and version.
 pub struct IsArchive(pub Title, pub Version);
 
-/// An archive that nobody vouches for, known before a byte of it is asked for.
-struct Unvouched(String);
+/// An archive must have the digest that its document names, or where that names none, its own head.
+pub struct IsVouchedFor {
+    package: String,
+    shasum: Option<String>,
+}
 
 /// The proofs of one archive, and the entity tag it is served under.
 pub struct Vouched {
@@ -73,28 +77,38 @@ impl Content for IsArchive {
     }
 }
 
-impl Statement for Unvouched {
+impl Content for IsVouchedFor {
     fn kind(&self) -> &'static str {
         "digest"
     }
 
-    fn hold(&self) -> Result<String, String> {
-        Err(self.0.clone())
+    /// What the document names was hashed on the way; here the head is heard.
+    fn hold(&self, evidence: &Evidence<'_>) -> Result<String, String> {
+        let header = evidence.headers.and_then(proofs::find_integrity);
+        let promised = proofs::promised(self.shasum.as_deref(), header).map_err(|error| error.to_string())?;
+        let Promised { promise, header_differs } = promised;
+        if header_differs {
+            tracing::warn!(package = self.package, header, "X-Integrity is not of the archive that was asked for");
+        }
+        let told = match (&self.shasum, header) {
+            (None, _) => "x-integrity",
+            (Some(_), Some(_)) if !header_differs => "shasum, x-integrity",
+            (Some(_), _) => "shasum",
+        };
+        let held = proofs::check_digest(&evidence.bytes()?, &promise);
+        held.map(|()| told.to_owned()).map_err(|error| error.to_string())
     }
 }
 
 /// Collects what vouches for the archive of the version that a document is of: its digest, its files, and what it says
 /// that it is. Source: contract nessemble §7.
 pub fn vouch(package: &Package) -> Vouched {
-    let shasum = package.shasum.as_deref();
-    match proofs::promised(shasum, None, Route::Versioned) {
-        Ok(promised) => Vouched {
-            proofs: vec![
-                Proof::Digest(promised.promise.into()),
-                Proof::Content(Arc::new(IsArchive(package.title.clone(), package.version.clone()))),
-            ],
-            etag: shasum.and_then(|shasum| HeaderValue::try_from(format!("\"sha1-{shasum}\"")).ok()),
-        },
-        Err(error) => Vouched { proofs: vec![Proof::Statement(Arc::new(Unvouched(error.to_string())))], etag: None },
-    }
+    let Package { title, version, shasum, .. } = package;
+    let promise = shasum.as_deref().and_then(|shasum| Promise::from_hex(Algorithm::Sha1, shasum).ok());
+    let mut proofs: Vec<_> = promise.map(|promise| Proof::Digest(promise.into())).into_iter().collect();
+    let package = format!("{title} {version}");
+    proofs.push(Proof::Content(Arc::new(IsVouchedFor { package, shasum: shasum.clone() })));
+    proofs.push(Proof::Content(Arc::new(IsArchive(title.clone(), version.clone()))));
+    let etag = shasum.as_ref().and_then(|shasum| HeaderValue::try_from(format!("\"sha1-{shasum}\"")).ok());
+    Vouched { proofs, etag }
 }

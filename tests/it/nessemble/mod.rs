@@ -12,6 +12,7 @@ use crate::support::heliostat::Heliostat;
 use crate::support::http::Ask;
 use crate::support::nessemble::{FakeNessemble, Library, Oddity, readme};
 use crate::support::random::hex;
+use crate::support::resource::Resource;
 
 /// Starts a registry that has two versions of `foo` and a reference, and a mirror of it.
 async fn start(oddity: Oddity, keys: &str) -> (FakeNessemble, Library, Heliostat) {
@@ -168,6 +169,30 @@ async fn an_archive_that_its_document_does_not_vouch_for_is_refused() {
     // The oldest is vouched for by its own sum.
     let oldest = ask(heliostat.address(), "GET", "/nessemble/package/foo/1.0.0/data").await;
     assert!(oldest.body == library.versions[0].archive);
+}
+
+#[tokio::test]
+async fn where_no_document_vouches_the_head_of_the_archive_does() {
+    let (registry, library, heliostat) = start(Oddity::NoShasum, "").await;
+    let release = &library.versions[1];
+    for _ in 0..2 {
+        let data = ask(heliostat.address(), "GET", "/nessemble/package/foo/1.0.1/data").await;
+        assert!(data.status == 200 && data.body == release.archive, "{}", data.text());
+        assert_eq!(data.header("X-Integrity"), Some(release.shasum().as_str()));
+    }
+    assert_eq!(registry.upstream.count("/package/foo/1.0.1/data"), 1);
+    let info = ask(heliostat.address(), "GET", "/nessemble/package/foo/1.0.1").await;
+    assert_eq!(info.find("shasum"), release.shasum(), "what was proved is told");
+    // A head that speaks of another archive, and none at all.
+    let path = "/package/foo/1.0.0/data";
+    let bare = Resource::artifact(library.versions[0].archive.clone());
+    for data in [bare.clone().header("X-Integrity", &release.shasum()), bare] {
+        registry.upstream.put(path, data);
+        let answer = ask(heliostat.address(), "GET", &format!("/nessemble{path}")).await;
+        assert_eq!(answer.status, 502, "{}", answer.text());
+        assert!(answer.error().contains("does not prove"), "{}", answer.error());
+    }
+    assert_eq!(heliostat.incidents(Some("foo")).await.first().expect("an incident")["kind"], "digest");
 }
 
 #[tokio::test]

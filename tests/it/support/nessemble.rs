@@ -23,6 +23,8 @@ pub enum Oddity {
     OldIntegrity,
     /// `shasum` is the oldest version's, whichever is told of.
     OldShasum,
+    /// Documents have no `shasum`.
+    NoShasum,
     /// `versions` is called `version` too, and the author is an object.
     Twice,
 }
@@ -98,13 +100,16 @@ impl FakeNessemble {
         let oldest = if self.oddity == Oddity::OldShasum { &library.versions[0] } else { release };
         let (author, versions) = match self.oddity {
             Oddity::Twice => (json!({"name": "joe", "email": "joe@registry.example"}), "version"),
-            Oddity::None | Oddity::OldIntegrity | Oddity::OldShasum => (json!("joe"), "versions"),
+            Oddity::None | Oddity::OldIntegrity | Oddity::OldShasum | Oddity::NoShasum => (json!("joe"), "versions"),
         };
-        let start = json!({
+        let mut start = json!({
             "author": author, "date": "2024-03-01T12:30:45.000Z", "description": "Made for a test", "license": "MIT",
             "readme": format!("{}{path}/README", self.url), "resource": format!("{}{path}/data", self.url),
             "shasum": oldest.shasum(), "tags": library.tags, "title": library.title, "version": release.version,
         });
+        if self.oddity == Oddity::NoShasum {
+            start.as_object_mut().expect("an object").remove("shasum");
+        }
         let start = start.to_string();
         format!(r#"{},"{versions}":{times}}}"#, start.trim_end_matches('}'))
     }
@@ -255,17 +260,18 @@ mod tests {
         let (library, _) = foo();
         let (old, new) = (library.versions[0].shasum(), library.versions[1].shasum());
         for (oddity, shasum, integrity) in [
-            (Oddity::None, &new, &new),
-            (Oddity::OldIntegrity, &new, &old),
-            (Oddity::OldShasum, &old, &new),
-            (Oddity::Twice, &new, &new),
+            (Oddity::None, Some(&new), &new),
+            (Oddity::OldIntegrity, Some(&new), &old),
+            (Oddity::OldShasum, Some(&old), &new),
+            (Oddity::NoShasum, None, &new),
+            (Oddity::Twice, Some(&new), &new),
         ] {
             let registry = FakeNessemble::start(oddity);
             registry.publish(&library);
             let data = get(&registry, "/package/foo/1.0.1/data").await;
             assert_eq!(data.header("x-integrity"), Some(integrity.as_str()), "{oddity:?}");
             let package = package(&registry, "1.0.1").await;
-            assert_eq!((package.shasum.as_ref(), package.versions.len()), (Some(shasum), 2), "{oddity:?}");
+            assert_eq!((package.shasum.as_ref(), package.versions.len()), (shasum, 2), "{oddity:?}");
             assert_eq!(package.author, "joe", "{oddity:?}");
         }
     }

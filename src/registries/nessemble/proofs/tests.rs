@@ -2,7 +2,7 @@
 
 use super::*;
 use crate::mirror::verify::{self, Evidence, Proof};
-use crate::registries::nessemble::samples::{archive, gzip, pack, package, shasum};
+use crate::registries::nessemble::samples::{archive, gzip, pack, package};
 use crate::registries::nessemble::vouch;
 use crate::registries::nessemble::wire::{LARGEST, Package};
 
@@ -31,7 +31,7 @@ fn proofs_of(archive: &[u8]) -> Vec<Proof> {
 #[test]
 fn a_right_archive_is_proved_by_its_digest_and_files() {
     let archive = archive("foo", "1.0.1", b"LDA #$01\n");
-    assert_eq!(prove(&proofs_of(&archive), &archive).unwrap(), ["digest", "archive"]);
+    assert_eq!(prove(&proofs_of(&archive), &archive).unwrap(), ["digest", "shasum", "archive"]);
     let etag = vouch::vouch(&package("foo", "1.0.1", &archive)).etag.unwrap();
     assert_eq!(etag, format!("\"sha1-{}\"", shasum(&archive)).as_str());
 }
@@ -71,39 +71,58 @@ fn a_digest_alone_does_not_make_an_archive() {
 }
 
 #[test]
-fn an_archive_without_a_digest_is_refused_before_it_is_asked_for() {
-    let without = Package { shasum: None, ..package("foo", "1.0.1", b"") };
-    let vouched = vouch::vouch(&without);
-    let broken = verify::before(&vouched.proofs).unwrap_err();
-    assert_eq!(broken.to_string(), "digest does not hold: upstream gives no digest of it");
+fn without_a_shasum_the_head_vouches_and_without_either_nobody_does() {
+    let archive = archive("foo", "1.0.1", b"LDA #$01\n");
+    let vouched = vouch::vouch(&Package { shasum: None, ..package("foo", "1.0.1", b"") });
     assert_eq!(vouched.etag, None);
+    let told = |header: Option<&str>| {
+        let headers = header.map(|text| HeaderMap::from_iter([(INTEGRITY.parse().unwrap(), text.parse().unwrap())]));
+        let held = verify::content(&vouched.proofs, &Evidence::of(&archive).beside(headers.as_ref()));
+        held.map_err(|broken: verify::Broken| broken.to_string())
+    };
+    assert_eq!(told(Some(&shasum(&archive))).unwrap(), ["x-integrity", "archive"]);
+    let other = format!("digest does not hold: the archive's SHA-1 is {}", shasum(&archive));
+    assert!(told(Some(&shasum(b"2"))).unwrap_err().starts_with(&other));
+    for header in [None, Some(" ")] {
+        assert_eq!(told(header).unwrap_err(), "digest does not hold: upstream gives no digest of it");
+    }
+    assert!(told(Some("x")).unwrap_err().contains("a digest that is none"));
+}
+
+#[test]
+fn a_head_that_speaks_of_another_version_is_passed_over_where_there_is_a_shasum() {
+    let archive = archive("foo", "1.0.1", b"");
+    let proofs = proofs_of(&archive);
+    for (header, told) in [(shasum(&archive), "shasum, x-integrity"), (shasum(b"2"), "shasum")] {
+        let headers = HeaderMap::from_iter([(INTEGRITY.parse().unwrap(), header.parse().unwrap())]);
+        let held = verify::content(&proofs, &Evidence::of(&archive).beside(Some(&headers)));
+        assert_eq!(held.unwrap(), [told, "archive"]);
+    }
 }
 
 #[test]
 fn the_document_vouches_and_the_header_stands_in_for_it() {
     let (one, other) = (shasum(b"1"), shasum(b"2"));
-    let told = |shasum: Option<&str>, header: Option<&str>, route| {
-        promised(shasum, header, route).map(|promised| (promised.promise, promised.header_differs)).ok()
+    let told = |shasum: Option<&str>, header: Option<&str>| {
+        promised(shasum, header).map(|promised| (promised.promise, promised.header_differs)).ok()
     };
     let promise = |text: &str| Promise::from_hex(Algorithm::Sha1, text).unwrap();
     let (first, second) = (Some(one.as_str()), Some(other.as_str()));
-    for (shasum, header, route, expected) in [
-        (first, None, Route::Versioned, Some((promise(&one), false))),
-        (first, first, Route::Unversioned, Some((promise(&one), false))),
+    for (shasum, header, expected) in [
+        (first, None, Some((promise(&one), false))),
+        (first, first, Some((promise(&one), false))),
         // A server that sends the default version's digest with every version.
-        (first, second, Route::Versioned, Some((promise(&one), true))),
-        (first, second, Route::Unversioned, None),
-        (first, Some("x"), Route::Versioned, Some((promise(&one), true))),
-        (first, Some("x"), Route::Unversioned, None),
-        (None, second, Route::Versioned, Some((promise(&other), false))),
-        (None, Some("x"), Route::Versioned, None),
-        (None, None, Route::Versioned, None),
-        (None, Some(" "), Route::Unversioned, None),
-        (Some("abc"), first, Route::Versioned, None),
+        (first, second, Some((promise(&one), true))),
+        (first, Some("x"), Some((promise(&one), true))),
+        (None, second, Some((promise(&other), false))),
+        (None, Some("x"), None),
+        (None, None, None),
+        (None, Some(" "), None),
+        (Some("abc"), first, None),
     ] {
-        assert_eq!(told(shasum, header, route), expected, "{shasum:?} {header:?} {route:?}");
+        assert_eq!(told(shasum, header), expected, "{shasum:?} {header:?}");
     }
-    assert!(told(first, Some(one.to_uppercase().as_str()), Route::Unversioned).is_some_and(|(_, differs)| !differs));
+    assert!(told(first, Some(one.to_uppercase().as_str())).is_some_and(|(_, differs)| !differs));
 }
 
 #[test]

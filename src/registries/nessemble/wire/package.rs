@@ -172,10 +172,11 @@ impl Package {
         releases.next().or_else(|| self.versions.keys().next_back()).unwrap_or(&self.version)
     }
 
-    /// Takes what the proved archive says of itself in place of what nobody vouches for. Source: contract nessemble §7.
-    pub fn with_archive(self, archive: &Archive) -> Self {
+    /// Takes what the proved archive says of itself in place of what nobody vouches for, and the SHA-1 of its bytes.
+    /// Source: contract nessemble §7.
+    pub fn with_archive(self, archive: &Archive, shasum: String) -> Self {
         let Archive { description, author, license, tags, .. } = archive.clone();
-        Self { description, author, license, tags, ..self }
+        Self { description, author, license, tags, shasum: Some(shasum), ..self }
     }
 
     /// Returns `count` versions, the newest first, this one among them.

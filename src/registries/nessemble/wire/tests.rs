@@ -122,10 +122,10 @@ fn the_default_version_is_the_newest_release() {
 #[test]
 fn what_the_archive_says_of_itself_counts_more() {
     let bytes = samples::archive("foo", "1.0.1", b"");
-    let package = parsed(PLAIN).with_archive(&open(&bytes).unwrap());
+    let package = parsed(PLAIN).with_archive(&open(&bytes).unwrap(), samples::shasum(&bytes));
     let (told, tags) = ((package.description.as_str(), package.license.as_str()), package.tags.join(" "));
     assert_eq!((told, tags.as_str()), (("From the archive", "GPL-3.0"), "sound nes"));
-    assert_eq!(package.versions, parsed(PLAIN).versions);
+    assert_eq!((package.versions, package.shasum), (parsed(PLAIN).versions, Some(samples::shasum(&bytes))));
 }
 
 // === What the old client can hold ===
