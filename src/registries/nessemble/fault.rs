@@ -4,7 +4,9 @@ use std::sync::Arc;
 
 use super::error::Error;
 use super::wire;
+use crate::mirror::verify::FIRST_SEEN;
 use crate::mirror::{self, store};
+use crate::registries::rivals;
 
 impl Error {
     /// Tells a nessemble client why the engine has no answer. `what` was asked for.
@@ -18,6 +20,7 @@ impl Error {
             Engine::Refused { status: 401 | 403 | 451 } => {
                 Self::Forbidden(format!("upstream does not allow {what}").into())
             }
+            Engine::Unproven(broken) if broken.kind == FIRST_SEEN => Self::Forbidden(rivals::refusal(&what).into()),
             Engine::Unproven(_) => Self::Unproven { what, cause: Some(Arc::new(error)) },
             Engine::Unreachable { retry_after, .. } => {
                 Self::Unreachable { what, retry_after, cause: Some(Arc::new(error)) }
@@ -69,12 +72,13 @@ mod tests {
     #[test]
     fn every_error_of_the_engine_has_its_status() {
         let host = || "registry.example".to_owned();
-        let broken = Broken { kind: "digest", detail: String::new() };
+        let broken = |kind| Broken { kind, detail: String::new() };
         for (error, status) in [
             (mirror::Error::Absent { cache: CacheState::Hit, for_good: false }, 404),
             (mirror::Error::Refused { status: 403 }, 403),
             (mirror::Error::Refused { status: 418 }, 502),
-            (mirror::Error::Unproven(broken), 502),
+            (mirror::Error::Unproven(broken("digest")), 502),
+            (mirror::Error::Unproven(broken(FIRST_SEEN)), 403),
             (mirror::Error::Unreachable { host: host(), retry_after: None, cause: None }, 503),
             (mirror::Error::TimedOut { host: host() }, 503),
             (mirror::Error::Truncated { host: host(), cause: None }, 502),

@@ -6,6 +6,7 @@ use super::error::Error;
 use super::wire;
 use crate::mirror::verify::FIRST_SEEN;
 use crate::mirror::{self, store};
+use crate::registries::rivals;
 
 impl Error {
     /// Tells an npm client why the engine has no answer. `what` was asked for.
@@ -19,13 +20,7 @@ impl Error {
             Engine::Absent { cache, for_good: true } => Self::Gone { what, cache },
             Engine::Refused { status: 451 } => Self::Blocked { what },
             Engine::Refused { status: 401 | 403 } => Self::Forbidden(format!("upstream does not allow {what}").into()),
-            Engine::Unproven(broken) if broken.kind == FIRST_SEEN => Self::Forbidden(
-                format!(
-                    "{what} has other bytes upstream than when this mirror first saw it; \
-                     they are refused until its operator accepts them"
-                )
-                .into(),
-            ),
+            Engine::Unproven(broken) if broken.kind == FIRST_SEEN => Self::Forbidden(rivals::refusal(&what).into()),
             Engine::Unproven(_) => Self::Unproven { what, cause: Some(Arc::new(error)) },
             Engine::Unreachable { retry_after, .. } => {
                 Self::Unreachable { what, retry_after, cause: Some(Arc::new(error)) }

@@ -2,7 +2,7 @@
 
 use std::time::{Duration, SystemTime};
 
-use super::{Provided, Row, Wanted, Wish};
+use super::{Provided, Releases, Row, Wanted, Wish};
 use crate::support::heliostat::Builder;
 use crate::support::hex::{FakeHex, Package, PinnedKey, Release};
 use crate::support::http::Answer;
@@ -31,7 +31,7 @@ impl Row for Hex {
     }
 
     fn provide(&self, name: &str, wish: &Wish) -> Provided {
-        let name = format!("conformance_{}", name.replace('-', "_"));
+        let name = Self::package(name);
         let package = Package::new(&name).with(Release::sized(&name, "1.0.0", wish.artifact_size));
         self.fake.publish(&package);
         let (path, upstream) = (format!("/packages/{name}"), &self.fake.upstream);
@@ -83,5 +83,11 @@ impl Row for Hex {
     fn is_error(&self, answer: &Answer) -> bool {
         let plain = answer.header("content-type").is_some_and(|kind| kind.starts_with("text/plain"));
         plain && answer.text().lines().count() == 1
+    }
+}
+
+impl Releases for Hex {
+    fn package(name: &str) -> String {
+        format!("conformance_{}", name.replace('-', "_"))
     }
 }

@@ -7,6 +7,7 @@ mod failing;
 mod files;
 mod guarding;
 pub mod hex;
+mod holding;
 pub mod nessemble;
 pub mod niso;
 mod npm;
@@ -41,6 +42,13 @@ pub trait Row: Sized {
     fn nonsense(&self) -> Vec<String>;
     /// Tells whether an error answer has the dialect's own shape.
     fn is_error(&self, answer: &Answer) -> bool;
+}
+
+/// One whose artifacts are of releases, each of which is for good what it was when it was first proved. Provided again
+/// with another size, an artifact has other bytes.
+pub trait Releases: Row {
+    /// Returns the package that something was provided in.
+    fn package(name: &str) -> String;
 }
 
 /// What is to be provided.
@@ -211,8 +219,26 @@ macro_rules! row {
     };
 }
 
+/// Runs what holds of releases over a row that has them.
+macro_rules! releases {
+    ($module:ident, $row:ty) => {
+        mod $module {
+            use super::*;
+
+            type Registry = $row;
+
+            row!(@ alone => holding::other_bytes_of_a_release_are_refused_until_upstream_is_right_again);
+        }
+    };
+}
+
 row!(npm_registry, npm::Npm);
 row!(hex_repository, hex::Hex);
 row!(file_tree, files::Files);
 row!(niso_registry, niso::Niso);
 row!(nessemble_registry, nessemble::Nessemble);
+
+releases!(npm_releases, npm::Npm);
+releases!(hex_releases, hex::Hex);
+releases!(niso_releases, niso::Niso);
+releases!(nessemble_releases, nessemble::Nessemble);

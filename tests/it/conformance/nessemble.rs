@@ -4,7 +4,7 @@ use std::time::{Duration, SystemTime};
 
 use bytes::Bytes;
 
-use super::{Provided, Row, Wanted, Wish};
+use super::{Provided, Releases, Row, Wanted, Wish};
 use crate::support::heliostat::Builder;
 use crate::support::http::Answer;
 use crate::support::nessemble::{FakeNessemble, Library, Oddity};
@@ -52,7 +52,7 @@ impl Row for Nessemble {
     }
 
     fn provide(&self, name: &str, wish: &Wish) -> Provided {
-        let library = Library::new(&format!("conformance-{name}"))
+        let library = Library::new(&Self::package(name))
             .with("1.0.0", wish.artifact_size.min(LONGEST))
             .cache_control(wish.cache_control);
         self.0.publish(&library);
@@ -105,5 +105,11 @@ impl Row for Nessemble {
         let members = body.as_object().map(serde_json::Map::len);
         let filled = body["error"].as_str().is_some_and(|text| !text.is_empty());
         members == Some(2) && body["status"] == answer.status && filled
+    }
+}
+
+impl Releases for Nessemble {
+    fn package(name: &str) -> String {
+        format!("conformance-{name}")
     }
 }

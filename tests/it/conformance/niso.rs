@@ -4,7 +4,7 @@ use std::time::{Duration, SystemTime};
 
 use bytes::Bytes;
 
-use super::{Provided, Row, Wanted, Wish};
+use super::{Provided, Releases, Row, Wanted, Wish};
 use crate::support::heliostat::Builder;
 use crate::support::http::Answer;
 use crate::support::niso::{App, FakeNiso, Generation};
@@ -52,7 +52,7 @@ impl Row for Niso {
     }
 
     fn provide(&self, name: &str, wish: &Wish) -> Provided {
-        let app = App::new(&format!("@conformance/{name}"))
+        let app = App::new(&Self::package(name))
             .with("1.0.0", "x86_64", 2_000)
             .with("1.1.0", "x86_64", wish.artifact_size)
             .cache_control(wish.cache_control);
@@ -113,5 +113,11 @@ impl Row for Niso {
         let Ok(body) = serde_json::from_slice::<serde_json::Value>(&answer.body) else { return false };
         let members = body.as_object().map(serde_json::Map::len);
         members == Some(1) && body["error"].as_str().is_some_and(|text| !text.is_empty())
+    }
+}
+
+impl Releases for Niso {
+    fn package(name: &str) -> String {
+        format!("@conformance/{name}")
     }
 }

@@ -1,6 +1,6 @@
 //! The npm registry's row.
 
-use super::{Provided, Row, Wanted, Wish};
+use super::{Provided, Releases, Row, Wanted, Wish};
 use crate::support::heliostat::Builder;
 use crate::support::http::Answer;
 use crate::support::packages::{Package, Release};
@@ -27,7 +27,7 @@ impl Row for Npm {
 
     fn provide(&self, name: &str, wish: &Wish) -> Provided {
         let release = Release::new("1.0.0").size(wish.artifact_size);
-        let package = Package::new(&format!("@conformance/{name}")).with(release).cache_control(wish.cache_control);
+        let package = Package::new(&Self::package(name)).with(release).cache_control(wish.cache_control);
         self.0.publish(&package);
         let (text, url) = (self.0.document(&package), self.0.url().to_owned());
         let release = package.release("1.0.0");
@@ -83,5 +83,11 @@ impl Row for Npm {
         let Ok(body) = serde_json::from_slice::<serde_json::Value>(&answer.body) else { return false };
         let filled = |member: &str| body[member].as_str().is_some_and(|text| !text.is_empty());
         filled("error") && filled("reason") && filled("message") && body["reason"] == body["message"]
+    }
+}
+
+impl Releases for Npm {
+    fn package(name: &str) -> String {
+        format!("@conformance/{name}")
     }
 }
