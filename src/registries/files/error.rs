@@ -64,13 +64,16 @@ pub enum Error {
         #[source]
         cause: Option<Cause>,
     },
-    /// Upstream is too slow, or the client wants nothing but what is held.
-    #[error("{what} is not held, and upstream gave none in time")]
+    /// Upstream is too slow, and nothing is held.
+    #[error("upstream does not answer in time and {what} is not held")]
     TimedOut {
         what: String,
         #[source]
         cause: Cause,
     },
+    /// Nothing is held, and the client wants no fetch.
+    #[error("{what} is not held here, and the request wants nothing else")]
+    NotHeld { what: String },
     /// Our own fault.
     #[error("the mirror failed")]
     Internal(#[source] Cause),
@@ -100,6 +103,7 @@ impl Error {
             Self::Unproven { .. } | Self::BadGateway { .. } => StatusCode::BAD_GATEWAY,
             Self::Unreachable { .. } => StatusCode::SERVICE_UNAVAILABLE,
             Self::TimedOut { .. } => StatusCode::GATEWAY_TIMEOUT,
+            Self::NotHeld { .. } => StatusCode::GATEWAY_TIMEOUT,
             Self::Internal(_) => StatusCode::INTERNAL_SERVER_ERROR,
         }
     }
@@ -117,6 +121,7 @@ impl Error {
             | Self::TooLarge
             | Self::TooMany
             | Self::Loop
+            | Self::NotHeld { .. }
             | Self::Internal(_) => CacheState::Bypass,
         }
     }
@@ -192,6 +197,7 @@ mod tests {
             (Error::BadGateway { what: what(), cause: cause.clone() }, 502),
             (Error::Unreachable { what: what(), retry_after: None, cause: None }, 503),
             (Error::TimedOut { what: what(), cause }, 504),
+            (Error::NotHeld { what: what() }, 504),
             (Error::Loop, 508),
         ] {
             let reply = error.reply("r-1");

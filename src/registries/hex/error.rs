@@ -90,6 +90,9 @@ pub enum Error {
         #[source]
         cause: Option<Cause>,
     },
+    /// Nothing is held, and the client wants no fetch.
+    #[error("{what} is not held here, and the request wants nothing else")]
+    NotHeld { what: String },
     /// Our own fault.
     #[error("the mirror failed")]
     Internal(#[source] Cause),
@@ -148,6 +151,7 @@ impl Error {
             | Self::TooMany
             | Self::NotImplemented
             | Self::Loop
+            | Self::NotHeld { .. }
             | Self::Internal(_) => CacheState::Bypass,
         }
     }
@@ -191,6 +195,7 @@ impl Error {
             Self::Unproven { .. } | Self::BadGateway { .. } => (StatusCode::BAD_GATEWAY, Upstream),
             Self::Unreachable { .. } => (StatusCode::SERVICE_UNAVAILABLE, Upstream),
             Self::TimedOut { .. } => (StatusCode::GATEWAY_TIMEOUT, Upstream),
+            Self::NotHeld { .. } => (StatusCode::GATEWAY_TIMEOUT, Client),
             Self::Internal(_) => (StatusCode::INTERNAL_SERVER_ERROR, Ours),
         }
     }
@@ -211,6 +216,7 @@ impl Error {
             | Self::BadGateway { .. }
             | Self::Unreachable { .. }
             | Self::TimedOut { .. }
+            | Self::NotHeld { .. }
             | Self::Internal(_) => "no-store",
         }
     }
@@ -236,6 +242,7 @@ impl Error {
             | Self::BadGateway { .. }
             | Self::Unreachable { .. }
             | Self::TimedOut { .. }
+            | Self::NotHeld { .. }
             | Self::Internal(_) => {}
         }
     }

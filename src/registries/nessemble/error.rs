@@ -95,7 +95,7 @@ pub enum Error {
         cause: Option<Cause>,
     },
     /// Nothing is held, and the client wants no fetch.
-    #[error("{what} is not held")]
+    #[error("{what} is not held here, and the request wants nothing else")]
     NotHeld { what: String },
     /// Our own fault.
     #[error("the mirror failed")]

@@ -83,6 +83,9 @@ pub enum Error {
         #[source]
         cause: Option<Cause>,
     },
+    /// Nothing is held, and the client wants no fetch.
+    #[error("{what} is not held here, and the request wants nothing else")]
+    NotHeld { what: String },
     /// Our own fault.
     #[error("the mirror failed")]
     Internal(#[source] Cause),
@@ -128,6 +131,7 @@ impl Error {
             | Self::TooLarge
             | Self::TooMany
             | Self::Loop
+            | Self::NotHeld { .. }
             | Self::Internal(_) => CacheState::Bypass,
         }
     }
@@ -147,6 +151,7 @@ impl Error {
             Self::Unproven { .. } | Self::BadGateway { .. } => (StatusCode::BAD_GATEWAY, Upstream),
             Self::Unreachable { .. } => (StatusCode::SERVICE_UNAVAILABLE, Upstream),
             Self::TimedOut { .. } => (StatusCode::GATEWAY_TIMEOUT, Upstream),
+            Self::NotHeld { .. } => (StatusCode::GATEWAY_TIMEOUT, Client),
             Self::Internal(_) => (StatusCode::INTERNAL_SERVER_ERROR, Ours),
         };
         Row { status, fault }
@@ -167,6 +172,7 @@ impl Error {
             | Self::BadGateway { .. }
             | Self::Unreachable { .. }
             | Self::TimedOut { .. }
+            | Self::NotHeld { .. }
             | Self::Internal(_) => "no-store",
         }
     }
@@ -192,6 +198,7 @@ impl Error {
             | Self::BadGateway { .. }
             | Self::Unreachable { .. }
             | Self::TimedOut { .. }
+            | Self::NotHeld { .. }
             | Self::Internal(_) => {}
         }
     }
@@ -272,6 +279,7 @@ mod tests {
             (Error::BadGateway { what: what(), cause: None }, 502, "no-store"),
             (Error::Unreachable { what: what(), retry_after: None, cause: None }, 503, "no-store"),
             (Error::TimedOut { what: what(), cause: None }, 504, "no-store"),
+            (Error::NotHeld { what: what() }, 504, "no-store"),
             (Error::Loop, 508, "no-store"),
         ] {
             let reply = error.reply("r-1");

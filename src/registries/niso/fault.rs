@@ -25,7 +25,8 @@ impl Error {
             Engine::Unreachable { retry_after, .. } => {
                 Self::Unreachable { what, retry_after, cause: Some(Arc::new(error)) }
             }
-            Engine::TimedOut { .. } | Engine::NotHeld => Self::TimedOut { what, cause: Some(Arc::new(error)) },
+            Engine::TimedOut { .. } => Self::TimedOut { what, cause: Some(Arc::new(error)) },
+            Engine::NotHeld => Self::NotHeld { what },
             Engine::Offline => Self::Unreachable { what, retry_after: None, cause: None },
             Engine::Refused { .. }
             | Engine::Truncated { .. }

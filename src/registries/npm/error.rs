@@ -100,6 +100,9 @@ pub enum Error {
         #[source]
         cause: Option<Cause>,
     },
+    /// Nothing is held, and the client wants no fetch.
+    #[error("{what} is not held here, and the request wants nothing else")]
+    NotHeld { what: String },
     /// Our own fault.
     #[error("the mirror failed")]
     Internal(#[source] Cause),
@@ -149,6 +152,7 @@ impl Error {
             | Self::TooMany
             | Self::NotImplemented
             | Self::Loop
+            | Self::NotHeld { .. }
             | Self::Internal(_) => CacheState::Bypass,
         }
     }
@@ -171,6 +175,7 @@ impl Error {
             Self::Unproven { .. } | Self::BadGateway { .. } => (StatusCode::BAD_GATEWAY, "bad_gateway", Upstream),
             Self::Unreachable { .. } => (StatusCode::SERVICE_UNAVAILABLE, "unavailable", Upstream),
             Self::TimedOut { .. } => (StatusCode::GATEWAY_TIMEOUT, "gateway_timeout", Upstream),
+            Self::NotHeld { .. } => (StatusCode::GATEWAY_TIMEOUT, "not_held", Client),
             Self::Internal(_) => (StatusCode::INTERNAL_SERVER_ERROR, "internal", Ours),
         };
         Row { status, code, fault }
@@ -193,6 +198,7 @@ impl Error {
             | Self::BadGateway { .. }
             | Self::Unreachable { .. }
             | Self::TimedOut { .. }
+            | Self::NotHeld { .. }
             | Self::Internal(_) => "no-store",
         }
     }
@@ -222,6 +228,7 @@ impl Error {
             | Self::BadGateway { .. }
             | Self::Unreachable { .. }
             | Self::TimedOut { .. }
+            | Self::NotHeld { .. }
             | Self::Internal(_) => {}
         }
     }
@@ -315,6 +322,7 @@ mod tests {
             (Error::BadGateway { what: what(), cause: None }, 502, "bad_gateway", "no-store"),
             (Error::Unreachable { what: what(), retry_after: None, cause: None }, 503, "unavailable", "no-store"),
             (Error::TimedOut { what: what(), cause: None }, 504, "gateway_timeout", "no-store"),
+            (Error::NotHeld { what: what() }, 504, "not_held", "no-store"),
             (Error::Loop, 508, "loop_detected", "no-store"),
         ] {
             let reply = error.reply("r-1");

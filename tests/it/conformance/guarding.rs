@@ -16,6 +16,23 @@ pub async fn nonsense_is_400_and_nothing_is_asked_upstream<R: Row>(world: &World
     assert_eq!(seen.len(), before, "asked: {:?}", seen.last().map(|seen| &seen.target));
 }
 
+pub async fn who_wants_only_what_is_held_is_told_so_and_nobody_is_asked<R: Row>(world: &World<R>) {
+    let Provided { document, artifact } = world.row.provide("only-if-cached", &FRESH);
+    let only = [("cache-control", "only-if-cached")];
+    let is_told = async |wanted| {
+        let answer = world.ask(wanted, &only).await;
+        world.refuses(&answer, &[504]);
+        assert!(answer.text().contains("is not held here"), "{}", answer.text());
+        assert_eq!(world.count(wanted), 0, "{}", wanted.path);
+    };
+    is_told(&artifact).await;
+    is_told(&document).await;
+    world.get_right(&document).await;
+    is_told(&artifact).await;
+    assert!(world.ask(&document, &only).await.is(&world.bytes(&document)));
+    assert_eq!(world.count(&document), 1);
+}
+
 pub async fn a_redirect_is_followed_within_the_upstream<R: Row>(world: &World<R>) {
     let Provided { document, artifact } = world.row.provide("redirected", &FRESH);
     for wanted in [&document, &artifact] {

@@ -180,6 +180,7 @@ macro_rules! row {
             row!(@ shared => failing::a_slow_upstream_is_waited_for);
             row!(@ shared => failing::a_stalled_upstream_is_given_up_and_heals);
             row!(@ shared => failing::a_cut_artifact_is_resumed_or_asked_again);
+            row!(@ shared => guarding::who_wants_only_what_is_held_is_told_so_and_nobody_is_asked);
             row!(@ shared => failing::absence_is_remembered_for_a_while);
             row!(@ shared => failing::a_failure_is_never_remembered_as_absence);
             row!(@ shared => sharing::a_hundred_clients_make_one_fetch);

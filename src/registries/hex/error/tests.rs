@@ -39,6 +39,7 @@ fn every_error_has_its_status_and_cache_rule_in_every_shape() {
         (Error::BadGateway { what: what(), cause: None }, 502, "no-store"),
         (Error::Unreachable { what: what(), retry_after: None, cause: None }, 503, "no-store"),
         (Error::TimedOut { what: what(), cause: None }, 504, "no-store"),
+        (Error::NotHeld { what: what() }, 504, "no-store"),
         (Error::Loop, 508, "no-store"),
     ] {
         for shape in [Shape::Text, Shape::Json, Shape::Erlang] {
