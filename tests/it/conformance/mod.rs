@@ -4,7 +4,7 @@
 //! artifact available at its upstream; the behaviours know nothing of any registry.
 
 mod failing;
-mod files;
+pub mod files;
 mod guarding;
 pub mod hex;
 mod holding;

@@ -1,8 +1,10 @@
 //! The matrix over the other dialects: cut points, flipped bits and every named fault, for a document and an artifact each.
 //!
-//! Rows are those of the conformance list. Files are not among them: what nobody vouches for is whatever its server says.
+//! Rows are those of the conformance list. Of files, those are among them that a checksum file lists: what nobody vouches
+//! for is whatever its server says.
 
 use super::*;
+use crate::conformance::files::Files;
 use crate::conformance::hex::Hex;
 use crate::conformance::nessemble::Nessemble;
 use crate::conformance::niso::Niso;
@@ -134,4 +136,9 @@ async fn nothing_wrong_of_a_niso_registry_is_completed_or_kept() {
 #[tokio::test]
 async fn nothing_wrong_of_a_nessemble_registry_is_completed_or_kept() {
     holds::<Nessemble>("nessemble", false).await;
+}
+
+#[tokio::test]
+async fn nothing_wrong_of_a_file_tree_with_sums_is_completed_or_kept() {
+    holds::<Files>("files", false).await;
 }
