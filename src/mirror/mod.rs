@@ -42,7 +42,7 @@ use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
 use bytes::Bytes;
-use http::HeaderValue;
+use http::{HeaderMap, HeaderValue};
 use tokio::sync::Semaphore;
 use tokio::time::timeout;
 
@@ -57,7 +57,7 @@ use self::flight::{Change, Flights, Landed, Rider, Sight};
 use self::fresh::{Demand, Times, Verdict};
 use self::prepare::{Keys, Shape};
 use self::recent::Recent;
-use self::store::{Entry, Http, Store};
+use self::store::{Entry, Store};
 use self::turns::Turns;
 use crate::base::clock::Clock;
 use crate::base::http::{Body, CacheState};
@@ -94,6 +94,8 @@ pub struct Found {
     pub content_type: Option<HeaderValue>,
     pub etag: Option<HeaderValue>,
     pub last_modified: Option<HeaderValue>,
+    /// The headers that are kept beside it.
+    pub beside: Option<Box<HeaderMap>>,
     /// The entry it is kept as; none while it is still coming.
     pub entry: Option<Arc<Entry>>,
     pub body: Body,
@@ -176,11 +178,12 @@ impl Mirror {
         match self.0.get(want, demand).await? {
             Got::Kept(entry, cache) => self.0.found(&entry, Kind::Artifact, cache),
             Got::Coming(rider, cache) => {
-                let Http { content_type, etag, last_modified, .. } = rider.body().ok_or(Error::Died)?.head.http.clone();
+                let http = rider.body().ok_or(Error::Died)?.head.http.clone();
                 Ok(Found {
-                    content_type,
-                    etag,
-                    last_modified,
+                    content_type: http.content_type,
+                    etag: http.etag,
+                    last_modified: http.last_modified,
+                    beside: http.headers,
                     entry: None,
                     body: Body::Stream(Box::new(rider.follow())),
                     cache,
@@ -323,9 +326,17 @@ impl Engine {
             return Err(absent(entry, cache));
         }
         let age = fresh::age(&times(entry, kind), self.clock.now());
-        let Http { content_type, etag, last_modified, .. } = &entry.http;
-        let (content_type, etag, last_modified) = (content_type.clone(), etag.clone(), last_modified.clone());
-        Ok(Found { content_type, etag, last_modified, body: entry.body()?, cache, age, entry: Some(Arc::clone(entry)) })
+        let http = entry.http.clone();
+        Ok(Found {
+            content_type: http.content_type,
+            etag: http.etag,
+            last_modified: http.last_modified,
+            beside: http.headers,
+            body: entry.body()?,
+            cache,
+            age,
+            entry: Some(Arc::clone(entry)),
+        })
     }
 
     fn prepared(&self, document: Arc<Entry>, forms: Arc<Entry>, cache: CacheState, rules: &Rules) -> Prepared {

@@ -8,6 +8,7 @@ use crate::support::heliostat::Heliostat;
 use crate::support::http::Ask;
 use crate::support::niso::{App, Build, FakeNiso, Generation};
 use crate::support::random::hex;
+use crate::support::resource::Resource;
 
 /// Starts a registry of one generation that has `@acme/app`, and a mirror of it.
 async fn start(generation: Generation) -> (FakeNiso, App, Heliostat) {
@@ -124,13 +125,32 @@ async fn chunks_in_their_order_are_the_archive() {
     let foreign = Bytes::from_static(b"a chunk of something else");
     let [right, wrong] = [self::sum(&foreign), self::sum(b"another")];
     for hash in [&right, &wrong] {
-        let chunk = crate::support::resource::Resource::artifact(foreign.clone());
+        let chunk = Resource::artifact(foreign.clone());
         registry.upstream.put(&format!("/v1/chunks/{hash}"), chunk);
     }
     assert!(heliostat.get(&format!("/niso/v1/chunks/{right}")).await.is(&foreign));
     assert_eq!(heliostat.get(&format!("/niso/v1/chunks/{wrong}")).await.status, 502);
     heliostat.restart().await;
     assert_eq!(heliostat.get(path).await.json(), manifest, "cut the same each time");
+}
+
+#[tokio::test]
+async fn the_signature_of_an_archive_is_passed_on_with_it() {
+    let (registry, app, mut heliostat) = start(Generation::Present).await;
+    let signature = "c2lnbmVkIGJ5IHRoZSBvbmUgd2hvIHB1Ymxpc2hlZCBpdA==";
+    let signed = Resource::artifact(app.builds[2].archive.clone()).header("X-Niso-Signature", signature);
+    registry.upstream.put(&app.path(&app.builds[2]), signed);
+    for path in ["1.1.0/x86_64", "1.1.0/x86_64", "latest/x86_64"] {
+        let answer = heliostat.get(&format!("/niso/v1/packages/@acme/app/{path}")).await;
+        assert!(answer.is(&app.builds[2].archive), "{}", answer.summary());
+        assert_eq!(answer.header("x-niso-signature"), Some(signature), "{path}");
+    }
+    heliostat.restart().await;
+    let path = "/niso/v1/packages/@acme/app/1.1.0/x86_64";
+    assert_eq!(heliostat.ask(&Ask::head(path)).await.header("x-niso-signature"), Some(signature));
+    assert_eq!(registry.upstream.count(&app.path(&app.builds[2])), 1);
+    let unsigned = heliostat.get("/niso/v1/packages/@acme/app/1.0.0/x86_64").await;
+    assert_eq!((unsigned.status, unsigned.header("x-niso-signature")), (200, None));
 }
 
 #[tokio::test]

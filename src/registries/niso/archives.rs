@@ -2,13 +2,14 @@
 
 use bytes::Bytes;
 use http::HeaderValue;
-use http::header::{AGE, ETAG};
+use http::header::{AGE, ETAG, HeaderName};
 
 use super::Niso;
 use super::cuts::Cut;
 use super::documents::{Listed, Wish, newest};
 use super::error::Error;
 use super::name::{Arch, Spec};
+use super::replies::SIGNATURE;
 use super::{proofs, replies, wire};
 use crate::base::digest::Digest;
 use crate::base::http::{Body, CacheState, Reply, Request};
@@ -145,6 +146,9 @@ fn with_body(mut reply: Reply, found: Found) -> Reply {
     reply.set(AGE, HeaderValue::from(found.age.as_secs()));
     if let Some(etag) = found.etag {
         reply.set(ETAG, etag);
+    }
+    if let Some(signature) = found.beside.and_then(|mut beside| beside.remove(SIGNATURE)) {
+        reply.set(HeaderName::from_static(SIGNATURE), signature);
     }
     reply.note.cache = found.cache;
     reply.body = found.body;

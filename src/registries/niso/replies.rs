@@ -12,6 +12,8 @@ use crate::base::http::Reply;
 
 /// Which version a body is of: what `latest` came to. Source: contract niso §3.
 const PACKAGE_VERSION: HeaderName = HeaderName::from_static("x-package-version");
+/// What the publisher of an archive signed it with, passed on unread. Source: contract niso §3.
+pub const SIGNATURE: &str = "x-niso-signature";
 const OCTETS: HeaderValue = HeaderValue::from_static("application/octet-stream");
 const BYTES: HeaderValue = HeaderValue::from_static("bytes");
 const FOR_EVER: HeaderValue = HeaderValue::from_static("public, max-age=31536000, immutable");

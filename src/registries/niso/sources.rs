@@ -5,6 +5,7 @@ use std::sync::Arc;
 use super::error::Error;
 use super::first_seen::Releases;
 use super::name::{Arch, PackageName, Slash, Version};
+use super::replies::SIGNATURE;
 use super::vouch::{self, IsList, IsTags, IsVersions};
 use super::wire::Row;
 use crate::base::digest::Digest;
@@ -73,6 +74,7 @@ impl Sources {
         let vouched = vouch::vouch(name, row);
         Ok(Arc::new(Resource {
             package: name.to_string(),
+            keeps: &[SIGNATURE],
             etag: vouched.etag,
             proofs: vouched.proofs,
             release: Some(Release {
