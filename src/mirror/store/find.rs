@@ -59,6 +59,15 @@ impl Store {
         }
     }
 
+    /// Lists the keys of content that start with `prefix`, what was asked for last at the end.
+    ///
+    /// # Errors
+    /// SQLite's.
+    pub async fn keys_below(&self, prefix: &str) -> Result<Vec<String>, Error> {
+        let prefix = prefix.to_owned();
+        self.read(move |connection| rows::keys_below(connection, &prefix)).await
+    }
+
     /// Removes an entry whose content has turned out to be missing ([`Error::Broken`]), and all others with that
     /// content.
     ///

@@ -50,6 +50,18 @@ pub(super) fn find(connection: &Connection, key: &str) -> Result<Option<Found>, 
     statement.query_row([key], |row| Ok(read(row))).optional()?.transpose()
 }
 
+/// Lists the keys of entries with content that start with `prefix`, in the order of their use.
+///
+/// # Errors
+/// SQLite's.
+pub(super) fn keys_below(connection: &Connection, prefix: &str) -> Result<Vec<String>, Error> {
+    let mut statement = connection.prepare_cached(
+        "SELECT key FROM entries WHERE key >= ?1 AND key < ?2 AND digest IS NOT NULL ORDER BY last_used, id",
+    )?;
+    let keys = statement.query_map([prefix, &format!("{prefix}{}", char::MAX)], |row| row.get(0))?;
+    Ok(keys.collect::<Result<_, _>>()?)
+}
+
 fn read(row: &Row<'_>) -> Result<Found, Error> {
     let digest: Option<Blob> = row.get(4)?;
     let content = match digest {

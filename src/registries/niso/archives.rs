@@ -5,7 +5,6 @@ use http::HeaderValue;
 use http::header::{AGE, ETAG, HeaderName};
 
 use super::Niso;
-use super::cuts::Cut;
 use super::documents::{Listed, Wish, newest};
 use super::error::Error;
 use super::name::{Arch, Spec};
@@ -18,11 +17,11 @@ use crate::mirror::fresh::Demand;
 use crate::registries::bodies;
 
 /// An archive that is whole and proved.
-struct Proved {
-    listed: Listed,
-    checksum: Digest,
-    body: Body,
-    cache: CacheState,
+pub(super) struct Proved {
+    pub(super) listed: Listed,
+    pub(super) checksum: Digest,
+    pub(super) body: Body,
+    pub(super) cache: CacheState,
 }
 
 impl Niso {
@@ -62,53 +61,8 @@ impl Niso {
         Ok(reply)
     }
 
-    /// `GET /v1/packages/{name}/{version or tag}/{arch}/chunks`, cut from the archive itself. Source: contract niso §5.
-    pub(super) async fn chunks(&self, request: &Request<'_>, wish: &Wish) -> Result<Reply, Error> {
-        let Proved { listed, checksum, body, cache } = self.proved(wish, &Demand::of(request.headers)).await?;
-        let cut = match self.cuts.find(&checksum) {
-            Some(cut) => cut,
-            None => {
-                let _turn = self.turns.acquire().await;
-                let work = move || proofs::cut_proved(bodies::reader(body), &checksum).map_err(Error::from);
-                let chunks = bodies::apart(work).await?;
-                self.cuts.keep(Cut { archive: listed.want.key.clone(), checksum, chunks })
-            }
-        };
-        let mut out = Vec::new();
-        wire::print_chunks((&wish.name, &listed.version, &listed.arch), &checksum, &cut.chunks, &mut out)?;
-        let mut reply = replies::chunks(out, &wish.spec);
-        reply.note.cache = cache;
-        Ok(reply)
-    }
-
-    /// `GET /v1/chunks/{hash}`: part of an archive that is kept, else upstream's. Source: contract niso §5, §8.
-    pub(super) async fn chunk(&self, request: &Request<'_>, hash: &Digest) -> Result<Reply, Error> {
-        if let Some(bytes) = self.own_chunk(hash).await? {
-            let mut reply = replies::chunk(hash);
-            reply.body = Body::Bytes(bytes);
-            reply.note.cache = CacheState::Hit;
-            return Ok(reply);
-        }
-        let found = self.mirror.artifact(&self.sources.chunk(hash)?, &Demand::of(request.headers)).await;
-        let found = found.map_err(|error| Error::of_mirror(error, &format!("chunk {hash}")))?;
-        Ok(with_body(replies::chunk(hash), found))
-    }
-
-    /// Finds a chunk in an archive that was cut here, if that is still kept, and still holds it.
-    async fn own_chunk(&self, hash: &Digest) -> Result<Option<Bytes>, Error> {
-        let Some((archive, place)) = self.cuts.place(hash) else { return Ok(None) };
-        let found = self.mirror.find_artifact(&archive).await;
-        let Some(found) = found.map_err(|error| Error::of_mirror(error, "chunk"))? else { return Ok(None) };
-        if found.body.length().is_none_or(|length| length < place.end) {
-            return Ok(None);
-        }
-        let part = found.body.slice(place);
-        let bytes = bodies::apart(move || Ok::<_, Error>(bodies::read_all(part)?)).await?;
-        Ok((Digest::of(&bytes) == *hash).then_some(bytes))
-    }
-
     /// Returns an archive once it is whole and proved.
-    async fn proved(&self, wish: &Wish, demand: &Demand) -> Result<Proved, Error> {
+    pub(super) async fn proved(&self, wish: &Wish, demand: &Demand) -> Result<Proved, Error> {
         let (listed, found) = self.fetch(wish, demand).await?;
         let kept = found.entry.as_ref().and_then(|entry| entry.digest);
         // What nobody vouches for is refused before it comes.
@@ -142,7 +96,7 @@ impl Niso {
     }
 }
 
-fn with_body(mut reply: Reply, found: Found) -> Reply {
+pub(super) fn with_body(mut reply: Reply, found: Found) -> Reply {
     reply.set(AGE, HeaderValue::from(found.age.as_secs()));
     if let Some(etag) = found.etag {
         reply.set(ETAG, etag);

@@ -1,5 +1,5 @@
 //! Where the chunks of archives lie that were proved. In memory, bounded; the oldest archives are forgotten first, and cut
-//! again when they are asked for.
+//! again when they are asked for, as are those of former runs when a chunk is asked for that nobody knows.
 
 use std::collections::{HashMap, VecDeque};
 use std::ops::Range;
@@ -49,6 +49,11 @@ impl Cuts {
         let (cut, index) = known.places.get(hash)?;
         let Chunk { offset, size, .. } = cut.chunks[*index];
         Some((cut.archive.clone(), offset..offset + size))
+    }
+
+    /// Tells whether an archive more would have another forgotten.
+    pub fn is_full(&self) -> bool {
+        self.lock().chunks >= MOST_CHUNKS
     }
 
     /// Remembers an archive.
@@ -132,6 +137,6 @@ mod tests {
         cuts.keep(cut("new", &many));
         assert!(cuts.find(&Digest::of(b"old")).is_none() && cuts.place(&hash(u64::MAX)).is_none());
         assert_eq!(cuts.place(&hash(1)), Some(("new".to_owned(), 0..1)));
-        assert_eq!(cuts.lock().chunks, MOST_CHUNKS);
+        assert!(cuts.lock().chunks == MOST_CHUNKS && cuts.is_full());
     }
 }

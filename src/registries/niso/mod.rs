@@ -19,6 +19,7 @@
 //! the label in the log; [`error`] is the one place where a fault becomes a status.
 
 mod archives;
+mod chunks;
 mod clients;
 mod cuts;
 mod documents;
@@ -38,7 +39,7 @@ pub mod wire;
 use std::sync::Arc;
 
 use bytes::Bytes;
-use tokio::sync::Semaphore;
+use tokio::sync::{Mutex, Semaphore};
 
 use self::cuts::Cuts;
 use self::documents::Wish;
@@ -69,6 +70,8 @@ pub struct Niso {
     mirror: Mirror,
     sources: Arc<Sources>,
     cuts: Cuts,
+    /// The keys of archives that former runs have kept and this one has not cut, once somebody asked for a chunk of them.
+    uncut: Mutex<Option<Vec<String>>>,
     /// By the checksums of their archives.
     manifests: Memo<Bytes>,
     turns: Semaphore,
@@ -93,6 +96,7 @@ impl Registry for config::Niso {
             mirror: opening.mirror,
             sources: Arc::new(Sources::new(Shelf::new(opening.mount), opening.upstreams, slash)),
             cuts: Cuts::default(),
+            uncut: Mutex::default(),
             manifests: Memo::new(MANIFESTS),
             turns: Semaphore::new(TURNS),
         })

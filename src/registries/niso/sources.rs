@@ -60,6 +60,15 @@ impl Sources {
         self.shelf.key(self.upstream(name), &parts)
     }
 
+    /// Returns what the keys of all archives start with, for every upstream.
+    pub fn archives(&self) -> Vec<String> {
+        let upstreams = std::iter::once(&self.upstreams.default).chain(self.upstreams.scopes.values());
+        let mut prefixes: Vec<_> = upstreams.map(|upstream| self.shelf.key(upstream, &["/archive/"])).collect();
+        prefixes.sort_unstable();
+        prefixes.dedup();
+        prefixes
+    }
+
     /// An archive, by its exact version, with what its row vouches for, and the key and the digest of the document that
     /// has the row. Source: contract niso §8.
     pub fn archive(

@@ -12,9 +12,6 @@ use crate::registries::niso::name::{Arch, PackageName, Version};
 /// Sizes of chunks in bytes: the least, the average, the most.
 const SIZES: [usize; 3] = [16 << 10, 64 << 10, 256 << 10];
 
-/// Names how archives are cut: to be changed when [`cut`] cuts elsewhere, and stored with what it found.
-pub const PARAMETERS: &str = "fastcdc-2020 16384 65536 262144 level-1";
-
 /// One chunk of an archive.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Chunk {
