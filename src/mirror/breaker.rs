@@ -90,6 +90,11 @@ impl Breaker {
     /// Upstream wants to be left alone for a while (`Retry-After`).
     pub fn pause_for(&mut self, pause: Duration, now: SystemTime) {
         self.failed(now);
+        self.rest(pause, now);
+    }
+
+    /// Nothing is to be asked for a while, although upstream answers as it should.
+    pub fn rest(&mut self, pause: Duration, now: SystemTime) {
         self.asked_until = Some(now + pause);
     }
 

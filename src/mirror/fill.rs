@@ -144,7 +144,7 @@ impl Fill {
         let held = self.held.as_ref().filter(|held| !held.is_absence());
         let held = held.ok_or_else(|| senseless("a 304 that nobody asked for"))?;
         let now = self.engine.clock.now();
-        let http = fresh::renewed(&held.http, &self.request(), &response.headers, now)
+        let http = fresh::renewed(&held.http, &self.request(), &self.want.understood(&response.headers), now)
             .ok_or_else(|| senseless("a 304 with a validator that is not ours"))?;
         let entry = self.engine.store.refresh(&self.want.key, http, now).await?.ok_or(Error::Died)?;
         Ok((entry, Change::Same))
@@ -291,11 +291,12 @@ impl Fill {
 
     fn http(&self, response: &Response) -> Http {
         let header = |name| response.headers.get(name).cloned();
+        let (request, understood) = (self.request(), self.want.understood(&response.headers));
         Http {
             content_type: header(CONTENT_TYPE),
             etag: self.want.etag.clone().or_else(|| header(ETAG)),
             last_modified: header(LAST_MODIFIED),
-            lifetimes: Lifetimes::of(&self.request(), response.status, &response.headers, self.engine.clock.now()),
+            lifetimes: Lifetimes::of(&request, response.status, &understood, self.engine.clock.now()),
             headers: self.want.kept_of(&response.headers),
         }
     }

@@ -1,7 +1,7 @@
 //! What is known of one upstream host: how many requests it is being asked at once, and whether it wants to be asked.
 
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-use std::time::{Duration, SystemTime};
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use http::header::RETRY_AFTER;
 use http::{HeaderMap, StatusCode};
@@ -74,6 +74,20 @@ impl Host {
     }
 }
 
+/// Tells for how long nothing is to be asked, where a good answer says that it was the last for now: no request is left,
+/// and when there will be more. Whoever obeys is never refused.
+///
+/// Source: contract nessemble §3, §7; the names are those that most servers use.
+pub fn rest(headers: &HeaderMap, now: SystemTime) -> Option<Duration> {
+    let number = |name: &str| headers.get(name)?.to_str().ok()?.trim().parse::<u64>().ok();
+    if number("x-ratelimit-remaining") != Some(0) {
+        return None;
+    }
+    let reset = || Some(UNIX_EPOCH + Duration::from_secs(number("x-ratelimit-reset")?));
+    let pause = retry_after(headers, now).or_else(|| reset()?.duration_since(now).ok())?;
+    Some(pause.min(MAX_RETRY_AFTER))
+}
+
 /// Reads `Retry-After`: seconds or a date. Source: RFC 9110 §10.2.3.
 fn retry_after(headers: &HeaderMap, now: SystemTime) -> Option<Duration> {
     let value = headers.get(RETRY_AFTER)?.to_str().ok()?.trim();
@@ -100,5 +114,22 @@ mod tests {
         assert_eq!(pause("Sun, 06 Nov 1994 08:49:30 GMT"), Some(Duration::ZERO));
         assert_eq!(pause("999999"), Some(MAX_RETRY_AFTER));
         assert_eq!(pause("soon"), None);
+    }
+
+    #[test]
+    fn the_last_answer_for_now_tells_when_there_will_be_more() {
+        let now = UNIX_EPOCH + Duration::from_secs(1_000);
+        let rest = |headers: &[(&'static str, &str)]| {
+            let headers = headers.iter().map(|(name, value)| (name.parse().unwrap(), value.parse().unwrap()));
+            rest(&headers.collect(), now).map(|pause| pause.as_secs())
+        };
+        let none_left = ("x-ratelimit-remaining", "0");
+        assert_eq!(rest(&[none_left, ("retry-after", "7"), ("x-ratelimit-reset", "1009")]), Some(7));
+        assert_eq!(rest(&[none_left, ("x-ratelimit-reset", "1009")]), Some(9));
+        assert_eq!(rest(&[none_left, ("x-ratelimit-reset", "99999999")]), Some(300));
+        assert_eq!(rest(&[none_left, ("x-ratelimit-reset", "999")]), None);
+        assert_eq!(rest(&[none_left]), None);
+        assert_eq!(rest(&[("x-ratelimit-remaining", "1"), ("retry-after", "7")]), None);
+        assert_eq!(rest(&[("retry-after", "7")]), None);
     }
 }

@@ -1,8 +1,10 @@
 //! What is wanted: a key, where it comes from, and what must hold before it is kept.
 
+use std::borrow::Cow;
 use std::sync::Arc;
 use std::time::Duration;
 
+use http::header::EXPIRES;
 use http::{HeaderMap, HeaderName, HeaderValue};
 use url::Url;
 
@@ -29,6 +31,8 @@ pub struct Resource {
     pub headers: HeaderMap,
     /// Of a document or an artifact: headers of its answer that are kept beside it, by their names in lower case.
     pub keeps: &'static [&'static str],
+    /// What an `Expires` that is no date means.
+    pub expires: Expires,
     /// Whether a redirect is followed, or is the answer.
     pub redirects: Redirects,
     /// The entity tag it is served under, where the dialect knows a better one than upstream.
@@ -67,6 +71,15 @@ pub enum Kind {
     /// Anything that a server has under a URL, whatever the status: changes like a document, streams like an artifact,
     /// and is kept and reused by the letter of RFC 9111, with all its headers.
     File,
+}
+
+/// What is made of an `Expires` that is no date.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Expires {
+    /// What it stands for is stale already. Source: RFC 9111 §5.3.
+    Strict,
+    /// Nothing: its registry puts a number there.
+    OnlyDates,
 }
 
 /// What is done with a redirect.
@@ -110,6 +123,18 @@ pub struct Rules {
 // === impl Resource ===
 
 impl Resource {
+    /// Returns what of an answer's headers speaks of freshness to those who understand them.
+    pub fn understood<'a>(&self, headers: &'a HeaderMap) -> Cow<'a, HeaderMap> {
+        let is_date = |value: &HeaderValue| value.to_str().is_ok_and(|text| httpdate::parse_http_date(text).is_ok());
+        let is_odd = headers.get(EXPIRES).is_some_and(|value| !is_date(value));
+        if self.expires == Expires::Strict || !is_odd {
+            return Cow::Borrowed(headers);
+        }
+        let mut understood = headers.clone();
+        understood.remove(EXPIRES);
+        Cow::Owned(understood)
+    }
+
     /// Returns what is kept of the headers of an answer.
     pub fn kept_of(&self, headers: &HeaderMap) -> Option<Box<HeaderMap>> {
         let kept = self.keeps.iter().filter_map(|name| {

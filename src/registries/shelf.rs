@@ -7,7 +7,7 @@ use url::Url;
 
 use crate::config;
 use crate::mirror::Upstream;
-use crate::mirror::resource::{Kind, Redirects, Resource, Rules};
+use crate::mirror::resource::{Expires, Kind, Redirects, Resource, Rules};
 
 /// Where the resources of one mount stand.
 pub struct Shelf {
@@ -71,6 +71,7 @@ impl Shelf {
             accept: None,
             headers: HeaderMap::new(),
             keeps: &[],
+            expires: Expires::Strict,
             redirects: Redirects::Follow,
             etag: None,
             proofs: Vec::new(),

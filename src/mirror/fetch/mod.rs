@@ -26,7 +26,7 @@ use crate::base::roots::Roots;
 use crate::config;
 use crate::mirror::egress::{self, Kept, Reach};
 use crate::mirror::error::Error;
-use crate::mirror::host::Host;
+use crate::mirror::host::{self, Host};
 use crate::mirror::resource::{Redirects, Upstream};
 use crate::telemetry::metrics::Metrics;
 
@@ -211,6 +211,11 @@ impl Fetch {
         // A failure is one to the breaker, whoever is to be told of it.
         let judged = result.as_ref().map_err(Error::clone).and_then(|response| self.judge(&host, response));
         self.settle(&host, &judged);
+        if let Ok(response) = &result
+            && let Some(pause) = host::rest(&response.headers, self.clock.now())
+        {
+            host.breaker().rest(pause, self.clock.now());
+        }
         match ask.failures {
             Failures::AreErrors => judged.and(result),
             Failures::AreAnswers => result,

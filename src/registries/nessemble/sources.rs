@@ -13,7 +13,7 @@ use super::vouch::{self, IsPackage, IsPage, IsText};
 use super::wire::{LARGEST, Package};
 use crate::base::digest::Digest;
 use crate::mirror::first_seen::Chronicle;
-use crate::mirror::resource::{Release, Resource, Upstream};
+use crate::mirror::resource::{Expires, Release, Resource, Upstream};
 use crate::mirror::verify::Proof;
 use crate::registries::Upstreams;
 use crate::registries::shelf::Shelf;
@@ -108,7 +108,9 @@ impl Sources {
     }
 
     fn document(&self, key: String, path: &str, accept: &'static str) -> Result<Resource, Error> {
-        Ok(Resource { accept: Some(accept), ..self.shelf.document(self.upstream(), key, self.url(path)?) })
+        let document = self.shelf.document(self.upstream(), key, self.url(path)?);
+        // Source: contract nessemble §3, §7: seconds since 1970, or -1.
+        Ok(Resource { accept: Some(accept), expires: Expires::OnlyDates, ..document })
     }
 
     fn url(&self, path: &str) -> Result<url::Url, Error> {

@@ -3,6 +3,8 @@
 mod client;
 
 use std::collections::HashSet;
+use std::sync::{Arc, Mutex};
+use std::time::{Duration, Instant};
 
 use serde_json::{Value, json};
 use sha1::{Digest, Sha1};
@@ -12,7 +14,8 @@ use crate::support::heliostat::Heliostat;
 use crate::support::http::Ask;
 use crate::support::nessemble::{FakeNessemble, Library, Oddity, readme};
 use crate::support::random::hex;
-use crate::support::resource::Resource;
+use crate::support::resource::{Resource, Seen};
+use crate::support::upstream::FakeUpstream;
 
 /// Starts a registry that has two versions of `foo` and a reference, and a mirror of it.
 async fn start(oddity: Oddity, keys: &str) -> (FakeNessemble, Library, Heliostat) {
@@ -239,6 +242,59 @@ async fn the_list_is_paged_and_sorted_here() {
     assert_eq!(registry.upstream.count("/"), 1, "one list for all");
     let distinct: HashSet<_> = registry.upstream.seen("/").into_iter().map(|seen| seen.query).collect();
     assert_eq!(distinct, HashSet::from(["page=1&per_page=1000".to_owned()]));
+}
+
+#[tokio::test]
+async fn a_number_for_a_date_makes_nothing_stale() {
+    let (registry, _, heliostat) = start(Oddity::None, "").await;
+    for (path, expires) in [("/package/foo", "1700003600"), ("/package/bar", "-1")] {
+        let body = registry.upstream.resource(path).expect("a document").body;
+        registry.upstream.put(path, Resource::new("application/json", body).header("Expires", expires));
+        for _ in 0..2 {
+            assert_eq!(heliostat.get(&format!("/nessemble{path}")).await.status, 200);
+        }
+        assert_eq!(registry.upstream.count(path), 1, "Expires: {expires}");
+    }
+}
+
+/// Starts a registry whose list has two pages, the first of which says that no request is left for `wait` seconds: asked
+/// again before that, it says 429.
+async fn start_sparing(wait: u64) -> (FakeUpstream, Heliostat) {
+    let upstream = FakeUpstream::start();
+    let asked = Mutex::new(None::<Instant>);
+    let url = upstream.url();
+    upstream.answer_with(Arc::new(move |seen: &Seen| {
+        let number = if seen.query.starts_with("page=1&") { 1 } else { 2 };
+        let next = (number == 1).then(|| format!("{url}/?page=2&per_page=1000"));
+        let package = json!({"title": format!("p{number}"), "description": "d", "tags": [], "url": url});
+        let body = json!({"packages": [package], "pagination": {"page": number, "next": next}}).to_string();
+        let mut last = asked.lock().expect("no panic");
+        let page = Resource::new("application/json", body).cache_control("max-age=3600");
+        let page = page.header("X-RateLimit-Remaining", "0").header("Retry-After", &wait.to_string());
+        // The mirror counts from when the answer came: it may be early by as much as that took.
+        let is_early = last.is_some_and(|last| last.elapsed() < Duration::from_secs(wait) * 9 / 10);
+        *last = Some(Instant::now());
+        Some(if is_early { Resource::new("application/json", "{}").status(429) } else { page })
+    }));
+    let heliostat = Heliostat::builder().set("fetch", "first_byte_timeout", "\"5s\"").set("fetch", "attempts", "3");
+    let heliostat = heliostat.dialect("nessemble", &upstream.url(), "", "").start().await;
+    (upstream, heliostat)
+}
+
+#[tokio::test]
+async fn a_list_is_walked_no_faster_than_upstream_allows() {
+    let (upstream, heliostat) = start_sparing(1).await;
+    let list = heliostat.get("/nessemble/").await.json();
+    assert_eq!(list["pagination"]["total"], 2, "{list}");
+    assert_eq!(upstream.count("/"), 2, "and never refused");
+
+    let (upstream, heliostat) = start_sparing(60).await;
+    for _ in 0..2 {
+        let answer = heliostat.get("/nessemble/").await;
+        let wait: Option<u64> = answer.header("retry-after").and_then(|value| value.parse().ok());
+        assert!(answer.status == 503 && wait.is_some_and(|wait| (1..=60).contains(&wait)), "{}", answer.summary());
+    }
+    assert_eq!(upstream.count("/"), 1, "what is known is not asked for again");
 }
 
 #[tokio::test]
