@@ -23,6 +23,9 @@ const STALL: Duration = Duration::from_secs(60);
 /// with bytes unread makes the system drop what the client has not read yet. Source: RFC 9112 §9.6.
 const LINGER: Duration = Duration::from_secs(2);
 
+/// Words that stand in names of headers in another spelling than title case.
+const SPELLED: [(&str, &str); 3] = [("etag", "ETag"), ("ratelimit", "RateLimit"), ("www", "WWW")];
+
 /// Writes a reply to its end, in pieces of at most `buffer` bytes when it lies on disk.
 ///
 /// # Errors
@@ -73,11 +76,18 @@ fn titled_head(status: StatusCode, headers: HeaderMap) -> Result<ResponseHeader>
     Ok(head)
 }
 
-/// `x-integrity` → `X-Integrity`.
+/// `x-integrity` → `X-Integrity`, but `etag` → `ETag`.
 fn title_case(name: &str) -> String {
-    let mut starts = true;
-    let title = |char: char| if std::mem::replace(&mut starts, char == '-') { char.to_ascii_uppercase() } else { char };
-    name.chars().map(title).collect()
+    let words: Vec<_> = name.split('-').map(title_word).collect();
+    words.join("-")
+}
+
+fn title_word(word: &str) -> String {
+    if let Some((_, spelled)) = SPELLED.iter().find(|(plain, _)| *plain == word) {
+        return (*spelled).to_owned();
+    }
+    let mut letters = word.chars();
+    letters.next().map_or_else(String::new, |first| first.to_ascii_uppercase().to_string() + letters.as_str())
 }
 
 async fn write_body(session: &mut Session, body: Body, buffer: usize) -> Result<()> {
@@ -138,13 +148,14 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_strict_head_spells_every_name_in_title_case() {
+    fn a_strict_head_spells_every_name_as_its_specification_does() {
         let mut headers = HeaderMap::new();
-        for (name, value) in [("x-integrity", "a"), ("x-ratelimit-reset", "1"), ("content-length", "3")] {
+        for (name, value) in [("x-integrity", "a"), ("x-ratelimit-reset", "1"), ("content-length", "3"), ("etag", "b")]
+        {
             headers.append(name, value.parse().unwrap());
         }
         let mut wire = Vec::new();
         titled_head(StatusCode::OK, headers).unwrap().header_to_h1_wire(&mut wire);
-        assert_eq!(wire, b"X-Integrity: a\r\nX-Ratelimit-Reset: 1\r\nContent-Length: 3\r\n");
+        assert_eq!(wire, b"X-Integrity: a\r\nX-RateLimit-Reset: 1\r\nContent-Length: 3\r\nETag: b\r\n");
     }
 }
