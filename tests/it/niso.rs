@@ -90,6 +90,12 @@ async fn a_manifest_is_cut_from_the_proved_archive() {
     }
     assert_eq!(registry.upstream.count("/v1/packages/@acme/app/1.1.0/manifest"), 0);
     assert_eq!(registry.upstream.count(&app.path(&app.builds[2])), 1);
+    // Of several, the first by name, or the one that is asked for.
+    for (query, arch) in [("", "arm64"), ("?arch=x86_64", "x86_64"), ("?arch=arm64", "arm64")] {
+        let manifest = heliostat.get(&format!("/niso/v1/packages/@acme/app/1.0.0/manifest{query}")).await;
+        assert!(manifest.text().ends_with(&format!("arch = \"{arch}\"\n")), "{query}: {}", manifest.text());
+    }
+    assert_eq!(heliostat.get("/niso/v1/packages/@acme/app/1.1.0/manifest?arch=arm64").await.status, 404);
     // One whose bytes are another's has none.
     let wrong = Build { archive: app.builds[0].archive.clone(), ..app.builds[2].clone() };
     registry.publish(&App::new("@acme/wrong").with_build(wrong));

@@ -12,6 +12,7 @@ async fn what_is_stale_is_validated() {
     let mut cases = asking();
     cases.extend(confirmed());
     cases.extend(replaced());
+    cases.extend(heads());
     run("4.3: validation", "stale_if_error = \"0s\"", cases).await;
 }
 
@@ -172,5 +173,44 @@ fn replaced() -> Vec<Case> {
             .get(Origin(1))
             .get(Origin(2))
             .status(200),
+    ]
+}
+
+/// A HEAD is answered from what a GET would bring: what is held is renewed by it, and the head is that of the content.
+fn heads() -> Vec<Case> {
+    const NEVER: (&str, &str) = ("cache-control", "no-store");
+    let head = |case: Case, from| case.ask("HEAD", "", &[], from).status(200).header("content-length", Some("22"));
+    vec![
+        head(
+            case("4.3.5", "a HEAD for what is stale validates it")
+                .says(&[STALE, ETAG])
+                .answers(304, &[FRESH, ETAG, ("x-number", "2")])
+                .get(Origin(1)),
+            Validated(1),
+        )
+        .header("x-number", Some("2"))
+        .get(Cache(1))
+        .header("x-number", Some("2")),
+        head(
+            case("4.3.5", "a HEAD for what has changed tells of what is there now")
+                .says(&[STALE, ETAG])
+                .says(&[FRESH, ("etag", "\"b\"")])
+                .get(Origin(1)),
+            Validated(2),
+        )
+        .header("etag", Some("\"b\""))
+        .get(Cache(2)),
+        head(
+            head(
+                case("4.3.5", "a HEAD for what may not be stored leaves nothing")
+                    .says(&[NEVER])
+                    .says(&[NEVER])
+                    .says(&[NEVER]),
+                Origin(1),
+            ),
+            Origin(2),
+        )
+        .get(Origin(3)),
+        head(case("4.3.5", "a HEAD for what is not held brings it").says(&[FRESH]), Origin(1)).get(Cache(1)),
     ]
 }

@@ -298,6 +298,20 @@ async fn a_list_is_walked_no_faster_than_upstream_allows() {
 }
 
 #[tokio::test]
+async fn a_search_goes_on_over_the_list_that_is_held_while_upstream_is_down() {
+    let (registry, _, heliostat) = start(Oddity::None, "max_ttl = \"0s\"").await;
+    let titles = async || {
+        let answer = heliostat.get("/nessemble/search/oo").await;
+        assert_eq!(answer.status, 200, "{}", answer.summary());
+        (answer.json()["results"][0]["title"].clone(), answer.cache_says("detail=stale"))
+    };
+    assert_eq!(titles().await, (json!("foo"), false));
+    registry.upstream.vanish().await;
+    assert_eq!(titles().await, (json!("foo"), true));
+    registry.upstream.come_back().await;
+}
+
+#[tokio::test]
 async fn who_obeys_the_figures_is_never_refused() {
     let (_registry, _, heliostat) = start(Oddity::None, "requests_per_minute = 3").await;
     let status = async || heliostat.get("/nessemble/status").await;

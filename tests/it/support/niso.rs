@@ -173,15 +173,16 @@ impl App {
 
 /// Packs an archive of exactly `size` bytes, which must be at least 2,000: its manifest, a program, and their sums.
 fn pack(name: &str, version: &str, arch: &str, size: usize) -> Vec<u8> {
-    let manifest =
-        format!("[package]\nname = \"{name}\"\nversion = \"{version}\"\ndescription = \"Made for a test\"\n");
+    let manifest = format!(
+        "[package]\nname = \"{name}\"\nversion = \"{version}\"\ndescription = \"Made for a test\"\n\n[labels]\narch = \"{arch}\"\n"
+    );
     let seed = name
         .bytes()
         .chain(version.bytes())
         .chain(arch.bytes())
         .fold(7_u64, |seed, byte| seed.wrapping_mul(31) + u64::from(byte));
     // What does not compress grows by a little.
-    let rest = 1_500 + size / 100;
+    let rest = 1_550 + size / 100;
     let program = Random::new(seed).bytes(size.checked_sub(rest).expect("room for the manifest and the sums"));
     let sums: String = [("manifest.toml", manifest.as_bytes()), ("bin/app", &program)]
         .iter()
