@@ -6,10 +6,13 @@
 //! | `GET /search/{term}` | the same, searched here | the same |
 //! | `GET /package/{title}` | the upstream's document: which version is meant is decided here | it parses, it is of that title |
 //! | `GET /package/{title}/{version}` | the same, of that version | the same; it is of that version |
-//! | `GET …/data` | store, or upstream as it comes | `shasum` of the versioned document; its files, title and version |
+//! | `GET …/data` | store, or upstream once it is proved | `shasum` of the versioned document, else `X-Integrity`; its files, title and version |
 //! | `GET …/README` | `README.md` of the proved archive | the same |
 //! | `GET /reference/…` | mirrored | it is text |
 //! | `GET /status` | ourselves | |
+//!
+//! `/graphql` is refused: no client of the registry asks it, all that it tells is told by the routes above, and a language
+//! of queries is much to read of strangers for that.
 //!
 //! All of it below `/v1` too. The only client is a C program with an HTTP reader and a JSON reader of its own, both with
 //! little room: what an answer must look like for it stands in [`replies`] and `wire/budget.rs`.

@@ -118,6 +118,8 @@ fn find(segments: &[&str], query: &str) -> Result<Target, Error> {
         ["reference", path @ ..] if path.iter().all(|term| !term.contains(['/', '\\'])) => {
             Action::Reference { path: path.iter().map(|term| (*term).to_owned()).collect() }
         }
+        // Said on purpose: see the module's page.
+        ["graphql", ..] => return Err(Error::not_found("GraphQL is not spoken here: this path")),
         ["user", "logout"] | ["user", "2FA", _] => return Ok(Target::Private),
         ["user", "create" | "login" | "forgotpassword" | "resetpassword"] => return Ok(Target::Write),
         _ => return Err(no_route()),

@@ -5,7 +5,7 @@
 //! | `GET /v1/packages` | the upstream's list, filtered here | it parses: it carries no digest |
 //! | `GET /v1/packages/{name}/versions` | the upstream's rows, one form printed | it parses, it is of that name |
 //! | `GET /v1/packages/{name}/tags` | the upstream's tags, and `latest` | it parses |
-//! | `GET /v1/packages/{name}/{version}/{arch}` | store, or upstream as it comes | length and SHA-256 from the versions; its own sums, name and version |
+//! | `GET /v1/packages/{name}/{version}/{arch}` | store, or upstream once it is proved | length and SHA-256 from the versions; its own sums, name and version |
 //! | `GET /v1/packages/{name}/latest/{arch}` | the same: what is latest is decided here | the same |
 //! | `GET …/{version}/manifest` | cut from the proved archive | the same |
 //! | `GET …/{version}/{arch}/chunks` | cut here, from the proved archive | the same |

@@ -36,7 +36,7 @@ fn path_of(url: &str) -> &str {
 }
 
 /// Everything that the client asks for, and more: the verb, the path, the status.
-const ALL: [(&str, &str, u16); 22] = [
+const ALL: [(&str, &str, u16); 24] = [
     ("GET", "/", 200),
     ("GET", "/?page=2&per_page=1&order=desc", 200),
     ("GET", "/?page=x", 400),
@@ -57,6 +57,8 @@ const ALL: [(&str, &str, u16); 22] = [
     ("GET", "/reference", 200),
     ("GET", "/reference/registers", 200),
     ("GET", "/reference/none", 404),
+    ("GET", "/graphql?query=%7Bstatus%7D", 404),
+    ("POST", "/graphql", 404),
     ("POST", "/user/login", 405),
     ("GET", "/user/logout", 401),
 ];

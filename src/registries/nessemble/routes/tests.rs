@@ -59,6 +59,17 @@ fn every_route_is_found_with_and_without_v1() {
 }
 
 #[test]
+fn graphql_is_refused_with_its_reason() {
+    for (method, path) in
+        [("GET", "/graphql?query=x"), ("POST", "/graphql"), ("GET", "/v1/graphql"), ("GET", "/graphql/x")]
+    {
+        let refused = send(method, path).unwrap_err();
+        assert_eq!(refused.to_string(), "GraphQL is not spoken here: this path not found", "{method} {path}");
+        assert_eq!(refused.reply("r").status, 404);
+    }
+}
+
+#[test]
 fn what_is_no_escape_is_text() {
     for (target, term) in [
         ("/search/100%", "100%"),
