@@ -6,5 +6,6 @@ pub mod digest;
 pub mod fs;
 pub mod http;
 pub mod negotiate;
+pub mod network;
 pub mod roots;
 pub mod secret;

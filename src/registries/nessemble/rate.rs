@@ -9,6 +9,8 @@ use std::net::{IpAddr, Ipv6Addr};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::{SystemTime, UNIX_EPOCH};
 
+use crate::base::network::client_of;
+
 const MINUTE: u64 = 60;
 const DAY: u64 = 24 * 60 * 60;
 
@@ -88,18 +90,6 @@ impl Meter {
     fn lock(&self) -> MutexGuard<'_, HashMap<IpAddr, Count>> {
         // Counts are whole after every line.
         self.counts.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-}
-
-/// Returns what one client is counted by: its address, or the network of it that one customer is given.
-/// Source: RFC 6177 §2.
-fn client_of(peer: IpAddr) -> IpAddr {
-    match peer.to_canonical() {
-        IpAddr::V6(address) => {
-            let [a, b, c, d, ..] = address.segments();
-            Ipv6Addr::new(a, b, c, d, 0, 0, 0, 0).into()
-        }
-        address => address,
     }
 }
 
