@@ -17,8 +17,9 @@ use crate::base::fs;
 use crate::base::http::Handler;
 use crate::base::roots::Roots;
 use crate::config::{self, Config};
-use crate::front::limits::Limits;
+use crate::front::limits::{Limits, Pace};
 use crate::front::mounts::{Mount, Mounts};
+use crate::front::patience::Patience;
 use crate::front::server::{Front, Hooks, Settings};
 use crate::front::tls::Tls;
 use crate::mirror::store::{Incident, Store};
@@ -125,10 +126,7 @@ fn front(parts: &Parts, config: &Config, via: String, upgrade: bool) -> Front {
         listen: config.addresses().copied().collect(),
         tls: parts.tls.clone(),
         threads: config.listen.threads,
-        limits: Limits {
-            in_flight: config.limits.in_flight,
-            stream_buffer_bytes: config.limits.stream_buffer_bytes as usize,
-        },
+        limits: limits(&config.limits),
         via,
         upgrade,
         upgrade_socket: config.data.join(UPGRADE_SOCKET),
@@ -141,6 +139,23 @@ fn front(parts: &Parts, config: &Config, via: String, upgrade: bool) -> Front {
         mounts: Arc::clone(&parts.mounts),
         metrics: Arc::clone(&parts.metrics),
         health: Arc::clone(&parts.health),
+    }
+}
+
+fn limits(config: &config::Limits) -> Limits {
+    Limits {
+        in_flight: config.in_flight,
+        stream_buffer_bytes: config.stream_buffer_bytes as usize,
+        patience: Patience {
+            head: config.head_timeout,
+            idle: config.keep_alive_timeout,
+            head_bytes: config.request_head_bytes as usize,
+        },
+        headers: config.request_headers,
+        body: Pace { idle: config.body_idle_timeout, bytes_per_second: config.body_bytes_per_second },
+        connections: config.connections,
+        connections_per_address: config.connections_per_address,
+        requests_per_second: config.requests_per_second,
     }
 }
 

@@ -14,7 +14,6 @@ impl Config {
         let Listen { addresses: _, public_url: _, threads, tls } = listen;
         let addresses = |config: &Self| config.addresses().copied().collect::<BTreeSet<_>>();
         let Log { filter: _, format, access } = log;
-        let Limits { request_body_bytes: _, in_flight, stream_buffer_bytes } = limits;
         [
             ("listen", addresses(self) != addresses(newer)),
             ("threads", *threads != newer.listen.threads),
@@ -24,12 +23,43 @@ impl Config {
             ("log.access", *access != newer.log.access),
             ("store", *store != newer.store),
             ("fetch", *fetch != newer.fetch),
-            ("limits.in_flight", *in_flight != newer.limits.in_flight),
-            ("limits.stream_buffer_bytes", *stream_buffer_bytes != newer.limits.stream_buffer_bytes),
         ]
         .into_iter()
+        .chain(limits.differ(&newer.limits))
         .filter_map(|(name, differs)| differs.then_some(name))
         .collect()
+    }
+}
+
+impl Limits {
+    fn differ(&self, newer: &Self) -> [(&'static str, bool); 11] {
+        let Self {
+            request_body_bytes: _,
+            request_head_bytes,
+            request_headers,
+            head_timeout,
+            body_idle_timeout,
+            body_bytes_per_second,
+            keep_alive_timeout,
+            connections,
+            connections_per_address,
+            requests_per_second,
+            in_flight,
+            stream_buffer_bytes,
+        } = self;
+        [
+            ("limits.request_head_bytes", *request_head_bytes != newer.request_head_bytes),
+            ("limits.request_headers", *request_headers != newer.request_headers),
+            ("limits.head_timeout", *head_timeout != newer.head_timeout),
+            ("limits.body_idle_timeout", *body_idle_timeout != newer.body_idle_timeout),
+            ("limits.body_bytes_per_second", *body_bytes_per_second != newer.body_bytes_per_second),
+            ("limits.keep_alive_timeout", *keep_alive_timeout != newer.keep_alive_timeout),
+            ("limits.connections", *connections != newer.connections),
+            ("limits.connections_per_address", *connections_per_address != newer.connections_per_address),
+            ("limits.requests_per_second", *requests_per_second != newer.requests_per_second),
+            ("limits.in_flight", *in_flight != newer.in_flight),
+            ("limits.stream_buffer_bytes", *stream_buffer_bytes != newer.stream_buffer_bytes),
+        ]
     }
 }
 
@@ -66,6 +96,9 @@ mod tests {
         assert_eq!(changed(|config| config.log.access = false), ["log.access"]);
         assert_eq!(changed(|config| config.limits.in_flight = 1), ["limits.in_flight"]);
         assert_eq!(changed(|config| config.limits.stream_buffer_bytes += 1), ["limits.stream_buffer_bytes"]);
+        assert_eq!(changed(|config| config.limits.request_headers += 1), ["limits.request_headers"]);
+        assert_eq!(changed(|config| config.limits.head_timeout *= 2), ["limits.head_timeout"]);
+        assert_eq!(changed(|config| config.limits.connections_per_address = 0), ["limits.connections_per_address"]);
         let several = |config: &mut Config| {
             config.fetch.attempts = 9;
             config.store.scrub_days = 9;

@@ -216,6 +216,9 @@ count = 3
 [limits]
 in_flight = -1
 stream_buffer_bytes = 1
+request_head_bytes = "1MiB"
+request_headers = 257
+head_timeout = "0s"
 [[mount]]
 dialect = "gopher"
 path = "npm"
@@ -241,13 +244,16 @@ password = "hunter2"
         "fetch.retries (test.toml:15): unknown key",
         "limits.in_flight (test.toml:18): must not be negative",
         "limits.stream_buffer_bytes (test.toml:19): must be at least",
-        "mount[0].dialect (test.toml:21): must be one of \"npm\", \"hex\", \"files\", \"niso\", \"nessemble\", not \"gopher\"",
-        "mount[0].path (test.toml:22): must start with \"/\"",
-        "mount[0].min_ttl (test.toml:23): must not be more than max_ttl",
-        "mount[0].artifact_hosts[1] (test.toml:24): must be a host name without port",
-        "mount[0].upstream[0].url (test.toml:25): is missing",
-        "mount[0].upstream[0].scopes[0] (test.toml:26): must be a scope",
-        "mount[0].upstream[0].token (test.toml:27): must not stand beside username and password",
+        "limits.request_head_bytes (test.toml:20): must be at least \"1KiB\" and at most",
+        "limits.request_headers (test.toml:21): must not be more than 256",
+        "limits.head_timeout (test.toml:22): must be more than zero",
+        "mount[0].dialect (test.toml:24): must be one of \"npm\", \"hex\", \"files\", \"niso\", \"nessemble\", not \"gopher\"",
+        "mount[0].path (test.toml:25): must start with \"/\"",
+        "mount[0].min_ttl (test.toml:26): must not be more than max_ttl",
+        "mount[0].artifact_hosts[1] (test.toml:27): must be a host name without port",
+        "mount[0].upstream[0].url (test.toml:28): is missing",
+        "mount[0].upstream[0].scopes[0] (test.toml:29): must be a scope",
+        "mount[0].upstream[0].token (test.toml:30): must not stand beside username and password",
         "colour (test.toml:4): unknown key",
     ];
     for start in expected {

@@ -17,7 +17,7 @@ use crate::base::http::{Body, Manner, Source};
 pub const CUT: ErrorType = ErrorType::new("CutShort");
 
 /// A client that takes nothing of a reply for this long is let go.
-const STALL: Duration = Duration::from_secs(60);
+pub const STALL: Duration = Duration::from_secs(60);
 
 /// How long we go on reading a request body that nobody asked for, so that its sender gets to read our reply: closing
 /// with bytes unread makes the system drop what the client has not read yet. Source: RFC 9112 §9.6.

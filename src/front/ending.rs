@@ -16,8 +16,11 @@ use tokio::task::JoinHandle;
 use tokio::time::{Instant, sleep, sleep_until, timeout};
 
 use super::cork::Corked;
+use super::crowd::Crowd;
 use super::hand_over;
+use super::patience::{Patience, Patient, peer};
 use super::proxy::Proxy;
+use crate::telemetry::metrics::Metrics;
 
 /// How to end.
 #[derive(Clone, Copy)]
@@ -75,10 +78,14 @@ pub struct Doors {
     close_idle: Arc<watch::Sender<bool>>,
 }
 
-/// Stands between the listener and the proxy: counts connections, and keeps idle ones open for a while at the end.
+/// Stands between the listener and the proxy: counts connections, closes what is one too many, and keeps idle ones open
+/// for a while at the end.
 pub struct Gate {
     pub proxy: Arc<HttpProxy<Proxy>>,
     pub doors: Doors,
+    pub crowd: Arc<Crowd>,
+    pub patience: Patience,
+    pub metrics: Arc<Metrics>,
 }
 
 /// A connection that is counted.
@@ -194,9 +201,13 @@ impl Doors {
 impl ServerApp for Gate {
     async fn process_new(self: &Arc<Self>, stream: Stream, shutdown: &ShutdownWatch) -> Option<Stream> {
         let _inside = Inside::enter(&self.doors.connections);
+        let Some(_seat) = self.crowd.enter(peer(&stream)) else {
+            self.metrics.connections_refused.inc();
+            return None;
+        };
         let is_plain = stream.get_ssl_digest().is_none();
         let stream = if is_plain { Box::new(Corked::new(stream)) } else { stream };
-        self.proxy.process_new(stream, shutdown).await
+        self.proxy.process_new(Box::new(Patient::new(stream, self.patience)), shutdown).await
     }
 
     /// Called by pingora when nothing is accepted any more.

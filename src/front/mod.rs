@@ -6,16 +6,21 @@
 //! wants passed through goes on as a `passage` instead.
 
 mod body;
+mod chunks;
 mod cork;
+mod crowd;
 mod delivery;
 mod ending;
 mod fault;
+mod framing;
 mod hand_over;
 pub mod limits;
 pub mod mounts;
 mod passage;
+pub mod patience;
 mod proxy;
 mod reply;
+mod screen;
 pub mod server;
 pub mod target;
 pub mod tls;

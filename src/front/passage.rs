@@ -13,6 +13,8 @@ use pingora::http::{RequestHeader, ResponseHeader};
 use pingora::upstreams::peer::HttpPeer;
 use pingora::{Error, ErrorType, OrErr, Result};
 
+use super::body::keep_pace;
+use super::limits::Pace;
 use super::tunnel::Tunnel;
 use crate::base::http::{Forward, Way};
 use crate::base::secret::Secret;
@@ -141,8 +143,13 @@ impl Passage {
     /// Refuses an answer that is none of the upstream's.
     ///
     /// # Errors
-    /// The proxy on the way wants to know who we are. Source: RFC 9110 §15.5.8.
+    /// The proxy on the way wants to know who we are, or the upstream changes to a protocol that we never ask for: what a
+    /// client sends behind its request would reach it unread. Source: RFC 9110 §15.5.8, §15.2.2.
     pub fn judge_response(&self, response: &ResponseHeader) -> Result<()> {
+        if response.status == StatusCode::SWITCHING_PROTOCOLS {
+            let refused = Error::explain(ErrorType::InvalidHTTPHeader, "the upstream answers 101");
+            return Err(refused.into_up());
+        }
         if response.status == StatusCode::PROXY_AUTHENTICATION_REQUIRED {
             let refused = Error::explain(ErrorType::ConnectProxyFailure, "the proxy answers 407");
             return Err(refused.into_up());
@@ -162,13 +169,13 @@ impl Passage {
     /// Counts request body bytes before they are passed on.
     ///
     /// # Errors
-    /// [`TOO_LARGE`]: there are more than the mount takes.
-    pub fn count_body(&mut self, bytes: usize) -> Result<()> {
+    /// [`TOO_LARGE`]: there are more than the mount takes. [`TOO_SLOW`](super::body::TOO_SLOW): they come too slowly.
+    pub fn count_body(&mut self, bytes: usize, pace: Pace) -> Result<()> {
         self.sent += bytes as u64;
         if self.sent > self.forward.max_body {
             return Error::e_explain(TOO_LARGE, "request body");
         }
-        Ok(())
+        keep_pace(pace, self.sent, self.asked_at)
     }
 
     fn authority(&self) -> String {
@@ -291,9 +298,17 @@ mod tests {
 
     #[test]
     fn a_body_may_be_as_long_as_the_mount_says() {
-        let mut passage = passage();
-        passage.count_body(10).unwrap();
-        assert_eq!(passage.count_body(1).unwrap_err().etype(), &TOO_LARGE);
+        let (mut passage, pace) = (passage(), Pace { idle: IDLE, bytes_per_second: 1 });
+        passage.count_body(10, pace).unwrap();
+        assert_eq!(passage.count_body(1, pace).unwrap_err().etype(), &TOO_LARGE);
+    }
+
+    #[test]
+    fn an_answer_that_is_none_is_refused() {
+        for (status, is_one) in [(100, true), (101, false), (200, true), (401, true), (407, false)] {
+            let response = ResponseHeader::build(status, None).unwrap();
+            assert_eq!(passage().judge_response(&response).is_ok(), is_one, "{status}");
+        }
     }
 
     /// Writes down what it hears.

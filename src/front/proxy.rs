@@ -1,29 +1,33 @@
 //! pingora's phases, each one call long: find the mount, let its handler answer, write that; or pass the request on.
 
 use std::net::SocketAddr;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, MutexGuard};
 use std::time::{Duration, Instant};
 
 use arc_swap::ArcSwap;
 use async_trait::async_trait;
 use bytes::Bytes;
-use http::header::{CONTENT_LENGTH, HOST, HeaderMap, HeaderName, HeaderValue, VIA};
+use http::header::{CONTENT_LENGTH, HOST, HeaderMap, HeaderName, HeaderValue, RETRY_AFTER, VIA};
 use http::{StatusCode, Version};
 use pingora::http::{RequestHeader, ResponseHeader};
 use pingora::modules::http::HttpModules;
 use pingora::proxy::{FailToProxy, ProxyHttp, Session};
 use pingora::upstreams::peer::HttpPeer;
-use pingora::{Error, ErrorSource, ErrorType, OrErr, Result};
+use pingora::{Error, ErrorSource, ErrorType, Result};
 use tokio::sync::Semaphore;
 
 use super::body;
+use super::crowd::Rates;
 use super::delivery::{self, CUT};
 use super::fault;
+use super::framing;
 use super::limits::{InFlight, Limits};
 use super::mounts::Mounts;
 use super::passage::{self, Passage, TOO_LARGE};
+use super::patience::Patient;
 use super::reply::{self, Asked};
+use super::screen::Screen;
 use super::target;
 use super::visit::{Place, Visit, plain};
 use crate::base::http::{BodyWanted, Forward, Note, Outcome, Refusal, Reply};
@@ -39,6 +43,7 @@ pub struct Proxy {
     pub mounts: Arc<ArcSwap<Mounts>>,
     pub limits: Limits,
     pub in_flight: Arc<InFlight>,
+    pub rates: Rates,
     /// Room for request bodies that are read whole.
     pub bodies: Semaphore,
     pub metrics: Arc<Metrics>,
@@ -78,8 +83,12 @@ impl Proxy {
         let mount = visit.mount.insert(Arc::clone(&place.mount));
         visit.ticket = self.in_flight.enter(self.limits.in_flight);
         // A server with too much to do is alive, and says so.
-        if visit.ticket.is_none() && mount.limited {
-            return self.refuse(session, visit, Refusal::TooMany).into();
+        if mount.limited
+            && let Some(wait) = self.wait(session, visit)
+        {
+            let mut refused = self.refuse(session, visit, Refusal::TooMany);
+            refused.set(RETRY_AFTER, HeaderValue::from(wait.as_secs() + u64::from(wait.subsec_nanos() > 0)));
+            return refused.into();
         }
         if has_been_here(&header.headers, &self.via) {
             return self.refuse(session, visit, Refusal::Loop).into();
@@ -87,14 +96,21 @@ impl Proxy {
         place.mount.handler.handle(&place.request(session, visit.id())).await
     }
 
+    /// Returns how long to wait until there may be room for a request; `None` when there is.
+    fn wait(&self, session: &Session, visit: &Visit) -> Option<Duration> {
+        if visit.ticket.is_none() {
+            return Some(Duration::from_secs(1));
+        }
+        let peer = session.client_addr().and_then(|address| address.as_inet()).map(SocketAddr::ip);
+        self.rates.enter(peer, Instant::now()).err()
+    }
+
     /// Answers a request whose handler wants to see its body.
     async fn answer_body(&self, session: &mut Session, visit: &Visit, wanted: BodyWanted) -> Result<Reply> {
         if is_longer(session.req_header(), wanted.max) {
             return Ok(self.refuse(session, visit, Refusal::TooLarge));
         }
-        // The rest wait in their clients' hands, where they cost us nothing.
-        let _held = self.bodies.acquire().await.or_err(ErrorType::InternalError, "bodies are no longer read")?;
-        let body = match body::read(session, wanted.max).await {
+        let body = match body::read(session, wanted.max, self.limits.body, &self.bodies).await {
             Err(error) if *error.etype() == TOO_LARGE => return Ok(self.refuse(session, visit, Refusal::TooLarge)),
             read => read?,
         };
@@ -188,6 +204,10 @@ impl ProxyHttp for Proxy {
 
     async fn request_filter(&self, session: &mut Session, visit: &mut Visit) -> Result<bool> {
         session.set_pipelining_enabled(true);
+        if let Some(refused) = distrust(session, &self.limits) {
+            session.set_keepalive(None);
+            return self.write(session, refused, visit).await.map(|()| true);
+        }
         let reply = match self.answer(session, visit).await {
             Outcome::Reply(reply) => reply,
             Outcome::Forward(forward) if is_longer(session.req_header(), forward.max_body) => {
@@ -195,6 +215,8 @@ impl ProxyHttp for Proxy {
             }
             Outcome::Forward(forward) => {
                 visit.note = note(&forward);
+                session.set_read_timeout(Some(self.limits.body.idle));
+                session.set_write_timeout(Some(delivery::STALL));
                 visit.passage = Some(Box::new(Passage::new(forward)));
                 // For pingora: not answered yet, go on to the upstream.
                 return Ok(false);
@@ -205,6 +227,10 @@ impl ProxyHttp for Proxy {
             }
         };
         visit.note = reply.note;
+        if visit.mount.is_none() && reply.status == StatusCode::BAD_REQUEST {
+            // Who cannot say where to may not know where its request ends either.
+            session.set_keepalive(None);
+        }
         // For pingora: answered, there is nothing left to do.
         self.write(session, reply, visit).await.map(|()| true)
     }
@@ -233,7 +259,7 @@ impl ProxyHttp for Proxy {
         visit: &mut Visit,
     ) -> Result<()> {
         let bytes = body.as_ref().map_or(0, Bytes::len);
-        visit.passage.as_mut().map_or(Ok(()), |passage| passage.count_body(bytes))
+        visit.passage.as_mut().map_or(Ok(()), |passage| passage.count_body(bytes, self.limits.body))
     }
 
     async fn response_filter(
@@ -283,6 +309,9 @@ impl ProxyHttp for Proxy {
         if self.access_log {
             self.write_access_line(session, status, visit);
         }
+        if let Some(mut screen) = screen(session) {
+            screen.end();
+        }
     }
 
     /// Faults are told of in [`Proxy::logging`], once.
@@ -297,6 +326,31 @@ fn host(header: &RequestHeader) -> Option<&[u8]> {
         Some(authority) if header.version == Version::HTTP_2 => Some(authority.as_str().as_bytes()),
         _ => header.headers.get(HOST).map(HeaderValue::as_bytes),
     }
+}
+
+/// Refuses a head that is longer than it may be, or could be read in more than one way.
+fn distrust(session: &Session, limits: &Limits) -> Option<Reply> {
+    let (header, longest) = (session.req_header(), limits.patience.head_bytes);
+    if header.headers.len() > limits.headers {
+        return Some(plain(StatusCode::REQUEST_HEADER_FIELDS_TOO_LARGE, "the request has too many headers"));
+    }
+    if header.raw_path().len() > longest {
+        return Some(plain(StatusCode::URI_TOO_LONG, "the request target is too long"));
+    }
+    let http1 = session.downstream_session.as_http1();
+    if http1.is_some_and(|session| session.get_headers_raw_bytes().len() > longest) {
+        return Some(plain(StatusCode::REQUEST_HEADER_FIELDS_TOO_LARGE, "the request's headers are too long"));
+    }
+    let judged = match screen(session) {
+        Some(mut screen) => screen.begin(),
+        None => framing::judge_headers(&header.headers),
+    };
+    judged.err().map(|ambiguous| plain(StatusCode::BAD_REQUEST, &ambiguous.to_string()))
+}
+
+/// Returns what has come on the connection of a request, where requests come one after the other.
+fn screen(session: &Session) -> Option<MutexGuard<'_, Screen>> {
+    Patient::screen(session.stream()?)
 }
 
 /// Tells whether a `Via` names us: `1.1 us, 2 another:443 (with a comment)`. Source: RFC 9110 §7.6.3.

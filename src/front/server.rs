@@ -17,7 +17,8 @@ use std::time::Duration;
 
 use arc_swap::ArcSwap;
 use pingora::listeners::{L4BufferSettings, ListenerConfig};
-use pingora::proxy::http_proxy;
+use pingora::protocols::http::v2::server::default_h2_options;
+use pingora::proxy::{HttpProxy, http_proxy};
 use pingora::server::configuration::ServerConf;
 use pingora::server::{Fds, ListenFds};
 use pingora::services::Service as _;
@@ -25,6 +26,7 @@ use pingora::services::listening::Service;
 use tokio::runtime::Runtime;
 use tokio::sync::{Semaphore, watch};
 
+use super::crowd::{Crowd, Rates};
 use super::ending::{Doors, Gate, Running, Signals};
 use super::hand_over;
 use super::limits::Limits;
@@ -146,8 +148,9 @@ impl Front {
         let (shutdown, stopped) = watch::channel(false);
         let doors = Doors::default();
         let roots = self.roots_file().map_err(Error::System)?;
-        let proxy = Arc::new(http_proxy(&Arc::new(self.conf(&roots)), self.proxy()));
-        let gate = Gate { proxy, doors: doors.clone() };
+        let mut proxy = http_proxy(&Arc::new(self.conf(&roots)), self.proxy());
+        self.limit(&mut proxy);
+        let gate = self.gate(proxy, doors.clone());
         let mut service = Service::new("front".into(), gate);
         for address in &self.settings.listen {
             service.endpoints().add_listener(self.listener(*address)?);
@@ -155,6 +158,22 @@ impl Front {
         let theirs = Arc::clone(&fds);
         let service = tokio::spawn(async move { service.start_service(Some(theirs), stopped, 1).await });
         Ok(Running { fds, service, shutdown, doors })
+    }
+
+    /// Sets what pingora itself can limit, which is HTTP/2: what connections it takes, and how long it keeps idle ones.
+    fn limit(&self, proxy: &mut HttpProxy<Proxy>) {
+        let patience = self.settings.limits.patience;
+        let mut options = default_h2_options();
+        options.max_header_list_size(u32::try_from(patience.head_bytes).unwrap_or(u32::MAX));
+        proxy.h2_options = Some(options);
+        let options = proxy.server_options.get_or_insert_default();
+        options.h2_idle_timeout = Some(patience.idle);
+    }
+
+    fn gate(&self, proxy: HttpProxy<Proxy>, doors: Doors) -> Gate {
+        let Limits { connections, connections_per_address, patience, .. } = self.settings.limits;
+        let crowd = Arc::new(Crowd::new(connections, connections_per_address));
+        Gate { proxy: Arc::new(proxy), doors, crowd, patience, metrics: Arc::clone(&self.metrics) }
     }
 
     fn listener(&self, address: SocketAddr) -> Result<ListenerConfig, Error> {
@@ -185,6 +204,7 @@ impl Front {
             mounts: Arc::clone(&self.mounts),
             limits: self.settings.limits,
             in_flight: Arc::default(),
+            rates: Rates::new(self.settings.limits.requests_per_second),
             bodies: Semaphore::new(BODIES),
             metrics: Arc::clone(&self.metrics),
             strays: self.metrics.tally(""),

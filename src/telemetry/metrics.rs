@@ -48,6 +48,8 @@ metrics! {
     bytes_in: IntCounter = "heliostat_bytes_in_total" [];
     /// Body bytes sent to clients.
     bytes_out: IntCounter = "heliostat_bytes_out_total" [];
+    /// Connections of clients closed at once, since there were too many.
+    connections_refused: IntCounter = "heliostat_connections_refused_total" [];
     /// Time from asking an upstream until its reply's header.
     upstream_seconds: HistogramVec = "heliostat_upstream_seconds" ["host"];
     /// Upstream requests that failed, by host and kind of fault.
