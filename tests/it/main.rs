@@ -6,6 +6,7 @@ mod conformance;
 mod crash;
 mod faults;
 mod files;
+mod framing;
 mod fullness;
 mod herd;
 mod hex;
