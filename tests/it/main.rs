@@ -8,6 +8,7 @@ mod faults;
 mod files;
 mod framing;
 mod fullness;
+mod harm;
 mod herd;
 mod hex;
 mod house;

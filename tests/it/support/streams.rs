@@ -19,6 +19,9 @@ use super::wire::{Ending, Headers, Stream};
 /// another.
 const WINDOW: u32 = 256 * 1024;
 
+/// Longest wait for the peer to take one more request.
+const PATIENCE: Duration = Duration::from_secs(10);
+
 /// A connection. Cloning its sender makes no new one.
 pub struct Streams {
     address: SocketAddr,
@@ -59,6 +62,16 @@ impl Streams {
         }
         answer.took = start.elapsed();
         answer
+    }
+
+    /// Begins up to `count` requests and takes each back at once; returns how many there were when the peer had enough.
+    pub async fn take_back(self, target: &str, count: usize) -> usize {
+        for begun in 0..count {
+            let Ok(Ok(mut sender)) = timeout(PATIENCE, self.sender.clone().ready()).await else { return begun };
+            let Ok((_, mut body)) = sender.send_request(self.request(&Ask::get(target)), false) else { return begun };
+            body.send_reset(h2::Reason::CANCEL);
+        }
+        count
     }
 
     async fn exchange(&self, ask: &Ask, answer: &mut Answer) -> Result<(), Ending> {
