@@ -24,6 +24,8 @@ pub enum Ambiguous {
     Coding,
     #[error("the chunks of the request are malformed")]
     Chunks,
+    #[error("the client takes most of its requests back")]
+    TakenBack,
 }
 
 /// How the end of a body is told.

@@ -12,6 +12,7 @@ mod crowd;
 mod delivery;
 mod ending;
 mod fault;
+mod frames;
 mod framing;
 mod hand_over;
 pub mod limits;

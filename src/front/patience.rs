@@ -20,10 +20,7 @@ use pingora::protocols::{
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::time::{Instant, Sleep, sleep_until};
 
-use super::screen::{Awaited, Screen};
-
-/// What a client of HTTP/2 says first. Source: RFC 9113 §3.4.
-const PREFACE: usize = 24;
+use super::screen::{Awaited, PREFACE, Screen};
 
 const TOO_LATE: &[u8] = b"HTTP/1.1 408 Request Timeout\r\nContent-Length: 0\r\nConnection: close\r\n\r\n";
 const TOO_LONG: &[u8] =
@@ -91,7 +88,7 @@ impl Patient {
         if let Poll::Ready(read) = self.poll_bytes(cx, into) {
             let is_spoken = self.heard().awaited().is_none_or(|head| head.bytes >= PREFACE);
             if is_spoken && self.stream.selected_alpn_proto() == Some(ALPN::H2) {
-                self.heard().free();
+                self.heard().change().map_err(io::Error::other)?;
             }
             return Poll::Ready(read);
         }

@@ -1,11 +1,16 @@
 //! Follows a connection of HTTP/1 byte by byte, from head to body to the next head, beside pingora's own reader and
-//! stricter than that: what pingora has mended, or thrown away, is still seen here as it came.
+//! stricter than that: what pingora has mended, or thrown away, is still seen here as it came. Of HTTP/2 it looks at the
+//! kinds of frames alone.
 
 use bytes::{Buf, BytesMut};
 use memchr::memmem;
 
 use super::chunks::Chunks;
+use super::frames::Frames;
 use super::framing::{self, Ambiguous, Framing};
+
+/// Bytes that a client of HTTP/2 says first. Source: RFC 9113 §3.4.
+pub const PREFACE: usize = 24;
 
 /// What a client sends.
 #[derive(Debug, Default)]
@@ -24,8 +29,8 @@ enum Stage {
     Head,
     Length(u64),
     Chunked(Chunks),
-    /// No HTTP/1 is spoken any more.
-    Free,
+    /// HTTP/2 is spoken.
+    Streams(Frames),
 }
 
 /// The head that is being read.
@@ -65,7 +70,7 @@ impl Screen {
     /// # Errors
     /// [`Ambiguous`]: it can be read in more than one way.
     pub fn begin(&mut self) -> Result<(), Ambiguous> {
-        if matches!(self.stage, Stage::Free) {
+        if matches!(self.stage, Stage::Streams(_)) {
             return Ok(());
         }
         while self.ahead.starts_with(b"\r\n") {
@@ -85,14 +90,20 @@ impl Screen {
 
     /// Waits for the next head.
     pub fn end(&mut self) {
-        if !matches!(self.stage, Stage::Free) {
+        if !matches!(self.stage, Stage::Streams(_)) {
             self.stage = Stage::Head;
         }
     }
 
-    /// Looks at nothing any more.
-    pub fn free(&mut self) {
-        *self = Self { stage: Stage::Free, ..Self::default() };
+    /// Goes on with HTTP/2, of which the preface has come.
+    ///
+    /// # Errors
+    /// As [`Frames::read`].
+    pub fn change(&mut self) -> Result<(), Ambiguous> {
+        let mut frames = Frames::default();
+        let read = frames.read(self.ahead.get(PREFACE..).unwrap_or_default());
+        *self = Self { stage: Stage::Streams(frames), ..Self::default() };
+        read
     }
 }
 
@@ -109,7 +120,7 @@ impl Stage {
                 Ok(came)
             }
             Self::Chunked(chunks) => chunks.read(bytes),
-            Self::Free => Ok(bytes.len()),
+            Self::Streams(frames) => frames.read(bytes).map(|()| bytes.len()),
         }
     }
 }
@@ -173,12 +184,14 @@ mod tests {
     }
 
     #[test]
-    fn what_is_no_http_1_is_let_through() {
+    fn of_http_2_only_what_is_taken_back_is_looked_at() {
         let mut screen = Screen::default();
-        screen.take(b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n").unwrap();
-        screen.free();
-        screen.take(b"\0\n").unwrap();
+        screen.take(b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n\0\0").unwrap();
+        screen.change().unwrap();
+        screen.take(b"\x02\x04\0\0\0\0\0\r\n").unwrap();
         screen.end();
         assert_eq!((screen.begin(), screen.awaited(), screen.ahead.len()), (Ok(()), None, 0));
+        let resets = [0, 0, 0, 3, 0, 0, 0, 0, 1].repeat(101);
+        assert_eq!(screen.take(&resets), Err(Ambiguous::TakenBack));
     }
 }

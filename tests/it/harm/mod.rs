@@ -18,8 +18,7 @@ const SOON: Duration = Duration::from_secs(30);
 const AUDIT: &str = "/npm/-/npm/v1/security/advisories/bulk";
 
 struct World {
-    /// Held for as long as the server may ask it.
-    _upstream: FakeUpstream,
+    upstream: FakeUpstream,
     heliostat: Heliostat,
 }
 
@@ -31,7 +30,7 @@ impl World {
             .dialect("files", &upstream.url(), "name = \"tree\"\nmethods = [\"GET\", \"HEAD\", \"POST\"]", "")
             .npm(&upstream.url(), "");
         let heliostat = configure(builder).start().await;
-        Self { _upstream: upstream, heliostat }
+        Self { upstream, heliostat }
     }
 
     /// Asks for what is kept, what must be fetched, what is passed on with a body, and what is answered by one: all of

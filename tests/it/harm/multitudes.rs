@@ -12,6 +12,7 @@ use tokio::time::timeout;
 
 use super::{AUDIT, SOON, World};
 use crate::support::crowd::raise_file_limit;
+use crate::support::fault::Fault;
 use crate::support::http::{Ask, Connection};
 use crate::support::streams::Streams;
 use crate::support::tls::Authority;
@@ -23,7 +24,7 @@ const SLOW: usize = 300;
 const IDLE: usize = 4_000;
 /// Requests that one connection of the flood begins and takes back, and how many connections follow each other.
 const RESETS: usize = 5_000;
-const FLOODS: usize = 8;
+const FLOODS: usize = 10;
 
 /// Sends a byte now and then for as long as the server listens; returns whether that had an end.
 async fn trickle(address: std::net::SocketAddr, start: String, drip: &'static [u8]) -> bool {
@@ -119,6 +120,8 @@ async fn a_flood_of_requests_taken_back_harms_nobody() {
     world.is_unharmed(0).await;
     let (files, memory) = (world.heliostat.open_files(), world.heliostat.memory().0);
     let address = world.heliostat.address();
+    // What is asked for is under way for as long as it can be.
+    world.upstream.fail("/stalled", Fault::StallBeforeHead);
     let mut floods = JoinSet::new();
     for _ in 0..4 {
         let client = client.clone();
@@ -126,7 +129,8 @@ async fn a_flood_of_requests_taken_back_harms_nobody() {
             let mut begun = 0;
             for round in 0..FLOODS {
                 let streams = Streams::open(address, &client).await;
-                begun += streams.take_back(&format!("/files/tree/flood-{round}"), RESETS).await;
+                let target = if round % 2 == 0 { "/files/tree/stalled" } else { "/files/tree/kept" };
+                begun += streams.take_back(target, RESETS).await;
             }
             begun
         });
@@ -140,8 +144,14 @@ async fn a_flood_of_requests_taken_back_harms_nobody() {
         }
     }
     println!("{begun} requests taken back beside {rounds} rounds of 4 requests");
-    assert!(begun > 1_000, "{begun} requests are no flood");
     world.is_unharmed(rounds).await;
+    let flood = async || world.heliostat.metric("heliostat_requests_total", &[("mount", "tree")]).await;
+    let start = Instant::now();
+    while flood().await < (rounds * 3 + 1_000) as f64 {
+        assert!(start.elapsed() < SOON, "{} requests reached the mirror: they are no flood", flood().await);
+        tokio::time::sleep(Duration::from_millis(20)).await;
+    }
+    assert!(begun < 4 * FLOODS * RESETS / 2, "nobody had enough of {begun} requests taken back");
     world.has_grown_by_less_than(128 * MIB, memory);
     world.lets_go(files).await;
 }

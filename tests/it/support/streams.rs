@@ -64,12 +64,22 @@ impl Streams {
         answer
     }
 
-    /// Begins up to `count` requests and takes each back at once; returns how many there were when the peer had enough.
+    /// Begins up to `count` requests, some at a time, and takes them back; returns how many there were when the peer had
+    /// enough.
     pub async fn take_back(self, target: &str, count: usize) -> usize {
-        for begun in 0..count {
-            let Ok(Ok(mut sender)) = timeout(PATIENCE, self.sender.clone().ready()).await else { return begun };
-            let Ok((_, mut body)) = sender.send_request(self.request(&Ask::get(target)), false) else { return begun };
-            body.send_reset(h2::Reason::CANCEL);
+        const AT_ONCE: usize = 50;
+        for begun in (0..count).step_by(AT_ONCE) {
+            let mut streams = Vec::new();
+            for _ in 0..AT_ONCE {
+                let Ok(Ok(mut sender)) = timeout(PATIENCE, self.sender.clone().ready()).await else { return begun };
+                let Ok(stream) = sender.send_request(self.request(&Ask::get(target)), false) else { return begun };
+                streams.push(stream);
+            }
+            // What is taken back at once is never sent.
+            tokio::time::sleep(Duration::from_millis(1)).await;
+            for (_, body) in &mut streams {
+                body.send_reset(h2::Reason::CANCEL);
+            }
         }
         count
     }
