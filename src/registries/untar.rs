@@ -1,13 +1,14 @@
 //! Tar archives of strangers, read in one pass and never unpacked: every path is judged, and everything has an end.
 //!
 //! The members of an archive may be described by members before them (long names). Those are read here, and only as
-//! far as a path goes: what would change a member's length or content is refused, because two readers of such an
-//! archive may see different files.
+//! far as a path goes: what would change a member's length or content is refused, and so is a description that is no
+//! member's, of two that both name it, or in a header that not everyone knows, because two readers of such an archive
+//! may see different files.
 
 use std::borrow::Cow;
 use std::io::{self, Read};
 
-use tar::{Archive, Entry, EntryType, PaxExtensions};
+use tar::{Archive, Entry, EntryType, Header, PaxExtensions};
 
 /// Longest path of a member, in bytes.
 const LONGEST_PATH: u64 = 4096;
@@ -46,6 +47,8 @@ struct Link {
 struct Described {
     path: Option<Vec<u8>>,
     link: Option<Vec<u8>>,
+    /// In the manner of pax, of whatever.
+    has_pax: bool,
 }
 
 /// What a member is.
@@ -110,15 +113,42 @@ fn walk_members<R: Read>(
         }
         let mut entry = entry.map_err(Error::Read)?;
         match entry.header().entry_type() {
-            EntryType::GNULongName => described.path = Some(read_long_name(&mut entry)?),
-            EntryType::GNULongLink => described.link = Some(read_long_name(&mut entry)?),
+            kind if is_description(kind) && !is_known(entry.header()) => {
+                return Err(Error::Kind("a description in an unknown format"));
+            }
+            EntryType::GNULongName => put(&mut described.path, read_long_name(&mut entry)?)?,
+            EntryType::GNULongLink => put(&mut described.link, read_long_name(&mut entry)?)?,
             EntryType::XHeader => described.read_pax(&mut entry)?,
-            EntryType::XGlobalHeader => {}
+            EntryType::XGlobalHeader => judge_global(&mut entry)?,
             EntryType::GNUSparse => return Err(Error::Kind("a sparse file")),
             _ => show(&mut entry, std::mem::take(&mut described), visit)?,
         }
     }
-    Ok(())
+    if described.is_empty() { Ok(()) } else { Err(Error::Kind("a description of no member")) }
+}
+
+fn is_description(kind: EntryType) -> bool {
+    matches!(kind, EntryType::GNULongName | EntryType::GNULongLink | EntryType::XHeader | EntryType::XGlobalHeader)
+}
+
+/// Tells whether a header says that it is of the formats that have descriptions; in others, some read them as files.
+fn is_known(header: &Header) -> bool {
+    header.as_ustar().is_some() || header.as_gnu().is_some()
+}
+
+/// Some readers take the first of two descriptions, others the last.
+fn put(place: &mut Option<Vec<u8>>, value: Vec<u8>) -> Result<(), Error> {
+    if place.replace(value).is_none() { Ok(()) } else { Err(Error::Kind("one described twice")) }
+}
+
+/// Reads what is said of all members that follow; where they are cannot be part of it, since not everyone looks at it.
+fn judge_global(entry: &mut impl Read) -> Result<(), Error> {
+    let mut described = Described::default();
+    described.read_pax(entry)?;
+    match described {
+        Described { path: None, link: None, .. } => Ok(()),
+        _ => Err(Error::Kind("a path for all that follow")),
+    }
 }
 
 fn show<R: Read>(
@@ -193,14 +223,21 @@ fn skip_padding(rest: &mut impl Read) -> Result<(), Error> {
 // === impl Described ===
 
 impl Described {
+    fn is_empty(&self) -> bool {
+        !self.has_pax && self.path.is_none() && self.link.is_none()
+    }
+
     /// Reads a description in the manner of pax: lines of names and values. Source: POSIX pax(1), "pax Extended Header".
     fn read_pax(&mut self, entry: &mut impl Read) -> Result<(), Error> {
+        if std::mem::replace(&mut self.has_pax, true) {
+            return Err(Error::Kind("one described twice"));
+        }
         let lines = read_at_most(entry, LONGEST_PAX)?;
         for line in PaxExtensions::new(&lines) {
             let line = line.map_err(Error::Read)?;
             match line.key_bytes() {
-                b"path" => self.path = Some(line.value_bytes().to_owned()),
-                b"linkpath" => self.link = Some(line.value_bytes().to_owned()),
+                b"path" => put(&mut self.path, line.value_bytes().to_owned())?,
+                b"linkpath" => put(&mut self.link, line.value_bytes().to_owned())?,
                 b"size" => return Err(Error::Kind("a length in an extension")),
                 key if key.starts_with(b"GNU.sparse.") => return Err(Error::Kind("a sparse file")),
                 _ => {}

@@ -1,6 +1,6 @@
 //! Archives that are well-made, and those that are made to harm.
 
-use tar::{Builder, Header};
+use tar::Builder;
 
 use super::*;
 
@@ -179,6 +179,52 @@ fn what_two_readers_may_see_differently_is_refused() {
     let mut twice = one(b"a");
     twice.extend(one(b"b"));
     assert!(matches!(paths(&twice), Err(Error::Trailing)));
+}
+
+/// Writes descriptions, and perhaps a member behind them.
+fn with_descriptions(descriptions: &[(EntryType, Vec<u8>)], member: Option<&[u8]>) -> Vec<u8> {
+    archive(|builder| {
+        descriptions.iter().for_each(|(kind, body)| raw(builder, *kind, b"description", body));
+        member.iter().for_each(|path| raw(builder, EntryType::Regular, path, b"body"));
+    })
+}
+
+#[test]
+fn a_description_is_of_one_member_and_the_only_one() {
+    let long = |path: &str| (EntryType::GNULongName, path.as_bytes().to_vec());
+    let header = |key, value| (EntryType::XHeader, pax(key, value));
+    let global = |key, value| (EntryType::XGlobalHeader, pax(key, value));
+    let two_paths = (EntryType::XHeader, [pax("path", "x"), pax("path", "y")].concat());
+    for (descriptions, reason) in [
+        (vec![long("x"), long("y")], "one described twice"),
+        (vec![two_paths], "one described twice"),
+        (vec![long("x"), header("path", "y")], "one described twice"),
+        (vec![header("comment", "x"), header("comment", "x")], "one described twice"),
+        (vec![global("path", "x")], "a path for all that follow"),
+        (vec![global("size", "1")], "a length in an extension"),
+    ] {
+        let refusal = refusal(&with_descriptions(&descriptions, Some(b"a")));
+        assert!(refusal.ends_with(reason), "{descriptions:?}: {refusal}");
+    }
+    for description in [long("x"), header("comment", "x")] {
+        assert!(refusal(&with_descriptions(&[description], None)).ends_with("a description of no member"));
+    }
+    let both = [global("comment", "x"), header("linkpath", "x"), long("b")];
+    assert_eq!(paths(&with_descriptions(&both, Some(b"a"))).unwrap(), [("b".to_owned(), Kind::File, 4)]);
+}
+
+#[test]
+fn a_description_in_a_header_of_no_known_format_is_refused() {
+    for kind in [EntryType::GNULongName, EntryType::GNULongLink, EntryType::XHeader, EntryType::XGlobalHeader] {
+        let archive = archive(|builder| {
+            let mut header = header(kind, 0);
+            header.as_ustar_mut().unwrap().magic = *b"eznot\0";
+            header.set_cksum();
+            builder.append(&header, &b""[..]).unwrap();
+            raw(builder, EntryType::Regular, b"a", b"body");
+        });
+        assert!(refusal(&archive).ends_with("a description in an unknown format"), "{kind:?}");
+    }
 }
 
 #[test]
