@@ -46,6 +46,8 @@ pub enum Error {
     Protobuf(#[source] prost::DecodeError),
     #[error("the envelope holds more than one payload and one signature")]
     Surplus,
+    #[error("the envelope holds no payload")]
+    NoPayload,
     #[error(transparent)]
     Archive(#[from] untar::Error),
     #[error("the archive has no {0}")]
@@ -59,13 +61,18 @@ pub enum Error {
 /// Opens a registry resource, of at most `limit` bytes uncompressed. What it holds is not proved yet.
 ///
 /// The envelope must hold its two fields once and nothing else: of what the signature does not cover, there is nothing.
+/// A payload that is not there would be counted as an empty one, whose length something else could make up.
 ///
 /// # Errors
-/// [`Error::Gzip`], [`Error::TooLong`], [`Error::Trailing`], [`Error::Protobuf`], [`Error::Surplus`].
+/// [`Error::Gzip`], [`Error::TooLong`], [`Error::Trailing`], [`Error::Protobuf`], [`Error::Surplus`],
+/// [`Error::NoPayload`].
 pub fn parse_signed(body: &[u8], limit: u64) -> Result<Signed, Error> {
     let plain = gunzip(body, limit)?;
     let length = plain.len();
     let signed: Signed = parse_message(plain.into())?;
+    if signed.payload.is_empty() {
+        return Err(Error::NoPayload);
+    }
     if signed.encoded_len() == length { Ok(signed) } else { Err(Error::Surplus) }
 }
 

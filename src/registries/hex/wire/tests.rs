@@ -83,6 +83,19 @@ fn fields_of_a_later_schema_are_passed_over_within_the_payload() {
     assert!(parse_signed(&signed, MAX_RESOURCE).unwrap().signature.is_some());
 }
 
+#[test]
+fn an_envelope_holds_its_two_fields_once_and_nothing_else() {
+    let parse = |envelope: &[u8]| parse_signed(&gzip(envelope), MAX_RESOURCE);
+    assert_eq!(parse(b"\x0a\x01p\x12\x01s").unwrap().payload, "p");
+    for surplus in [&b"\x0a\x01p\x12\x01s\x18\x00"[..], b"\x0a\x01p\x0a\x01q", b"\x0a\x81\x00p"] {
+        assert!(matches!(parse(surplus), Err(Error::Surplus)), "{surplus:?}");
+    }
+    // What is missing is as long as an unknown field.
+    for empty in [&b"\x18\x00"[..], b"\x12\x01s\x18\x00", b"\x0a\x00", b""] {
+        assert!(matches!(parse(empty), Err(Error::NoPayload)), "{empty:?}");
+    }
+}
+
 // === Tarballs ===
 
 fn refused(parts: &Parts) -> Error {
