@@ -7,9 +7,12 @@ use serde::Deserialize;
 use serde_json::value::RawValue;
 
 use super::Error;
-use super::map::Map;
-use super::scan::Span;
+use super::map::{Map, refuse_second};
+use super::scan::{Scanner, Span};
 use crate::registries::npm::name::{PackageName, Version};
+
+/// Where a version has it.
+const DIST: &str = "dist";
 
 /// A version's `dist`, as far as a mirror needs it (contract npm §6).
 #[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize)]
@@ -46,12 +49,6 @@ pub struct Dists<'a> {
     places: HashMap<Cow<'a, str>, Span>,
 }
 
-#[derive(Deserialize)]
-struct Manifest<'a> {
-    #[serde(borrow)]
-    dist: &'a RawValue,
-}
-
 /// A version that is described alone.
 #[derive(Deserialize)]
 struct Alone<'a> {
@@ -66,9 +63,17 @@ struct Alone<'a> {
 /// Finds the `dist` of one version as it is written, given the bytes of its manifest in the upstream document.
 ///
 /// # Errors
-/// [`Error::BadDist`]: there is none, or there are two.
+/// [`Error::Missing`]: there is none; [`Error::Repeated`]: there are two; [`Error::NotJson`] and what else [`Scanner`]
+/// refuses.
 pub fn find_dist(manifest: &[u8]) -> Result<&str, Error> {
-    serde_json::from_slice(manifest).map(|Manifest { dist }| dist.get()).map_err(Error::BadDist)
+    let mut scanner = Scanner::new(manifest)?;
+    let mut dist = None;
+    scanner.object(|scanner, key| {
+        let value = scanner.value()?;
+        if key.decode() == DIST { refuse_second(dist.replace(value), DIST) } else { Ok(()) }
+    })?;
+    scanner.finish()?;
+    dist.map(|place| &scanner.text()[place.range()]).ok_or(Error::Missing(DIST))
 }
 
 /// Proves that `document` describes this version of this package, and has a `dist`.
@@ -201,17 +206,24 @@ mod tests {
     #[test]
     fn an_ambiguous_or_mistyped_dist_is_refused() {
         for manifest in [
-            r#"{}"#,
             r#"{"dist":null}"#,
-            r#"{"dist":{},"dist":{}}"#,
-            r#"{"dist":{},"di\u0073t":{}}"#,
             r#"{"dist":{"integrity":"a","integrity":"b"}}"#,
             r#"{"dist":{"signatures":{}}}"#,
             r#"{"dist":{"signatures":[{"keyid":"k"}]}}"#,
             r#"{"dist":{"shasum":1}}"#,
-            r#"{"dist":{}"#,
         ] {
             assert!(matches!(read(manifest.as_bytes()), Err(Error::BadDist(_))), "{manifest}");
         }
+        for manifest in [r#"{"dist":{},"dist":{}}"#, r#"{"dist":{},"di\u0073t":{}}"#] {
+            assert!(matches!(read(manifest.as_bytes()), Err(Error::Repeated(_))), "{manifest}");
+        }
+        assert!(matches!(read(b"{}"), Err(Error::Missing("dist"))));
+        assert!(matches!(read(br#"{"dist":{}"#), Err(Error::NotJson { .. })));
+    }
+
+    #[test]
+    fn a_name_that_is_half_a_character_hides_no_dist() {
+        let manifest = br#"{"s\ud800":{"install":"x"},"dist":{"shasum":"00"}}"#;
+        assert_eq!(read(manifest).unwrap().shasum.as_deref(), Some("00"));
     }
 }

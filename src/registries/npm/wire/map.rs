@@ -306,7 +306,7 @@ fn string_or_skip<'a>(scanner: &mut Scanner<'a>) -> Result<Option<Text<'a>>, Err
 }
 
 /// Refuses a member that was there before: parsers differ in which one they take.
-fn refuse_second<T>(earlier: Option<T>, member: &'static str) -> Result<(), Error> {
+pub fn refuse_second<T>(earlier: Option<T>, member: &'static str) -> Result<(), Error> {
     if earlier.is_none() { Ok(()) } else { Err(Error::Repeated(member.to_owned())) }
 }
 
