@@ -26,6 +26,7 @@ mod peers;
 mod process;
 mod report;
 mod rows;
+mod trees;
 mod wire;
 mod wrk;
 

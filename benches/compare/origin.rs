@@ -1,8 +1,9 @@
 //! The registry that stands behind every peer: npm's shapes, validators, a gzip form, and a brake for the slow objects.
 //!
 //! It runs as a process of its own (the bench binary, started again), so that its memory and time are nobody else's.
-//! `/NAME` and `/NAME/-/NAME-1.0.0.tgz` are the packages of `fixtures`. `/twin/NAME` answers the bytes that were put
-//! there: what Heliostat serves, so that the other caches serve the same. `/-/origin/…` steers and asks.
+//! `/NAME` and `/NAME/-/NAME-1.0.0.tgz` are the packages of `fixtures`, `/hex/…` and `/files/…` what `trees` has.
+//! `/twin/NAME` answers the bytes that were put there: what Heliostat serves, so that the other caches serve the same.
+//! `/-/origin/…` steers and asks.
 
 use std::collections::HashMap;
 use std::io::{self, BufRead, BufReader, Write};
@@ -17,6 +18,7 @@ use anyhow::{Context, Result, bail};
 
 use crate::fixtures;
 use crate::process::Process;
+use crate::trees;
 use crate::wire::{self, Head, sha256};
 
 /// The argument that makes the bench binary an origin.
@@ -160,6 +162,9 @@ fn find(path: &str, head: &Head, state: &Shared) -> Result<Option<Arc<Stored>>> 
     if path.starts_with("/twin/") {
         return Ok(lock(state).stored.get(path).cloned());
     }
+    if path.starts_with(&format!("{}/", trees::HEX)) || path.starts_with(&format!("{}/", trees::FILES)) {
+        return find_in_trees(path, state);
+    }
     let name = path[1..].split('/').next().unwrap_or_default();
     if name.is_empty() || name == "-" {
         return Ok(None);
@@ -178,6 +183,17 @@ fn find(path: &str, head: &Head, state: &Shared) -> Result<Option<Arc<Stored>>> 
         prepare(name, state)?;
     }
     Ok(lock(state).stored.get(&key).cloned())
+}
+
+fn find_in_trees(path: &str, state: &Shared) -> Result<Option<Arc<Stored>>> {
+    let known = lock(state).stored.get(path).cloned();
+    if known.is_some() {
+        return Ok(known);
+    }
+    let Some((content_type, body)) = trees::find(path)? else { return Ok(None) };
+    let made = Arc::new(Stored::new(content_type, None, body));
+    lock(state).stored.insert(path.to_owned(), made.clone());
+    Ok(Some(made))
 }
 
 /// Makes every form of a package, without holding the lock meanwhile.

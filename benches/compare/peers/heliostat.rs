@@ -9,6 +9,7 @@ use anyhow::Result;
 
 use super::{Kind, Peer, Site};
 use crate::process::{Process, SERVER_CORE, free_address};
+use crate::trees::{self, FILES, HEX, REPOSITORY};
 
 /// Where the npm mount is.
 pub const MOUNT: &str = "/npm";
@@ -38,7 +39,8 @@ pub fn spawn(site: &Site<'_>, directory: &Path, settings: &Settings<'_>) -> Resu
     let address = free_address()?;
     let file = directory.join("heliostat.toml");
     let origin = site.origin.url();
-    fs::write(&file, configuration(address, directory, settings.upstream.unwrap_or(&origin), settings.max_ttl))?;
+    let npm = configuration(address, directory, settings.upstream.unwrap_or(&origin), settings.max_ttl);
+    fs::write(&file, npm + &tree_mounts(&origin, &trees::write_public_key(directory)?))?;
     let mut command = Command::new(env!("CARGO_BIN_EXE_heliostat"));
     command.arg("serve").arg("--config").arg(&file);
     Ok((address, Process::start("heliostat", SERVER_CORE, &command, site.work)?))
@@ -55,6 +57,18 @@ fn configuration(address: SocketAddr, directory: &Path, upstream: &str, max_ttl:
         "listen = \"{address}\"\ndata = \"{}\"\nthreads = 1\n[log]\nfilter = \"warn\"\naccess = false\n[[mount]]\ndialect = \
          \"npm\"\nname = \"npm\"\npath = \"{MOUNT}\"\nmax_ttl = \"{max_ttl}\"\n{upstream}",
         data.display()
+    )
+}
+
+/// The mounts of what lies at the origin under the same paths.
+fn tree_mounts(origin: &str, key: &Path) -> String {
+    let upstream = |path| format!("[[mount.upstream]]\nurl = \"{origin}{path}\"\nallow_private = true\n");
+    format!(
+        "[[mount]]\ndialect = \"hex\"\nname = \"hex\"\npath = \"{HEX}\"\nmax_ttl = \"1h\"\nrepository = \"{REPOSITORY}\"\n\
+         public_key = \"{}\"\n{}[[mount]]\ndialect = \"files\"\nname = \"files\"\npath = \"{FILES}\"\n{}",
+        key.display(),
+        upstream(HEX),
+        upstream(FILES),
     )
 }
 

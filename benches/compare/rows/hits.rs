@@ -11,6 +11,7 @@ use crate::fixtures::{self, HUGE, LARGE, LARGE_TARBALL, MEDIUM, Noise, SMALL, SM
 use crate::load::{self, Outcome, Plan};
 use crate::peers::{Kind, Peer};
 use crate::report::{Figure, Samples, Target, Unit};
+use crate::trees::{HEX_PACKAGE, HEX_TARBALL, LARGE_FILE, SMALL_FILE};
 use crate::wire::{self, sha256};
 use crate::wrk;
 
@@ -44,13 +45,27 @@ struct Rounds {
 }
 
 pub fn small_document(arena: &mut Arena<'_>) -> Result<()> {
-    let subject = Subject::Document { name: SMALL, accept: FULL, coding: "identity" };
-    let ready = subject.prepare(arena, &CACHES, 64)?;
-    let hit = Hit { title: "1.5 KB document, hit", kinds: &CACHES, ready, generate: wrk::generate };
-    let rounds = hit.measure(arena)?;
-    arena.report.add(hit.figure("requests", Unit::PerSecond, &rounds.requests, Target::AtLeast(Kind::Nginx, 1.5)));
-    arena.report.add(hit.figure("p99", Unit::Milliseconds, &rounds.p99, Target::AtMost(Kind::Nginx, 1.0)));
-    Ok(())
+    small(arena, full(SMALL), "1.5 KB document, hit")
+}
+
+pub fn hex_package(arena: &mut Arena<'_>) -> Result<()> {
+    small(arena, Subject::Plain { path: HEX_PACKAGE }, "3 KB signed package of Hex, hit")
+}
+
+pub fn hex_tarball(arena: &mut Arena<'_>) -> Result<()> {
+    medium(arena, Subject::Plain { path: HEX_TARBALL }, "50 KB tarball of Hex, hit")
+}
+
+pub fn small_file(arena: &mut Arena<'_>) -> Result<()> {
+    small(arena, Subject::Plain { path: SMALL_FILE }, "2 KB file, hit")
+}
+
+pub fn large_file(arena: &mut Arena<'_>) -> Result<()> {
+    large(arena, Subject::Plain { path: LARGE_FILE }, "10 MB file, hit")
+}
+
+pub fn large_file_unchanged(arena: &mut Arena<'_>) -> Result<()> {
+    unchanged(arena, Subject::Plain { path: LARGE_FILE }, "10 MB file, 304")
 }
 
 pub fn medium_document(arena: &mut Arena<'_>) -> Result<()> {
@@ -74,28 +89,23 @@ pub fn medium_document(arena: &mut Arena<'_>) -> Result<()> {
 }
 
 pub fn large_document(arena: &mut Arena<'_>) -> Result<()> {
-    document(arena, LARGE, "10 MB packument, hit")
+    large(arena, full(LARGE), "10 MB packument, hit")
 }
 
 pub fn huge_document(arena: &mut Arena<'_>) -> Result<()> {
-    document(arena, HUGE, "27 MB packument, hit")
+    large(arena, full(HUGE), "27 MB packument, hit")
 }
 
 pub fn large_document_unchanged(arena: &mut Arena<'_>) -> Result<()> {
-    unchanged(arena, LARGE, "10 MB packument, 304")
+    unchanged(arena, full(LARGE), "10 MB packument, 304")
 }
 
 pub fn huge_document_unchanged(arena: &mut Arena<'_>) -> Result<()> {
-    unchanged(arena, HUGE, "27 MB packument, 304")
+    unchanged(arena, full(HUGE), "27 MB packument, 304")
 }
 
 pub fn small_tarball(arena: &mut Arena<'_>) -> Result<()> {
-    let ready = Subject::Tarball { name: SMALL_TARBALL }.prepare(arena, &CACHES, 64)?;
-    let hit = Hit { title: "50 KB tarball, hit", kinds: &CACHES, ready, generate: load::run };
-    let rounds = hit.measure(arena)?;
-    arena.report.add(hit.figure("requests", Unit::PerSecond, &rounds.requests, Target::AtLeast(Kind::Nginx, 1.0)));
-    arena.report.add(hit.figure("p99", Unit::Milliseconds, &rounds.p99, Target::None));
-    Ok(())
+    medium(arena, Subject::Tarball { name: SMALL_TARBALL }, "50 KB tarball, hit")
 }
 
 pub fn large_tarball(arena: &mut Arena<'_>) -> Result<()> {
@@ -116,8 +126,32 @@ pub fn large_tarball_ranges(arena: &mut Arena<'_>) -> Result<()> {
     tarball_stream(arena, ready, "100 MB tarball, ranges of 1 MiB, 8 clients")
 }
 
-fn document(arena: &mut Arena<'_>, name: &'static str, title: &str) -> Result<()> {
-    let subject = Subject::Document { name, accept: FULL, coding: "identity" };
+/// A whole document, as npm asks for it.
+fn full(name: &'static str) -> Subject {
+    Subject::Document { name, accept: FULL, coding: "identity" }
+}
+
+/// What costs by the request.
+fn small(arena: &mut Arena<'_>, subject: Subject, title: &str) -> Result<()> {
+    let ready = subject.prepare(arena, &CACHES, 64)?;
+    let hit = Hit { title, kinds: &CACHES, ready, generate: wrk::generate };
+    let rounds = hit.measure(arena)?;
+    arena.report.add(hit.figure("requests", Unit::PerSecond, &rounds.requests, Target::AtLeast(Kind::Nginx, 1.5)));
+    arena.report.add(hit.figure("p99", Unit::Milliseconds, &rounds.p99, Target::AtMost(Kind::Nginx, 1.0)));
+    Ok(())
+}
+
+fn medium(arena: &mut Arena<'_>, subject: Subject, title: &str) -> Result<()> {
+    let ready = subject.prepare(arena, &CACHES, 64)?;
+    let hit = Hit { title, kinds: &CACHES, ready, generate: load::run };
+    let rounds = hit.measure(arena)?;
+    arena.report.add(hit.figure("requests", Unit::PerSecond, &rounds.requests, Target::AtLeast(Kind::Nginx, 1.0)));
+    arena.report.add(hit.figure("p99", Unit::Milliseconds, &rounds.p99, Target::None));
+    Ok(())
+}
+
+/// What costs by the byte.
+fn large(arena: &mut Arena<'_>, subject: Subject, title: &str) -> Result<()> {
     let ready = subject.prepare(arena, &CACHES, 64)?;
     let hit = Hit { title, kinds: &CACHES, ready, generate: load::run };
     let rounds = hit.measure(arena)?;
@@ -127,8 +161,7 @@ fn document(arena: &mut Arena<'_>, name: &'static str, title: &str) -> Result<()
     Ok(())
 }
 
-fn unchanged(arena: &mut Arena<'_>, name: &'static str, title: &str) -> Result<()> {
-    let subject = Subject::Document { name, accept: FULL, coding: "identity" };
+fn unchanged(arena: &mut Arena<'_>, subject: Subject, title: &str) -> Result<()> {
     let mut ready = subject.prepare(arena, &CACHES, 64)?;
     for (kind, made) in &mut ready {
         if made.etag.is_empty() {

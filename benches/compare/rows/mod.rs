@@ -31,7 +31,7 @@ pub struct Row {
 }
 
 /// Every row, in the order of the table.
-pub const ALL: [Row; 13] = [
+pub const ALL: [Row; 18] = [
     Row { name: "doc-1k", explicit: false, run: hits::small_document },
     Row { name: "abbr-60k", explicit: false, run: hits::medium_document },
     Row { name: "pack-10m", explicit: false, run: hits::large_document },
@@ -42,6 +42,11 @@ pub const ALL: [Row; 13] = [
     Row { name: "tar-50k", explicit: false, run: hits::small_tarball },
     Row { name: "tar-100m", explicit: false, run: hits::large_tarball },
     Row { name: "tar-100m-ranges", explicit: false, run: hits::large_tarball_ranges },
+    Row { name: "hex-package", explicit: false, run: hits::hex_package },
+    Row { name: "hex-tarball", explicit: false, run: hits::hex_tarball },
+    Row { name: "file-2k", explicit: false, run: hits::small_file },
+    Row { name: "file-10m", explicit: false, run: hits::large_file },
+    Row { name: "file-10m-304", explicit: false, run: hits::large_file_unchanged },
     Row { name: "herd", explicit: false, run: herd::run },
     Row { name: "start", explicit: false, run: start::run },
     Row { name: "npm-ci", explicit: true, run: npm_ci::run_row },

@@ -18,8 +18,18 @@ pub const FULL: &str = "application/json";
 /// A resource of the origin, as a client asks for it.
 #[derive(Clone, Copy, Debug)]
 pub enum Subject {
-    Document { name: &'static str, accept: &'static str, coding: &'static str },
-    Tarball { name: &'static str },
+    Document {
+        name: &'static str,
+        accept: &'static str,
+        coding: &'static str,
+    },
+    Tarball {
+        name: &'static str,
+    },
+    /// What has one path and the same bytes everywhere.
+    Plain {
+        path: &'static str,
+    },
 }
 
 /// A subject as one server has it.
@@ -51,7 +61,7 @@ impl Subject {
     fn headers(&self) -> Vec<(&'static str, &'static str)> {
         match self {
             Self::Document { accept, coding, .. } => vec![("Accept", accept), ("Accept-Encoding", coding)],
-            Self::Tarball { .. } => vec![("Accept", "*/*")],
+            Self::Tarball { .. } | Self::Plain { .. } => vec![("Accept", "*/*")],
         }
     }
 
@@ -59,6 +69,7 @@ impl Subject {
         match self {
             Self::Document { name, coding, .. } => kind.document_path(name, &format!("{name}-{coding}")),
             Self::Tarball { name } => kind.tarball_path(name),
+            Self::Plain { path } => (*path).to_owned(),
         }
     }
 
@@ -72,8 +83,10 @@ impl Subject {
         };
         let theirs = wire::get(origin.address, &self.path(Kind::Verdaccio), &self.headers())?;
         match self {
-            Self::Tarball { .. } if ours.body != theirs.body => bail!("a tarball differs from the origin's"),
-            Self::Tarball { .. } => {}
+            Self::Tarball { .. } | Self::Plain { .. } if ours.body != theirs.body => {
+                bail!("the origin has other bytes")
+            }
+            Self::Tarball { .. } | Self::Plain { .. } => {}
             Self::Document { name, coding, .. } => {
                 check_document(&ours, &theirs, name)?;
                 origin.put_twin(&format!("{name}-{coding}"), &ours)?;
