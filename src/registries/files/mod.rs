@@ -19,7 +19,7 @@ pub mod error;
 mod fault;
 mod forward;
 pub mod headers;
-mod proofs;
+pub mod proofs;
 mod proved;
 mod read;
 pub mod routes;

@@ -1,0 +1,11 @@
+{"title":"tool",
+"description":"Sound éngine, 50/60 Hz\n\"quoted\"",
+"version":"1.0.1",
+"versions":{"2.0.0-rc.1":null,"1.0.1":"2024-04-01T00:00:00.500Z","1.0.0":"2024-03-01T12:30:45.000Z"},
+"author":"joe.somebody",
+"license":"GPL-3.0",
+"date":"2024-04-01T00:00:00.500Z",
+"readme":"http://127.0.0.1:4870/nessemble/package/foo/README",
+"resource":"http://127.0.0.1:4870/nessemble/package/foo/data",
+"shasum":"da39a3ee5e6b4b0d3255bfef95601890afd80709",
+"tags":["sound","nes"]}
