@@ -207,6 +207,8 @@ impl Fill {
         let (room, hashed) = download.run().await?;
         let found = self.prove(&room, &hashed, &http).await;
         proved.extend(if is_disputed { found.map_err(first_seen::as_rival) } else { found }?);
+        let is_provisional = self.want.release.as_ref().is_some_and(|release| release.is_provisional);
+        proved.extend(is_provisional.then(|| first_seen::PROVISIONAL.to_owned()));
         crash::reach(Step::Proved);
         self.pilot.release(hashed.length);
         let _turn = self.turn().await;
@@ -315,9 +317,12 @@ impl Fill {
         }
     }
 
-    /// Counts and lists a proof that does not hold.
+    /// Counts and lists a proof that does not hold. The list is public, and what is private is not on it.
     pub(super) async fn list(&self, broken: &verify::Broken) {
         self.engine.metrics.proofs_failed.with_label_values(&[broken.kind]).inc();
+        if self.want.is_private {
+            return;
+        }
         let incident = store::Incident {
             at: self.engine.clock.now(),
             mount: self.want.mount.to_string(),

@@ -7,23 +7,31 @@
 //!   In a signed one nothing can be put back: then it is the rival's bytes that are refused.
 //! - an artifact that is fetched again. Its document names the first hashes, so that other bytes fail their proof.
 //!
+//! Bytes that could still be replaced by rights when they were proved are remembered at the first request after that
+//! time: until then nothing is held to them.
+//!
 //! An operator who accepts the rival has all of this forgotten ([`super::store::Store::accept`]).
 
 use std::io;
 use std::sync::Arc;
+use std::time::SystemTime;
 
 use tokio::sync::OwnedMutexGuard;
 
+use super::Engine;
 use super::document::{self, Settled};
 use super::error::Error;
 use super::fill::Fill;
 use super::resource::Resource;
-use super::store::{First, Store};
+use super::store::{self, Entry, First, Store};
 use super::verify::{Broken, FIRST_SEEN};
 use crate::base::digest::{Digest, Integrity};
 
 /// How the index says that a document had the first words put back.
 pub const HELD: &str = "held to first seen";
+
+/// How the index says that an artifact was kept while its bytes could still be replaced.
+pub const PROVISIONAL: &str = "may still be replaced";
 
 /// What a document says of releases, as its dialect reads it.
 pub trait Chronicle: Send + Sync {
@@ -156,6 +164,30 @@ impl Fill {
         let document = self.want.release.as_ref().and_then(|release| release.document.as_ref());
         let Some((key, digest)) = document else { return true };
         self.engine.find(key).await.is_none_or(|kept| kept.digest == Some(*digest))
+    }
+}
+
+impl Engine {
+    /// Remembers what a release is by bytes that were kept while they could still be replaced, once they no longer can.
+    ///
+    /// # Errors
+    /// [`Error::Unproven`]: other bytes were seen first since.
+    pub(super) async fn hold_kept(&self, want: &Resource, entry: &Entry) -> Result<(), Error> {
+        let release = want.release.as_ref().filter(|release| !release.is_provisional);
+        let was_provisional = entry.proofs.iter().any(|proof| proof == PROVISIONAL);
+        let (Some(release), Some(digest), true) = (release, entry.digest, was_provisional) else { return Ok(()) };
+        if self.settled.is_noted(&entry.key, SystemTime::UNIX_EPOCH) {
+            return Ok(());
+        }
+        match self.store.hold_first(release.clone(), digest).await {
+            Ok(()) => self.settled.note(&entry.key, self.clock.now()),
+            Err(error @ store::Error::FirstSeen { .. }) => return Err(error.into()),
+            Err(error) => {
+                let error = &error as &dyn std::error::Error;
+                tracing::warn!(release = release.name, error, "first digest not remembered");
+            }
+        }
+        Ok(())
     }
 }
 

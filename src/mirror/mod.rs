@@ -28,7 +28,7 @@ pub mod fresh;
 mod host;
 pub mod prepare;
 mod question;
-mod recent;
+pub mod recent;
 pub mod resource;
 mod retry;
 mod room;
@@ -85,6 +85,8 @@ pub struct Engine {
     changed: Recent,
     /// What was fetched and failed its proofs, and when.
     refused: Recent,
+    /// Artifacts of which it is remembered since that their releases have these bytes.
+    settled: Recent,
     clock: Clock,
     metrics: Arc<Metrics>,
 }
@@ -136,6 +138,7 @@ impl Mirror {
             unshared: Recent::default(),
             changed: Recent::default(),
             refused: Recent::default(),
+            settled: Recent::default(),
             clock,
             metrics,
         }))
@@ -176,7 +179,10 @@ impl Mirror {
     /// See [`Error`]; nothing unproven was kept.
     pub async fn artifact(&self, want: &Arc<Resource>, demand: &Demand) -> Result<Found, Error> {
         match self.0.get(want, demand).await? {
-            Got::Kept(entry, cache) => self.0.found(&entry, Kind::Artifact, cache),
+            Got::Kept(entry, cache) => {
+                self.0.hold_kept(want, &entry).await?;
+                self.0.found(&entry, Kind::Artifact, cache)
+            }
             Got::Coming(rider, cache) => {
                 let http = rider.body().ok_or(Error::Died)?.head.http.clone();
                 Ok(Found {

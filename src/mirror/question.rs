@@ -36,7 +36,7 @@ impl Mirror {
     /// As [`Mirror::ask`].
     pub async fn knock(&self, upstream: &Upstream, url: &Url, limit: u64) -> Result<Answer, Error> {
         let none = &HeaderMap::new();
-        let (redirects, failures) = (Redirects::Follow, Failures::AreErrors);
+        let (redirects, failures) = (Redirects::Follow, Failures::OfOneClient);
         let ask =
             Ask { upstream, url, accept: None, gzip: false, headers: none, conditions: none, redirects, failures };
         let response = self.fetch().send(ask, self.fetch().settings().first_byte_timeout).await?;

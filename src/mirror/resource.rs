@@ -37,6 +37,8 @@ pub struct Resource {
     pub redirects: Redirects,
     /// The entity tag it is served under, where the dialect knows a better one than upstream.
     pub etag: Option<HeaderValue>,
+    /// Whether its name is nobody's business but its members': what goes wrong with it is logged and not listed.
+    pub is_private: bool,
     /// All of them hold before anything is kept.
     pub proofs: Vec<Proof>,
     /// Of an artifact: the release whose first digest is held to for ever.
@@ -86,6 +88,8 @@ pub enum Expires {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Redirects {
     Follow,
+    /// It is followed as long as it stays at the upstream's own scheme, host and port.
+    FollowAtHome,
     /// It is an answer like any other.
     Pass,
 }
@@ -133,6 +137,11 @@ impl Resource {
         let mut understood = headers.clone();
         understood.remove(EXPIRES);
         Cow::Owned(understood)
+    }
+
+    /// Refuses more than this, in bytes, or than was refused before.
+    pub fn at_most(self, bytes: u64) -> Self {
+        Self { max_bytes: self.max_bytes.min(bytes), ..self }
     }
 
     /// Returns what is kept of the headers of an answer.

@@ -13,7 +13,7 @@ use crate::mirror::resource::{Expires, Kind, Redirects, Resource, Rules};
 pub struct Shelf {
     pub mount: Arc<str>,
     pub rules: Arc<Rules>,
-    max_document_bytes: u64,
+    pub max_document_bytes: u64,
     max_artifact_bytes: u64,
 }
 
@@ -74,6 +74,7 @@ impl Shelf {
             expires: Expires::Strict,
             redirects: Redirects::Follow,
             etag: None,
+            is_private: false,
             proofs: Vec::new(),
             release: None,
             chronicle: None,

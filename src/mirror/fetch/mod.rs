@@ -74,6 +74,8 @@ pub struct Ask<'a> {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Failures {
     AreErrors,
+    /// They are errors, and say nothing of the host: one client's credentials were answered so.
+    OfOneClient,
     /// They are passed on.
     AreAnswers,
 }
@@ -172,6 +174,9 @@ impl Fetch {
                 return Ok(response);
             }
             let Some(next) = redirect(&url, &response)? else { return Ok(response) };
+            if ask.redirects == Redirects::FollowAtHome && !ask.upstream.is_origin_of(&next) {
+                return Err(Error::Senseless { host: authority(&url), detail: "a redirect to another server" });
+            }
             url = next;
         }
         Err(Error::Senseless { host: authority(&url), detail: "too many redirects" })
@@ -210,14 +215,19 @@ impl Fetch {
         self.metrics.upstream_seconds.with_label_values(&[&host.label]).observe(started.elapsed().as_secs_f64());
         // A failure is one to the breaker, whoever is to be told of it.
         let judged = result.as_ref().map_err(Error::clone).and_then(|response| self.judge(&host, response));
-        self.settle(&host, &judged);
-        if let Ok(response) = &result
-            && let Some(pause) = host::rest(&response.headers, self.clock.now())
-        {
-            host.breaker().rest(pause, self.clock.now());
+        // What one client's credentials are answered says nothing of the host.
+        if ask.failures == Failures::OfOneClient && judged.is_err() && result.is_ok() {
+            self.count(&host, &judged);
+        } else {
+            self.settle(&host, &judged);
+            if let Ok(response) = &result
+                && let Some(pause) = host::rest(&response.headers, self.clock.now())
+            {
+                host.breaker().rest(pause, self.clock.now());
+            }
         }
         match ask.failures {
-            Failures::AreErrors => judged.and(result),
+            Failures::AreErrors | Failures::OfOneClient => judged.and(result),
             Failures::AreAnswers => result,
         }
     }

@@ -59,6 +59,16 @@ impl Store {
         self.0.writer.write(write, |()| {}).await
     }
 
+    /// Remembers a digest as the first of its release, or holds it against the first.
+    ///
+    /// # Errors
+    /// [`Error::FirstSeen`]: there was another. Else SQLite's.
+    pub async fn hold_first(&self, release: Release, digest: Digest) -> Result<(), Error> {
+        let now = self.0.clock.now();
+        let write = move |connection: &Connection| hold(connection, &release, digest, true, now);
+        self.0.writer.write(write, |()| {}).await
+    }
+
     /// Forgets what a release was, since an operator accepts what comes next; and with it what of its package is kept that
     /// was held to it. `false` when nothing was remembered.
     ///
