@@ -1,4 +1,4 @@
-//! What an upstream asks of us: a token, or a user and password, written in the file or in an environment variable.
+//! What an upstream asks of us: a token, a user and password, or a header as it stands, written in the file or in an environment variable.
 
 use super::print::Printer;
 use super::section::Section;
@@ -14,6 +14,9 @@ pub enum Credentials {
     /// `Authorization: Basic`. The user is no secret by itself, but some registries take a token there.
     /// Source: RFC 7617 §2.
     Basic { username: Secret, password: Secret },
+    /// `Authorization` as it is to be sent: a scheme that is neither, or none, as Hex's own keys have.
+    /// Source: contract hex §7.2.
+    Raw(Secret),
 }
 
 /// What became of a key.
@@ -26,6 +29,17 @@ enum Written {
 
 impl Credentials {
     pub(super) fn read(section: &mut Section<'_>) -> Option<Self> {
+        let raw = read_either(section, "authorization", "authorization_env");
+        let other = Self::read_scheme(section);
+        match (raw, other) {
+            (Written::Absent, other) => other,
+            (_, Some(_)) => refuse(section, "authorization", "must not stand beside token, or username and password"),
+            (Written::Broken, None) => None,
+            (Written::Read(raw), None) => Some(Self::Raw(raw)),
+        }
+    }
+
+    fn read_scheme(section: &mut Section<'_>) -> Option<Self> {
         let token = read_either(section, "token", "token_env");
         let username = read_secret(section, "username");
         let password = read_either(section, "password", "password_env");
@@ -49,6 +63,7 @@ impl Credentials {
     pub(super) fn print(&self, out: &mut Printer) {
         match self {
             Self::Token(token) => out.key("token", token),
+            Self::Raw(authorization) => out.key("authorization", authorization),
             Self::Basic { username, password } => {
                 out.key("username", username);
                 out.key("password", password);

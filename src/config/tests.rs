@@ -39,7 +39,8 @@ fn full() -> Config {
     let secret = || Secret::new("hunter2");
     let basic = Credentials::Basic { username: secret(), password: secret() };
     let with = |credentials| Upstream { credentials: Some(credentials), ..Upstream::open(url("https://a.example/")) };
-    config.mounts[0].upstreams = vec![with(Credentials::Token(secret())), with(basic)];
+    config.mounts[0].upstreams =
+        vec![with(Credentials::Token(secret())), with(basic), with(Credentials::Raw(secret()))];
     config.mounts.push(Mount::of(Dialect::Files(Files::default())));
     config
 }
@@ -69,7 +70,7 @@ fn the_documented_file_names_every_key_and_its_default() {
         .collect();
     let all = full().to_string();
     let printed = all.lines().filter_map(|line| line.split_once(" = ")).map(|(key, _)| key);
-    for key in printed.chain(["token_env", "password_env"]) {
+    for key in printed.chain(["token_env", "password_env", "authorization_env"]) {
         assert!(keys.contains(&key), "{key} is not documented");
     }
     let defaults = Config::default().to_string();

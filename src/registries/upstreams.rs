@@ -54,6 +54,7 @@ fn upstream(mount: &config::Mount, configured: &config::Upstream) -> Upstream {
 /// Returns the value of `Authorization`. Source: RFC 6750 §2.1, RFC 7617 §2.
 fn authorization(credentials: &Credentials) -> Secret {
     match credentials {
+        Credentials::Raw(authorization) => authorization.clone(),
         Credentials::Token(token) => Secret::new(format!("Bearer {}", token.reveal())),
         Credentials::Basic { username, password } => {
             Secret::basic(username.reveal().as_bytes(), password.reveal().as_bytes())

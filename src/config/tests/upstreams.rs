@@ -48,7 +48,7 @@ fn a_scope_has_one_upstream_and_the_rest_has_one() {
 }
 
 #[test]
-fn credentials_are_a_token_or_a_user_and_password() {
+fn credentials_are_a_token_or_a_user_and_password_or_a_header() {
     let found = |keys: &str| {
         let text = format!("[[mount]]\n[[mount.upstream]]\nurl = \"https://a.example\"\n{keys}");
         let variables = [("GOOD", "hunter2"), ("EMPTY", ""), ("BAD", "hunter2\n")];
@@ -58,7 +58,11 @@ fn credentials_are_a_token_or_a_user_and_password() {
         }
     };
     let good = ["", "token = \"\"", "token = \"a\"", "token_env = \"GOOD\"", "username = \"a\"\npassword = \"b\""];
-    for keys in good.into_iter().chain(["username = \"a\"\npassword = \"\"\npassword_env = \"GOOD\""]) {
+    for keys in good.into_iter().chain([
+        "authorization = \"a\"",
+        "authorization_env = \"GOOD\"",
+        "username = \"a\"\npassword = \"\"\npassword_env = \"GOOD\"",
+    ]) {
         assert_eq!(found(keys), [""; 0], "{keys}");
     }
     for (keys, key) in [
@@ -69,6 +73,9 @@ fn credentials_are_a_token_or_a_user_and_password() {
         ("token = 5", "token"),
         ("token = \"a\"\nusername = \"b\"\npassword = \"c\"", "token"),
         ("token = \"a\"\npassword = \"c\"", "token"),
+        ("authorization = \"a\"\nauthorization_env = \"GOOD\"", "authorization_env"),
+        ("authorization = \"a\"\ntoken = \"b\"", "authorization"),
+        ("authorization_env = \"BAD\"", "authorization_env"),
         ("username = \"a\"", "username"),
         ("password_env = \"GOOD\"", "password"),
         ("username = \"a\"\npassword_env = \"NONE\"", "password_env"),
