@@ -3,8 +3,8 @@
 //! A dialect turns a request into an action once (`routes.rs`), names what it wants of the mirror (`sources.rs`, with
 //! the proofs of `proofs.rs`), and shapes what comes back (`merge.rs`, `wire.rs`). What they share is the engine, a
 //! [`desk`] to answer from, the [`shelf`] that a mount's resources stand on, and readers for what strangers send
-//! ([`bodies`], [`members`], [`times`], [`untar`]), a [`memo`] of what they made of it, and the sentence for [`rivals`]; none
-//! of them imports another.
+//! ([`bodies`], [`members`], [`times`], [`untar`]), a [`memo`] of what they made of it and of what they [`missed`], and the
+//! sentence for [`rivals`]; none of them imports another.
 //!
 //! A new one is a folder, its keys in [`config::Dialect`], and its line in [`of`].
 
@@ -15,6 +15,7 @@ mod forward;
 pub mod hex;
 pub mod members;
 pub mod memo;
+pub mod missed;
 pub mod nessemble;
 pub mod niso;
 pub mod npm;

@@ -60,6 +60,23 @@ async fn latest_and_tags_are_decided_here_and_say_their_version() {
 }
 
 #[tokio::test]
+async fn what_is_not_there_is_asked_for_once_a_while() {
+    let registry = FakeNiso::start(Generation::Present);
+    registry.publish(&App::new("@acme/app").with("1.0.0", "x86_64", 3_000));
+    let (url, lines) = (registry.upstream.url(), "min_ttl = \"60s\"\n");
+    let heliostat = Heliostat::builder().dialect("niso", &url, lines, "").start().await;
+    let asked = || registry.upstream.all_seen().iter().filter(|seen| seen.path.ends_with("/versions")).count();
+    assert_eq!(heliostat.get("/niso/v1/packages/@acme/app/latest/x86_64").await.status, 200);
+    let before = asked();
+    for version in ["7.0.0", "7.0.0", "8.0.0", "7.0.0", "7.0.0"] {
+        let answer = heliostat.get(&format!("/niso/v1/packages/@acme/app/{version}/x86_64")).await;
+        assert_eq!(answer.status, 404, "{}", answer.summary());
+    }
+    // The other version is asked for by itself where this takes more than a second.
+    assert!((1..=2).contains(&(asked() - before)), "{} requests", asked() - before);
+}
+
+#[tokio::test]
 async fn the_list_is_filtered_here() {
     let (registry, _, heliostat) = start(Generation::Former).await;
     for (query, names) in [

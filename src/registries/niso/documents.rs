@@ -94,13 +94,18 @@ impl Niso {
         if let (Some(listed), _) = self.look_up(wish, demand).await? {
             return Ok(listed);
         }
+        let (name, missing) = (wish.name.as_str(), wish.to_string());
+        if self.missed.is_known(name, &missing) {
+            return Err(Error::not_found(missing));
+        }
         match self.look_up(wish, &newest(demand)).await? {
             (Some(listed), _) => Ok(listed),
             // A list that is stale cannot tell that there is none.
-            (None, CacheState::Stale) => {
-                Err(Error::Unreachable { what: wish.to_string(), retry_after: None, cause: None })
+            (None, CacheState::Stale) => Err(Error::Unreachable { what: missing, retry_after: None, cause: None }),
+            (None, _) => {
+                self.missed.note(name, &missing);
+                Err(Error::not_found(missing))
             }
-            (None, _) => Err(Error::not_found(wish.to_string())),
         }
     }
 

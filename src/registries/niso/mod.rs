@@ -49,8 +49,10 @@ use self::routes::Action;
 use self::sources::Sources;
 use super::desk::Desk;
 use super::memo::Memo;
+use super::missed::Missed;
 use super::shelf::Shelf;
 use super::{Opening, Place, Registry, SetUp};
+use crate::base::clock::Clock;
 use crate::base::http::{Handler, Outcome, Request};
 use crate::base::secret::SafeUrl;
 use crate::config::{self, Listen};
@@ -74,6 +76,8 @@ pub struct Niso {
     uncut: Mutex<Option<Vec<String>>>,
     /// By the checksums of their archives.
     manifests: Memo<Bytes>,
+    /// By the names of packages.
+    missed: Missed,
     turns: Semaphore,
 }
 
@@ -98,6 +102,7 @@ impl Registry for config::Niso {
             cuts: Cuts::default(),
             uncut: Mutex::default(),
             manifests: Memo::new(MANIFESTS),
+            missed: Missed::new(Clock::default(), opening.mount.negative_ttl),
             turns: Semaphore::new(TURNS),
         })
     }
