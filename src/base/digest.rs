@@ -150,6 +150,11 @@ impl Promise {
         }
         Ok(Self { algorithm, bytes })
     }
+
+    /// Prints the sum in hexadecimal.
+    pub fn to_hex(&self) -> String {
+        hex(&self.bytes)
+    }
 }
 
 impl fmt::Debug for Promise {

@@ -1,13 +1,16 @@
 //! The HTTP API: streamed to where it is and back, nothing kept. Source: contract hex §7, §8.
+//!
+//! A mount that allows no writes still lets clients get, renew and give back tokens: mix exchanges its key for one before it
+//! reads anything of an organization, and a token changes nothing of a package. Source: contract hex §1.3, §7.5.
 
 use std::sync::Arc;
 
 use http::header::AUTHORIZATION;
-use http::{HeaderMap, HeaderName};
+use http::{HeaderMap, HeaderName, Method};
 use url::Url;
 
-use super::Hex;
 use super::error::{ALLOW_READ, Error};
+use super::{Hex, REPOSITORY};
 use crate::base::http::{Forward, Request};
 use crate::base::secret::Secret;
 use crate::config;
@@ -23,6 +26,12 @@ const SECOND_FACTOR: HeaderName = HeaderName::from_static("x-hex-otp");
 /// The largest package, and documentation, in bytes. Source: contract hex §3.3.
 const LARGEST: u64 = 16 << 20;
 
+/// What gives out tokens and takes them back. Source: contract hex §7.5.
+const TOKENS: [&str; 3] = ["oauth/token", "oauth/device_authorization", "oauth/revoke"];
+
+/// Longest request for a token, in bytes.
+const LONGEST_FORM: u64 = 64 << 10;
+
 /// The API of a mount.
 pub struct Api {
     upstream: Upstream,
@@ -34,8 +43,8 @@ pub struct Api {
 impl Api {
     /// Returns the API that belongs to a mount's repository, `None` where none is known: other repositories than the
     /// public one, and copies of it, have one only if the operator says where.
-    pub fn of(keys: &config::Hex, mount: &config::Mount, repository: &Arc<Upstream>) -> Option<Self> {
-        let is_hexpm = keys.is_hexpm() && mount.upstreams.is_empty();
+    pub fn of(keys: &config::Hex, repository: &Arc<Upstream>) -> Option<Self> {
+        let is_hexpm = keys.is_hexpm() && repository.url.as_str() == REPOSITORY;
         let hexpm = || is_hexpm.then(|| Url::parse(HEXPM).expect("a constant is a URL"));
         let url = keys.api.as_ref().map(|url| url.as_url().clone()).or_else(hexpm)?;
         let upstream = Upstream {
@@ -54,16 +63,29 @@ impl Api {
     }
 }
 
+impl Api {
+    /// Tells how long the body of a request may be, in bytes.
+    ///
+    /// # Errors
+    /// [`Error::MethodNotAllowed`]: it may change something, which this mount does not allow.
+    fn judge(&self, method: &Method, target: &str) -> Result<u64, Error> {
+        let path = target.split_once('?').map_or(target, |(path, _)| path);
+        match *method {
+            _ if self.writes || method.is_safe() => Ok(self.max_body),
+            Method::POST if TOKENS.contains(&path) => Ok(self.max_body.min(LONGEST_FORM)),
+            _ => Err(Error::MethodNotAllowed { allow: ALLOW_READ }),
+        }
+    }
+}
+
 impl Hex {
     /// Sends a request on to the API, with the client's own credentials: they belong to that API, and go nowhere else.
     pub(super) async fn pass_through(&self, request: &Request<'_>, target: &str) -> Result<Forward, Error> {
         let api = self.api.as_ref();
         let api = api.ok_or_else(|| Error::not_found("the API, which this mirror does not pass through,"))?;
-        if !api.writes && !request.method.is_safe() {
-            return Err(Error::MethodNotAllowed { allow: ALLOW_READ });
-        }
+        let max_body = api.judge(request.method, target)?;
         let path = format!("{}{target}", api.upstream.url.path());
-        let passed = forward(&self.repository.mirror, &api.upstream, "api", path, api.max_body).await;
+        let passed = forward(&self.repository.mirror, &api.upstream, "api", path, max_body).await;
         let passed = passed.map_err(|error| Error::of_mirror(error, "the API"))?;
         Ok(Forward { authorization: credentials(request)?, headers: second_factor(request), ..passed })
     }

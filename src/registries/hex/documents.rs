@@ -8,7 +8,6 @@ use http::header::{CACHE_CONTROL, ETAG};
 
 use super::Repository;
 use super::error::Error;
-use super::keys::{Pin, PublicKey};
 use super::name::{PackageName, Version};
 use super::proofs::Trusted;
 use super::replies::{self, DAY, HOUR, OCTETS};
@@ -18,9 +17,6 @@ use crate::base::http::{Body, Reply, Request};
 use crate::mirror::fresh::Demand;
 use crate::mirror::{Found, Resource};
 use crate::registries::bodies;
-
-/// What an error calls the key.
-const KEY: &str = "the repository's key";
 
 impl Repository {
     /// `GET names`, `versions`, `packages/NAME`, `policies/NAME`. Source: contract hex §2.
@@ -54,20 +50,10 @@ impl Repository {
         Ok(reply)
     }
 
-    /// Returns whose word is taken; of a repository that is known by a fingerprint, the key is asked of itself.
+    /// Returns whose word is taken.
     pub(super) async fn trusted(&self) -> Result<Arc<Trusted>, Error> {
-        let key = match &self.pin {
-            Pin::Key(key) => key.clone(),
-            Pin::Fingerprint(_) => self.fetch_key().await?,
-        };
+        let key = self.keyring.key(&self.mirror).await?;
         Ok(Arc::new(Trusted { repository: self.name.clone(), key }))
-    }
-
-    async fn fetch_key(&self) -> Result<PublicKey, Error> {
-        let want = self.sources.public_key(&self.name, &self.pin)?;
-        let found = self.document(&want, &Demand::NONE, KEY).await?;
-        let admitted = self.pin.admit(&read(found.body).await?);
-        admitted.map_err(|_| Error::internal("a key that was proved cannot be read"))
     }
 
     pub(super) async fn signed_document(

@@ -1,7 +1,8 @@
 //! Private repositories: what is kept of one is given to nobody before the repository itself has taken their credentials.
 //!
 //! Clients send the same ones with every request, so that an answer is believed for a while, and no longer than a minute:
-//! who loses a key there, loses it here. Where the repository cannot be asked, the door stays shut.
+//! who loses a key there, loses it here. A refusal is believed for a few seconds, so that who knocks all the time does not
+//! make us do so. Where the repository cannot be asked, the door stays shut.
 //!
 //! Source: contract hex §1.3, §6.
 
@@ -11,10 +12,11 @@ use std::time::{Duration, SystemTime};
 
 use super::error::Error;
 use super::name::RepositoryName;
+use super::routes::Action;
 use super::{Hex, Repository, api};
 use crate::base::clock::Clock;
 use crate::base::digest::Digest;
-use crate::base::http::Request;
+use crate::base::http::{Reply, Request};
 use crate::base::secret::Secret;
 use crate::mirror::turns::Turns;
 use crate::registries::bodies;
@@ -22,16 +24,32 @@ use crate::registries::bodies;
 /// For how long it is believed that credentials are good.
 const BELIEVED: Duration = Duration::from_secs(60);
 
+/// For how long it is believed that credentials are bad: somebody may be mending that.
+const DISBELIEVED: Duration = Duration::from_secs(5);
+
 /// How many credentials are remembered at once; who is forgotten is asked about again.
 const MOST: usize = 10_000;
 
-/// Who has been let in, and when.
+/// Who has been let in or turned away, and when.
 pub struct Doors {
     clock: Clock,
     /// By [`pass`]: the credentials themselves are not kept.
-    admitted: Mutex<HashMap<Digest, SystemTime>>,
+    answered: Mutex<HashMap<Digest, Answered>>,
     /// Who is being asked about.
     asking: Turns,
+}
+
+/// What a repository said of credentials.
+#[derive(Clone)]
+struct Answered {
+    at: SystemTime,
+    answer: Result<(), Error>,
+}
+
+/// Who is inside.
+pub struct Member {
+    pub repository: Repository,
+    pass: Digest,
 }
 
 impl Hex {
@@ -41,22 +59,35 @@ impl Hex {
     /// [`Error::Forbidden`]: this mount serves none, or upstream does not. [`Error::Unauthorized`]: there are no
     /// credentials, or upstream does not take them. [`Error::NotFound`]: it has no such repository for them. Those of an
     /// upstream that cannot be asked.
-    pub(super) async fn enter(&self, request: &Request<'_>, name: &RepositoryName) -> Result<Repository, Error> {
+    pub(super) async fn enter(&self, request: &Request<'_>, name: &RepositoryName) -> Result<Member, Error> {
         let refused = || format!("this mirror does not serve the private repository {name}");
         let doors = self.doors.as_ref().ok_or_else(|| Error::Forbidden(refused().into()))?;
         let credentials = api::credentials(request)?.ok_or(Error::Unauthorized)?;
         let pass = pass(name, &credentials);
         let repository = self.repository.of_member(name, credentials);
-        if doors.is_open_to(&pass) {
-            return Ok(repository);
+        let answer = match doors.find(&pass) {
+            Some(answer) => answer,
+            None => doors.ask(pass, name, &repository).await,
+        };
+        answer.map(|()| Member { repository, pass })
+    }
+
+    /// Shows somebody out whose credentials the repository no longer takes: it is asked about them again.
+    pub(super) fn leave(&self, pass: &Digest) {
+        if let Some(doors) = &self.doors {
+            doors.answered().remove(pass);
         }
-        // Clients ask for several things at once: one of them asks for admission, and the others find it given.
-        let _turn = doors.asking.turn(&pass.to_hex()).await;
-        if !doors.is_open_to(&pass) {
-            repository.ask_for_admission(name).await?;
-            doors.admit(pass);
+    }
+}
+
+impl Member {
+    /// Reads as one who was let in, and is shown out if the repository has changed its mind.
+    pub(super) async fn read(&self, hex: &Hex, request: &Request<'_>, action: &Action) -> Result<Reply, Error> {
+        let read = self.repository.read(request, action).await;
+        if let Err(Error::Unauthorized) = read {
+            hex.leave(&self.pass);
         }
-        Ok(repository)
+        read
     }
 }
 
@@ -64,9 +95,9 @@ impl Repository {
     /// Asks the repository whether it takes this client's credentials, by what each repository has: a list that it alone
     /// can have signed. A page that says 200 to everybody opens nothing.
     async fn ask_for_admission(&self, name: &RepositoryName) -> Result<(), Error> {
-        let want = self.sources.names()?;
+        let (upstream, url, limit) = self.sources.door()?;
         let what = format!("the private repository {name}");
-        let answer = self.mirror.knock(&want.upstream, &want.url, want.max_bytes).await;
+        let answer = self.mirror.knock(upstream, &url, limit).await;
         let answer = answer.map_err(|error| Error::of_mirror(error, &what))?;
         match answer.status.as_u16() {
             200 => {
@@ -92,34 +123,56 @@ fn pass(name: &RepositoryName, credentials: &Secret) -> Digest {
 
 impl Doors {
     pub fn new(clock: Clock) -> Self {
-        Self { clock, admitted: Mutex::default(), asking: Turns::default() }
+        Self { clock, answered: Mutex::default(), asking: Turns::default() }
     }
 
-    fn is_open_to(&self, pass: &Digest) -> bool {
-        let now = self.clock.now();
-        self.admitted().get(pass).is_some_and(|since| is_believed(*since, now))
-    }
-
-    fn admit(&self, pass: Digest) {
-        let now = self.clock.now();
-        let mut admitted = self.admitted();
-        if admitted.len() >= MOST {
-            admitted.retain(|_, since| is_believed(*since, now));
+    /// Asks a repository about credentials, unless that was done while we waited: clients ask for several things at once,
+    /// and one of them asks for admission.
+    async fn ask(&self, pass: Digest, name: &RepositoryName, repository: &Repository) -> Result<(), Error> {
+        let _turn = self.asking.turn(&pass.to_hex()).await;
+        if let Some(answer) = self.find(&pass) {
+            return answer;
         }
-        if admitted.len() >= MOST {
-            admitted.clear();
-        }
-        admitted.insert(pass, now);
+        let answer = repository.ask_for_admission(name).await;
+        self.note(pass, &answer);
+        answer
     }
 
-    fn admitted(&self) -> MutexGuard<'_, HashMap<Digest, SystemTime>> {
-        self.admitted.lock().unwrap_or_else(PoisonError::into_inner)
+    /// Returns what was said of late.
+    fn find(&self, pass: &Digest) -> Option<Result<(), Error>> {
+        let now = self.clock.now();
+        self.answered().get(pass).filter(|answered| answered.is_believed(now)).map(|answered| answered.answer.clone())
+    }
+
+    /// Remembers what a repository said; that it could not be asked, says nothing of credentials.
+    fn note(&self, pass: Digest, answer: &Result<(), Error>) {
+        if !matches!(answer, Ok(()) | Err(Error::Unauthorized | Error::Forbidden(_) | Error::NotFound { .. })) {
+            return;
+        }
+        let now = self.clock.now();
+        let mut answered = self.answered();
+        if answered.len() >= MOST {
+            answered.retain(|_, answered| answered.is_believed(now));
+        }
+        if answered.len() >= MOST {
+            answered.clear();
+        }
+        answered.insert(pass, Answered { at: now, answer: answer.clone() });
+    }
+
+    fn answered(&self) -> MutexGuard<'_, HashMap<Digest, Answered>> {
+        self.answered.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
-/// A clock that was set back says nothing of how long ago something was.
-fn is_believed(since: SystemTime, now: SystemTime) -> bool {
-    now.duration_since(since).is_ok_and(|age| age < BELIEVED)
+// === impl Answered ===
+
+impl Answered {
+    /// A clock that was set back says nothing of how long ago something was.
+    fn is_believed(&self, now: SystemTime) -> bool {
+        let limit = if self.answer.is_ok() { BELIEVED } else { DISBELIEVED };
+        now.duration_since(self.at).is_ok_and(|age| age < limit)
+    }
 }
 
 #[cfg(test)]
@@ -130,34 +183,57 @@ mod tests {
         pass(&RepositoryName::parse(name).unwrap(), &Secret::new(credentials))
     }
 
+    fn doors() -> (Clock, Doors) {
+        let clock = Clock::stopped_at(SystemTime::UNIX_EPOCH + Duration::from_secs(1_800_000_000));
+        (clock.clone(), Doors::new(clock))
+    }
+
+    fn is_open(doors: &Doors, pass: &Digest) -> bool {
+        matches!(doors.find(pass), Some(Ok(())))
+    }
+
     #[test]
     fn who_was_let_in_is_believed_for_a_minute_and_for_one_repository() {
-        let clock = Clock::stopped_at(SystemTime::UNIX_EPOCH + Duration::from_secs(1_800_000_000));
-        let (doors, member) = (Doors::new(clock.clone()), pass_of("acme", "key"));
-        assert!(!doors.is_open_to(&member));
-        doors.admit(member);
+        let ((clock, doors), member) = (doors(), pass_of("acme", "key"));
+        assert!(doors.find(&member).is_none());
+        doors.note(member, &Ok(()));
         clock.advance(BELIEVED - Duration::from_millis(1));
-        assert!(doors.is_open_to(&member));
+        assert!(is_open(&doors, &member));
         for other in [pass_of("other", "key"), pass_of("acme", "other"), pass_of("acme", "")] {
-            assert!(!doors.is_open_to(&other));
+            assert!(doors.find(&other).is_none());
         }
         clock.advance(Duration::from_millis(1));
-        assert!(!doors.is_open_to(&member));
-        doors.admit(member);
+        assert!(doors.find(&member).is_none());
+        doors.note(member, &Ok(()));
         clock.set(SystemTime::UNIX_EPOCH);
-        assert!(!doors.is_open_to(&member), "the clock was set back");
+        assert!(doors.find(&member).is_none(), "the clock was set back");
+    }
+
+    #[test]
+    fn who_was_turned_away_is_not_asked_about_for_a_few_seconds() {
+        let ((clock, doors), stranger) = (doors(), pass_of("acme", "key"));
+        let absent = Error::not_found("the private repository acme");
+        for refusal in [Error::Unauthorized, Error::Forbidden("no".into()), absent] {
+            doors.note(stranger, &Err(refusal));
+            clock.advance(DISBELIEVED - Duration::from_millis(1));
+            assert!(matches!(doors.find(&stranger), Some(Err(_))));
+            clock.advance(Duration::from_millis(1));
+            assert!(doors.find(&stranger).is_none());
+        }
+        doors.note(stranger, &Err(Error::TimedOut { what: String::new(), cause: None }));
+        assert!(doors.find(&stranger).is_none(), "nobody was asked");
     }
 
     #[test]
     fn no_more_are_remembered_than_there_is_room_for() {
-        let clock = Clock::stopped_at(SystemTime::UNIX_EPOCH + Duration::from_secs(1_800_000_000));
-        let doors = Doors::new(clock.clone());
-        let admit = |count: usize| (0..count).for_each(|number| doors.admit(pass_of("acme", &number.to_string())));
-        admit(MOST);
+        let (clock, doors) = doors();
+        let note =
+            |count: usize| (0..count).for_each(|number| doors.note(pass_of("acme", &number.to_string()), &Ok(())));
+        note(MOST);
         clock.advance(BELIEVED);
-        doors.admit(pass_of("acme", "key"));
-        assert_eq!(doors.admitted().len(), 1, "those that are believed no longer go");
-        admit(2 * MOST);
-        assert!(doors.admitted().len() <= MOST);
+        doors.note(pass_of("acme", "key"), &Ok(()));
+        assert_eq!(doors.answered().len(), 1, "those that are believed no longer go");
+        note(2 * MOST);
+        assert!(doors.answered().len() <= MOST);
     }
 }

@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use super::error::Error;
 use super::proofs;
+use crate::base::http::CacheState;
 use crate::mirror::verify::FIRST_SEEN;
 use crate::mirror::{self, store};
 use crate::registries::rivals;
@@ -17,9 +18,10 @@ impl Error {
         let what = what.to_owned();
         match error {
             Engine::Absent { cache, .. } => Self::NotFound { what, cache },
-            Engine::Refused { status: 401 | 403 | 451 } => {
-                Self::Forbidden(format!("upstream does not allow {what}").into())
-            }
+            Engine::Refused { status: 401 } => Self::Unauthorized,
+            // So storage says that there is no such thing, and so nobody is told that something is missing.
+            Engine::Refused { status: 403 } => Self::NotFound { what, cache: CacheState::Miss },
+            Engine::Refused { status: 451 } => Self::Forbidden(format!("upstream does not allow {what}").into()),
             Engine::Unproven(broken) if broken.kind == FIRST_SEEN => Self::Forbidden(rivals::refusal(&what).into()),
             Engine::Unproven(_) => Self::Unproven { what, cause: Some(Arc::new(error)) },
             Engine::Unreachable { retry_after, .. } => {
@@ -65,7 +67,6 @@ impl From<proofs::Error> for Error {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::base::http::CacheState;
     use crate::mirror::verify::Broken;
 
     #[test]
@@ -74,7 +75,9 @@ mod tests {
         let broken = |kind| Broken { kind, detail: String::new() };
         for (error, status) in [
             (mirror::Error::Absent { cache: CacheState::Hit, for_good: false }, 404),
-            (mirror::Error::Refused { status: 403 }, 403),
+            (mirror::Error::Refused { status: 401 }, 401),
+            (mirror::Error::Refused { status: 403 }, 404),
+            (mirror::Error::Refused { status: 451 }, 403),
             (mirror::Error::Refused { status: 418 }, 502),
             (mirror::Error::Unproven(broken("signature")), 502),
             (mirror::Error::Unproven(broken(FIRST_SEEN)), 403),

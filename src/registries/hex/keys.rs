@@ -62,6 +62,8 @@ pub struct PublicKey {
     /// Big-endian, without leading zeros; so is the exponent.
     modulus: Box<[u8]>,
     exponent: Box<[u8]>,
+    /// Worked out once: every request names the key by it.
+    fingerprint: Fingerprint,
 }
 
 /// What a key is known by before it is there: `SHA256:` and the base64 of its SSH form's hash.
@@ -106,14 +108,9 @@ impl PublicKey {
         key.verify(&RSA_PKCS1_2048_8192_SHA512, message, signature).is_ok()
     }
 
-    /// Returns the key's fingerprint, the hash of its SSH form. Source: RFC 4253 §6.6.
+    /// Returns the key's fingerprint.
     pub fn fingerprint(&self) -> Fingerprint {
-        let mut form = Vec::new();
-        for part in [b"ssh-rsa".to_vec(), mpint(&self.exponent), mpint(&self.modulus)] {
-            form.extend((part.len() as u32).to_be_bytes());
-            form.extend(part);
-        }
-        Fingerprint(Digest::of(&form))
+        self.fingerprint
     }
 
     /// Prints the key in the form that every client takes, whichever it was read from.
@@ -167,7 +164,8 @@ fn parse_pkcs1(bytes: &[u8]) -> der::Result<PublicKey> {
     let (modulus, exponent) =
         reader.sequence(|reader| der::Result::Ok((UintRef::decode(reader)?, UintRef::decode(reader)?)))?;
     reader.finish()?;
-    Ok(PublicKey { modulus: modulus.as_bytes().into(), exponent: exponent.as_bytes().into() })
+    let (modulus, exponent): (Box<[u8]>, Box<[u8]>) = (modulus.as_bytes().into(), exponent.as_bytes().into());
+    Ok(PublicKey { fingerprint: Fingerprint::of(&modulus, &exponent), modulus, exponent })
 }
 
 /// Prints a positive number as SSH does: a leading zero keeps it positive. Source: RFC 4251 §5.
@@ -178,6 +176,23 @@ fn mpint(number: &[u8]) -> Vec<u8> {
 }
 
 // === impl Fingerprint ===
+
+impl Fingerprint {
+    /// Returns the hash of a key's SSH form. Source: RFC 4253 §6.6.
+    fn of(modulus: &[u8], exponent: &[u8]) -> Self {
+        let mut form = Vec::new();
+        for part in [b"ssh-rsa".to_vec(), mpint(exponent), mpint(modulus)] {
+            form.extend((part.len() as u32).to_be_bytes());
+            form.extend(part);
+        }
+        Self(Digest::of(&form))
+    }
+
+    /// Prints the hash as a part of keys: in base64 there may be slashes.
+    pub fn to_hex(self) -> String {
+        self.0.to_hex()
+    }
+}
 
 impl FromStr for Fingerprint {
     type Err = Error;
@@ -204,17 +219,6 @@ impl fmt::Debug for Fingerprint {
 // === impl Pin ===
 
 impl Pin {
-    /// Reads what an operator says: a key in PEM, or a fingerprint.
-    ///
-    /// # Errors
-    /// As [`PublicKey::parse`]; [`Error::NotFingerprint`].
-    pub fn parse(text: &str) -> Result<Self, Error> {
-        match text.trim() {
-            text if text.starts_with(SHA256) => text.parse().map(Self::Fingerprint),
-            text => PublicKey::parse(text.as_bytes()).map(Self::Key),
-        }
-    }
-
     /// Returns the fingerprint of the one key that is believed.
     pub fn fingerprint(&self) -> Fingerprint {
         match self {

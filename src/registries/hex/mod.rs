@@ -10,10 +10,10 @@
 //! | `GET ROOT/tarballs/{name}-{version}.tar` | store, or upstream as it comes | outer checksum of the package's document; the inner one as well |
 //! | `GET ROOT/docs/{name}-{version}.tar.gz` | mirrored | none exists: whole, well-formed, keeps to itself |
 //! | `GET ROOT/public_key` | ourselves | pinned by the operator, or by its fingerprint when it is first fetched |
-//! | `GET installs/{list}`, `.signed` | mirrored, asked for each time | nothing of ours: it is a list, or a signature |
+//! | `GET installs/{list}`, `.signed` | mirrored, asked for each time, both of one moment | nothing of ours: it is a list, or a signature |
 //! | `GET installs/{elixir}/{build}` | mirrored | its SHA-512 in the list |
 //! | `GET registry.ets.gz`, `.signed` | mirrored | the repository's signature, from the file beside it or a header |
-//! | `api/…` | passed through, where the mount has an API | nothing is kept |
+//! | `api/…` | passed through, where the mount has an API; by default what reads, and what gets tokens | nothing is kept |
 //!
 //! What lies below `repos/` is private: it is served where the mount says so, to whom the repository itself lets in
 //! ([`doors`]).
@@ -31,6 +31,7 @@ pub mod error;
 mod fault;
 mod first_seen;
 mod installs;
+mod keyring;
 pub mod keys;
 pub mod name;
 pub mod proofs;
@@ -49,6 +50,8 @@ use std::sync::Arc;
 use self::api::Api;
 use self::doors::Doors;
 use self::error::{Error, Shape, Told};
+use self::installs::Pairs;
+use self::keyring::Keyring;
 use self::keys::{Pin, PublicKey};
 use self::name::RepositoryName;
 use self::routes::{Action, Root};
@@ -56,6 +59,7 @@ use self::sources::Sources;
 use self::wire::Package;
 use super::desk::Desk;
 use super::memo::Memo;
+use super::missed::Missed;
 use super::shelf::Shelf;
 use super::{Opening, Place, Registry, SetUp};
 use crate::base::clock::Clock;
@@ -85,9 +89,12 @@ pub struct Repository {
     mirror: Mirror,
     sources: Sources,
     name: RepositoryName,
-    pin: Pin,
+    keyring: Arc<Keyring>,
     /// By the digests of their proved documents.
     packages: Arc<Memo<Arc<Package>>>,
+    /// Versions that no document has.
+    missed: Arc<Missed>,
+    pairs: Arc<Pairs>,
 }
 
 impl Registry for config::Hex {
@@ -110,18 +117,22 @@ impl Registry for config::Hex {
 
     fn open(&self, opening: Opening<'_>) -> Arc<dyn Handler> {
         let upstream = opening.upstreams.default;
-        let api = opening.mount.passthrough.then(|| Api::of(self, opening.mount, &upstream)).flatten();
+        let api = opening.mount.passthrough.then(|| Api::of(self, &upstream)).flatten();
+        let (sources, clock) = (Sources::new(Shelf::new(opening.mount), upstream), Clock::default());
+        let pin = pin(self).expect("a mount is checked before it is opened");
         let repository = Repository {
             mirror: opening.mirror,
-            sources: Sources::new(Shelf::new(opening.mount), upstream),
+            keyring: Arc::new(Keyring::new(pin, sources.clone())),
+            sources,
             name: RepositoryName::parse(&self.repository).expect("a mount is checked before it is opened"),
-            pin: pin(self).expect("a mount is checked before it is opened"),
             packages: Arc::new(Memo::new(PACKAGES)),
+            missed: Arc::new(Missed::new(clock.clone(), opening.mount.negative_ttl)),
+            pairs: Arc::new(Pairs::new(clock.clone())),
         };
         Arc::new(Hex {
             repository,
             api: api.map(|api| api.at_most(opening.max_request_bytes)),
-            doors: self.private.then(|| Doors::new(Clock::default())),
+            doors: self.private.then(|| Doors::new(clock)),
         })
     }
 }
@@ -167,9 +178,23 @@ impl Hex {
     }
 
     async fn read(&self, request: &Request<'_>, action: &Action) -> Result<Reply, Error> {
-        let Some(Root::Named(name)) = action.root() else { return self.repository.read(request, action).await };
-        let mut reply = self.enter(request, name).await?.read(request, action).await?;
+        let Some(Root::Named(name)) = action.root() else { return self.read_open(request, action).await };
+        let mut reply = self.enter(request, name).await?.read(self, request, action).await?;
         replies::hide(&mut reply, action);
+        Ok(reply)
+    }
+
+    /// Reads the mirrored repository, which clients need no credentials for; what only ours open is for no other cache.
+    async fn read_open(&self, request: &Request<'_>, action: &Action) -> Result<Reply, Error> {
+        let read = self.repository.read(request, action).await;
+        // A client's credentials would be of no use there.
+        let mut reply = read.map_err(|error| match error {
+            Error::Unauthorized => Error::Forbidden("upstream does not take the credentials of this mirror".into()),
+            error => error,
+        })?;
+        if self.repository.sources.is_closed() {
+            replies::keep_private(&mut reply, action);
+        }
         Ok(reply)
     }
 }
@@ -181,8 +206,10 @@ impl Repository {
             mirror: self.mirror.clone(),
             sources: self.sources.of_member(name, credentials),
             name: name.clone(),
-            pin: self.pin.clone(),
+            keyring: Arc::clone(&self.keyring),
             packages: Arc::clone(&self.packages),
+            missed: Arc::clone(&self.missed),
+            pairs: Arc::clone(&self.pairs),
         }
     }
 

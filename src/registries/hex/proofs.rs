@@ -8,8 +8,6 @@
 use std::collections::HashSet;
 
 use ::http::HeaderMap;
-use base64::Engine;
-use base64::engine::general_purpose::STANDARD;
 use bytes::Bytes;
 
 use super::keys::PublicKey;
@@ -223,17 +221,6 @@ pub fn tarball(body: &[u8], inner: &Digest) -> Result<(), Error> {
 /// Finds the signature of `registry.ets.gz` in the headers it came with. Source: contract hex §1.5.
 pub fn find_signature(headers: &HeaderMap) -> Option<&[u8]> {
     SIGNATURE_HEADERS.iter().find_map(|name| Some(headers.get(*name)?.as_bytes()))
-}
-
-/// Proves one of the lists below `installs/` by its signature, in base64, which the key of Elixir's builds makes.
-///
-/// # Errors
-/// [`Error::Signature`].
-///
-/// Source: contract hex §1.4.
-pub fn install_list(key: &PublicKey, list: &[u8], signature: &[u8]) -> Result<(), Error> {
-    let text: String = signature_text(signature).ok_or(Error::Signature)?.split_ascii_whitespace().collect();
-    signed(key, list, &STANDARD.decode(text).map_err(|_| Error::Signature)?)
 }
 
 #[cfg(test)]

@@ -4,6 +4,7 @@ use http::header::{ACCEPT_RANGES, AGE, AUTHORIZATION, CACHE_CONTROL, CONTENT_TYP
 use http::{HeaderValue, StatusCode};
 
 use super::routes::Action;
+use super::wire::Install;
 use crate::base::http::Reply;
 use crate::mirror::Found;
 
@@ -18,6 +19,7 @@ pub const NO_TIME: HeaderValue = HeaderValue::from_static("no-cache");
 
 const PRIVATE_HOUR: HeaderValue = HeaderValue::from_static("private, max-age=3600");
 const PRIVATE_DAY: HeaderValue = HeaderValue::from_static("private, max-age=86400");
+const PRIVATE_NO_TIME: HeaderValue = HeaderValue::from_static("private, no-cache");
 
 const BYTES: HeaderValue = HeaderValue::from_static("bytes");
 
@@ -41,12 +43,18 @@ pub fn reply(found: Found, content_type: HeaderValue, cache_control: HeaderValue
     reply
 }
 
-/// Says that an answer is for this client alone.
-pub fn hide(reply: &mut Reply, action: &Action) {
+/// Says that an answer is for its client's own cache alone.
+pub fn keep_private(reply: &mut Reply, action: &Action) {
     let keeping = match action {
-        Action::Tarball { .. } | Action::Docs { .. } => PRIVATE_DAY,
+        Action::Tarball { .. } | Action::Docs { .. } | Action::Install(Install::Archive(_)) => PRIVATE_DAY,
+        Action::Install(Install::List(_) | Install::Signature(_)) => PRIVATE_NO_TIME,
         _ => PRIVATE_HOUR,
     };
     reply.set(CACHE_CONTROL, keeping);
+}
+
+/// Says that an answer is for who has these credentials.
+pub fn hide(reply: &mut Reply, action: &Action) {
+    keep_private(reply, action);
     reply.set(VARY, HeaderValue::from_name(AUTHORIZATION));
 }

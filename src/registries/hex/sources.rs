@@ -1,5 +1,6 @@
 //! Where each thing comes from: its place at the upstream, and the resource with its proofs.
 
+use std::fmt::Display;
 use std::sync::Arc;
 
 use http::header::ACCEPT_ENCODING;
@@ -12,17 +13,27 @@ use super::name::{PackageName, RepositoryName, Version};
 use super::proofs::{Checksums, SIGNATURE_HEADERS, Trusted};
 use super::routes::{Action, Root};
 use super::vouch::{self, Document};
-use super::wire::{Archive, Install};
-use crate::base::digest::Digest;
+use super::wire::{Archive, Install, List, MAX_LISTING, MAX_RESOURCE};
+use crate::base::digest::{Digest, Promise};
 use crate::base::secret::Secret;
-use crate::mirror::resource::{Release, Resource, Upstream};
+use crate::mirror::resource::{Redirects, Release, Resource, Upstream};
 use crate::mirror::verify::Proof;
 use crate::registries::shelf::Shelf;
 
 /// Documents are compressed files already, which nobody is to compress again on the way. Source: contract hex §1.2.
 const IDENTITY: HeaderValue = HeaderValue::from_static("identity");
 
+/// Longest tarball, and documentation, in bytes: what the public server takes at most. Source: contract hex §3.3.
+const MAX_TARBALL: u64 = 20 << 20;
+/// Longest build of Hex or rebar3, in bytes; they have less than 2 MiB.
+const MAX_BUILD: u64 = 32 << 20;
+/// Longest list of builds, in bytes; the longest has a few hundred KiB.
+const MAX_LIST: u64 = 4 << 20;
+/// Longest key and signature, in bytes.
+const MAX_SMALL: u64 = 64 << 10;
+
 /// Names every resource of one mount.
+#[derive(Clone)]
 pub struct Sources {
     upstream: Arc<Upstream>,
     shelf: Arc<Shelf>,
@@ -62,32 +73,35 @@ impl Sources {
         Action::Package { root: self.root.clone(), name: name.clone() }
     }
 
-    /// The names of all packages, which each repository has; without proofs.
-    pub fn names(&self) -> Result<Resource, Error> {
-        let action = Action::Names { root: self.root.clone() };
-        let key = self.shelf.key(&self.upstream, &["/knock/", &action.path()]);
-        Ok(self.shelf.document(&self.upstream, key, self.url(&action.path())?))
+    /// Whom to ask for the names of all packages, which each repository has, where, and how long they may be, in bytes.
+    pub fn door(&self) -> Result<(&Upstream, url::Url, u64), Error> {
+        let url = self.url(&Action::Names { root: self.root.clone() }.path())?;
+        Ok((&self.upstream, url, self.shelf.max_document_bytes.min(MAX_LISTING)))
+    }
+
+    /// Whether the operator's own credentials open the upstream: then what it gives is not for everybody's caches.
+    pub fn is_closed(&self) -> bool {
+        self.upstream.authorization.is_some()
     }
 
     /// A signed document. One that another key proved is another resource. Source: contract hex §2.4.
     pub fn signed(&self, trusted: &Arc<Trusted>, action: &Action) -> Result<Arc<Resource>, Error> {
-        let (document, package) = match action {
-            Action::Names { .. } => (Document::Names, String::new()),
-            Action::Versions { .. } => (Document::Versions, String::new()),
-            Action::Package { name, .. } => (Document::Package(name.clone()), name.to_string()),
-            Action::Policy { name, .. } => (Document::Policy(name.clone()), name.to_string()),
+        let (document, package, longest) = match action {
+            Action::Names { .. } => (Document::Names, String::new(), MAX_LISTING),
+            Action::Versions { .. } => (Document::Versions, String::new(), MAX_LISTING),
+            Action::Package { name, .. } => (Document::Package(name.clone()), self.package_of(name), MAX_RESOURCE),
+            Action::Policy { name, .. } => (Document::Policy(name.clone()), self.package_of(name), MAX_RESOURCE),
             _ => return Err(Error::internal("no signed document")),
         };
-        let signer = signer(&trusted.repository, &Pin::Key(trusted.key.clone()));
-        let key = self.shelf.key(&self.upstream, &["/signed/", &signer, "/", &action.path()]);
+        let key = self.shelf.key(&self.upstream, &["/signed/", &signer(trusted), "/", &action.path()]);
         let chronicle = match action {
             Action::Package { root: Root::Main, name } => {
                 Some(Arc::new(Releases::of(&self.shelf.mount, name, trusted)) as Arc<_>)
             }
             _ => None,
         };
-        let resource = self.document(key, action, package, vouch::document(trusted, document))?;
-        Ok(Arc::new(Resource { chronicle, ..resource }))
+        let resource = self.document(key, action, vouch::document(trusted, document))?.at_most(longest);
+        Ok(Arc::new(Resource { package, chronicle, ..resource }))
     }
 
     /// A tarball that a proved document promises. Other bytes under another checksum are another resource.
@@ -97,76 +111,96 @@ impl Sources {
         let action = Action::Tarball { root: self.root.clone(), name: name.clone(), version: version.clone() };
         let sum = promised.checksums.outer.to_hex();
         let key = self.shelf.key(&self.upstream, &["/tarball/", &sum, "/", &action.path()]);
+        let artifact = self.shelf.artifact(&self.upstream, key, self.url(&action.path())?).at_most(MAX_TARBALL);
         Ok(Arc::new(Resource {
-            package: name.to_string(),
+            package: self.package_of(name),
+            is_private: self.is_private(),
             etag: HeaderValue::try_from(format!("\"{sum}\"")).ok(),
             proofs: vouch::tarball(&promised.checksums),
             // What is private may always be replaced. Source: contract hex §3.5.
-            release: (self.root == Root::Main).then(|| Release {
+            release: (!self.is_private()).then(|| Release {
                 name: Releases::name(&self.shelf.mount, name, version),
                 testimony: None,
                 document: promised.document.clone(),
                 is_provisional: promised.may_change,
             }),
-            ..self.shelf.artifact(&self.upstream, key, self.url(&action.path())?)
+            ..artifact
         }))
     }
 
-    /// A package's documentation, which nothing vouches for.
+    /// A package's documentation, which nothing vouches for but where it comes from: the upstream itself. Source: contract
+    /// hex §2.4.
     pub fn docs(&self, name: &PackageName, version: &Version) -> Result<Arc<Resource>, Error> {
         let action = Action::Docs { root: self.root.clone(), name: name.clone(), version: version.clone() };
         let key = self.shelf.key(&self.upstream, &["/docs/", &action.path()]);
-        self.document(key, &action, name.to_string(), vouch::docs()).map(Arc::new)
+        let document = self.document(key, &action, vouch::docs())?.at_most(MAX_TARBALL);
+        Ok(Arc::new(Resource { package: self.package_of(name), redirects: Redirects::FollowAtHome, ..document }))
     }
 
-    /// The repository's key, which is believed only if it is the pinned one. Source: contract hex §2.1.
-    pub fn public_key(&self, repository: &RepositoryName, pin: &Pin) -> Result<Arc<Resource>, Error> {
-        let action = Action::PublicKey { root: self.root.clone() };
-        let key = self.shelf.key(&self.upstream, &["/public_key/", &signer(repository, pin)]);
-        self.document(key, &action, String::new(), vouch::public_key(pin.clone())).map(Arc::new)
+    /// The repository's key, which is believed only if it is the pinned one: what has that fingerprint never changes.
+    ///
+    /// Source: contract hex §2.1.
+    pub fn public_key(&self, pin: &Pin) -> Result<Arc<Resource>, Error> {
+        let path = Action::PublicKey { root: self.root.clone() }.path();
+        let key = self.shelf.key(&self.upstream, &["/public_key/", &pin.fingerprint().to_hex()]);
+        let artifact = self.shelf.artifact(&self.upstream, key, self.url(&path)?).at_most(MAX_SMALL);
+        Ok(Arc::new(Resource { proofs: vouch::public_key(pin.clone()), ..artifact }))
     }
 
-    /// A list of builds, or its signature. Source: contract hex §1.4.
-    pub fn install_list(&self, install: &Install) -> Result<Arc<Resource>, Error> {
-        let action = Action::Install(install.clone());
-        let proofs = match install {
-            Install::List(_) => vouch::build_list(),
-            Install::Signature(_) => vouch::signature(),
-            Install::Archive(_) => return Err(Error::internal("no list of builds")),
-        };
+    /// A list of builds. Source: contract hex §1.4.
+    pub fn build_list(&self, list: List) -> Result<Arc<Resource>, Error> {
+        let action = Action::Install(Install::List(list));
         let key = self.shelf.key(&self.upstream, &["/installs/", &action.path()]);
-        self.document(key, &action, String::new(), proofs).map(Arc::new)
+        Ok(Arc::new(self.document(key, &action, vouch::build_list())?.at_most(MAX_LIST)))
+    }
+
+    /// The signature of one state of a list: that of another state is another resource. Source: contract hex §1.4.
+    pub fn list_signature(&self, list: List, state: &Digest) -> Result<Arc<Resource>, Error> {
+        let action = Action::Install(Install::Signature(list));
+        let key = self.shelf.key(&self.upstream, &["/installs/", &action.path(), "/", &state.to_hex()]);
+        Ok(Arc::new(self.document(key, &action, vouch::signature())?.at_most(MAX_SMALL)))
     }
 
     /// A build that its list has, with what the list says of it. Source: contract hex §1.4.
-    pub fn archive(&self, archive: &Archive, proofs: Vec<Proof>) -> Result<Arc<Resource>, Error> {
+    pub fn archive(&self, archive: &Archive, promise: Promise) -> Result<Arc<Resource>, Error> {
         let path = Action::Install(Install::Archive(archive.clone())).path();
-        let sum = Digest::of(format!("{proofs:?}").as_bytes()).to_hex();
+        let sum = promise.to_hex();
         let key = self.shelf.key(&self.upstream, &["/build/", &sum, "/", &path]);
         let etag = HeaderValue::try_from(format!("\"{sum}\"")).ok();
-        Ok(Arc::new(Resource { etag, proofs, ..self.shelf.artifact(&self.upstream, key, self.url(&path)?) }))
+        let artifact = self.shelf.artifact(&self.upstream, key, self.url(&path)?).at_most(MAX_BUILD);
+        Ok(Arc::new(Resource { etag, proofs: vouch::archive(promise), ..artifact }))
     }
 
     /// The old registry, with the signature that came as a file, if one did; one in a header is kept beside it.
     ///
     /// Source: contract hex §1.5.
     pub fn table(&self, trusted: &Arc<Trusted>, signature: Option<Vec<u8>>) -> Result<Arc<Resource>, Error> {
-        let signer = signer(&trusted.repository, &Pin::Key(trusted.key.clone()));
-        let key = self.shelf.key(&self.upstream, &["/table/", &signer]);
-        let proofs = vouch::registry_v1(trusted, signature);
-        let document = self.document(key, &Action::RegistryV1, String::new(), proofs)?;
+        let key = self.shelf.key(&self.upstream, &["/table/", &signer(trusted)]);
+        let document = self.document(key, &Action::RegistryV1, vouch::registry_v1(trusted, signature))?;
         Ok(Arc::new(Resource { keeps: SIGNATURE_HEADERS, ..document }))
     }
 
     pub fn table_signature(&self) -> Result<Arc<Resource>, Error> {
         let key = self.shelf.key(&self.upstream, &["/table_signature"]);
-        self.document(key, &Action::RegistryV1Signature, String::new(), vouch::signature()).map(Arc::new)
+        Ok(Arc::new(self.document(key, &Action::RegistryV1Signature, vouch::signature())?.at_most(MAX_SMALL)))
     }
 
-    fn document(&self, key: String, action: &Action, package: String, proofs: Vec<Proof>) -> Result<Resource, Error> {
+    fn document(&self, key: String, action: &Action, proofs: Vec<Proof>) -> Result<Resource, Error> {
         let document = self.shelf.document(&self.upstream, key, self.url(&action.path())?);
         let headers = HeaderMap::from_iter([(ACCEPT_ENCODING, IDENTITY)]);
-        Ok(Resource { package, headers, proofs, ..document })
+        Ok(Resource { headers, proofs, is_private: self.is_private(), ..document })
+    }
+
+    fn is_private(&self) -> bool {
+        self.root != Root::Main
+    }
+
+    /// Says what of, for purging: in a repository beside this one, a name may mean something else.
+    fn package_of(&self, name: &dyn Display) -> String {
+        match &self.root {
+            Root::Main => name.to_string(),
+            Root::Named(repository) => format!("{repository}/{name}"),
+        }
     }
 
     fn url(&self, path: &str) -> Result<url::Url, Error> {
@@ -175,8 +209,8 @@ impl Sources {
 }
 
 /// Names in keys who vouches for a document: the key's fingerprint and the repository.
-fn signer(repository: &RepositoryName, pin: &Pin) -> String {
-    format!("{}/{repository}", Digest::of(pin.fingerprint().to_string().as_bytes()).to_hex())
+fn signer(trusted: &Trusted) -> String {
+    format!("{}/{}", trusted.key.fingerprint().to_hex(), trusted.repository)
 }
 
 #[cfg(test)]
@@ -216,7 +250,6 @@ mod tests {
         let strangers = Signer::stranger().trusted_for("hexpm");
         let others = Signer::repository().trusted_for("acme");
         let package = Action::Package { root: Root::Main, name: name.clone() };
-        let list = |path: &[&str]| Install::parse(path).unwrap();
         let mut keys = HashSet::new();
         for mount in ["hex", "hex-2"] {
             let sources = sources(mount);
@@ -227,9 +260,10 @@ mod tests {
                 (sources.signed(&others, &package), "packages/jason"),
                 (sources.tarball(&name, &version, &promised(false)), "tarballs/jason-1.0.0.tar"),
                 (sources.docs(&name, &version), "docs/jason-1.0.0.tar.gz"),
-                (sources.public_key(&trusted.repository, &Pin::Key(trusted.key.clone())), "public_key"),
-                (sources.install_list(&list(&["hex-1.x.csv"])), "installs/hex-1.x.csv"),
-                (sources.install_list(&list(&["hex-1.x.csv.signed"])), "installs/hex-1.x.csv.signed"),
+                (sources.public_key(&Pin::Key(trusted.key.clone())), "public_key"),
+                (sources.build_list(List::Hex1), "installs/hex-1.x.csv"),
+                (sources.list_signature(List::Hex1, &Digest::of(b"one")), "installs/hex-1.x.csv.signed"),
+                (sources.list_signature(List::Hex1, &Digest::of(b"other")), "installs/hex-1.x.csv.signed"),
                 (sources.table(&trusted, None), "registry.ets.gz"),
                 (sources.table_signature(), "registry.ets.gz.signed"),
             ] {
@@ -238,6 +272,41 @@ mod tests {
                 assert!(keys.insert(want.key.clone()), "one key for two: {}", want.key);
                 assert!(!want.proofs.is_empty(), "{path}");
             }
+        }
+    }
+
+    #[test]
+    fn what_lies_beside_the_mirrored_repository_is_private_and_has_names_of_its_own() {
+        let (main, (name, version)) = (sources("hex"), jason());
+        let member = main.of_member(&RepositoryName::parse("acme").unwrap(), Secret::new("key"));
+        let trusted = Signer::repository().trusted_for("acme");
+        for (sources, package, is_private) in [(&main, "jason", false), (&member, "acme/jason", true)] {
+            let wants = [
+                sources.signed(&trusted, &sources.package(&name)),
+                sources.tarball(&name, &version, &promised(false)),
+                sources.docs(&name, &version),
+            ];
+            for want in wants.map(Result::unwrap) {
+                assert_eq!((want.package.as_str(), want.is_private), (package, is_private), "{}", want.url);
+            }
+            let names = sources.signed(&trusted, &Action::Names { root: sources.root.clone() }).unwrap();
+            assert_eq!(names.is_private, is_private);
+        }
+    }
+
+    #[test]
+    fn everything_is_as_long_as_its_kind_may_be() {
+        let (sources, (name, version), trusted) = (sources("hex"), jason(), Signer::repository().trusted_for("hexpm"));
+        for (want, longest) in [
+            (sources.tarball(&name, &version, &promised(false)), 20 << 20),
+            (sources.docs(&name, &version), 20 << 20),
+            (sources.signed(&trusted, &sources.package(&name)), 32 << 20),
+            (sources.build_list(List::Hex), 4 << 20),
+            (sources.public_key(&Pin::Key(trusted.key.clone())), 64 << 10),
+            (sources.table_signature(), 64 << 10),
+        ] {
+            let want = want.unwrap();
+            assert_eq!(want.max_bytes, longest, "{}", want.url);
         }
     }
 

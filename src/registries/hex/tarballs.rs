@@ -26,7 +26,7 @@ const FIRST_DAY: Duration = Duration::from_secs(86_400);
 struct Described {
     package: Arc<Package>,
     /// The key and the digest that the document is kept under.
-    place: Option<(Arc<str>, Digest)>,
+    place: (Arc<str>, Digest),
     cache: CacheState,
     /// When upstream last vouched for the document.
     vouched_at: SystemTime,
@@ -64,8 +64,17 @@ impl Repository {
         if let Some(promised) = document.promised(version) {
             return Ok(promised);
         }
+        let (key, what) = (document.key(), format!("{name} {version}"));
+        if self.missed.is_known(&key, version.as_str()) {
+            return Err(document.missing(what));
+        }
         let newer = self.described(name, &newest(demand)).await?;
-        newer.promised(version).ok_or_else(|| newer.missing(format!("{name} {version}")))
+        newer.promised(version).ok_or_else(|| {
+            if newer.cache != CacheState::Stale {
+                self.missed.note(&key, version.as_str());
+            }
+            newer.missing(what)
+        })
     }
 
     async fn described(&self, name: &PackageName, demand: &Demand) -> Result<Described, Error> {
@@ -75,7 +84,7 @@ impl Repository {
         let entry = found.entry.as_ref().ok_or_else(|| Error::internal("a document that is not kept"))?;
         let (cache, vouched_at) = (found.cache, entry.validated_at);
         let digest = entry.digest.ok_or_else(|| Error::internal("a document without its digest"))?;
-        let place = Some((Arc::clone(&entry.key), digest));
+        let place = (Arc::clone(&entry.key), digest);
         let package = match self.packages.find(&digest) {
             Some(package) => package,
             None => self.read_package(found.body, digest, (&trusted, name)).await?,
@@ -108,10 +117,15 @@ impl Repository {
 // === impl Described ===
 
 impl Described {
+    /// Returns the key that the document is kept under.
+    fn key(&self) -> Arc<str> {
+        Arc::clone(&self.place.0)
+    }
+
     fn promised(&self, version: &Version) -> Option<Promised> {
         let checksums = Checksums::find(&self.package, version)?;
         let may_change = may_change(&self.package, version, self.vouched_at);
-        Some(Promised { checksums, may_change, document: self.place.clone() })
+        Some(Promised { checksums, may_change, document: Some(self.place.clone()) })
     }
 
     /// Tells that the document does not have what was asked for; one that is stale cannot tell.

@@ -6,7 +6,8 @@ use std::sync::Arc;
 use super::keys::{Pin, PublicKey};
 use super::name::{PackageName, PolicyName};
 use super::proofs::{self, Checksums, Trusted};
-use super::wire::{self, Archive};
+use super::wire;
+use crate::base::digest::Promise;
 use crate::mirror::verify::{Content, Evidence, Proof};
 
 /// How the index says that a signature was proved; the key's fingerprint follows.
@@ -114,20 +115,9 @@ pub fn build_list() -> Vec<Proof> {
     check("well-formed", |body| told(wire::check_list(body), "well-formed".to_owned()))
 }
 
-/// Returns the proofs of a list of builds, where the key of Elixir's builds is known. Source: contract hex §1.4.
-pub fn install_list(key: PublicKey, signature: Vec<u8>) -> Vec<Proof> {
-    check("signature", move |body| told(proofs::install_list(&key, body, &signature), signed_by(&key)))
-}
-
-/// Returns the proofs of a build, by the list that has it; `None` when the list does not have it.
-///
-/// # Errors
-/// [`wire::Error::NoList`].
-///
-/// Source: contract hex §1.4.
-pub fn archive(list: &[u8], archive: &Archive) -> Result<Option<Vec<Proof>>, wire::Error> {
-    let promise = wire::find_sum(list, archive)?;
-    Ok(promise.map(|promise| vec![Proof::Digest(promise.into())]))
+/// Returns the proofs of a build that its list promises. Source: contract hex §1.4.
+pub fn archive(promise: Promise) -> Vec<Proof> {
+    vec![Proof::Digest(promise.into())]
 }
 
 fn check(kind: &'static str, hold: impl Fn(&[u8]) -> Result<String, String> + Send + Sync + 'static) -> Vec<Proof> {
@@ -226,8 +216,6 @@ mod tests {
         let pin = Pin::Fingerprint(signer.public_key().fingerprint());
         assert!(run(&public_key(pin.clone()), signer.public_key().to_pem().as_bytes()).is_ok());
         assert_eq!(run(&public_key(pin), stranger.public_key().to_pem().as_bytes()), Err("key"));
-
-        assert_eq!(run(&install_list(signer.public_key(), signature), &body), Err("signature"), "not in base64");
     }
 
     #[test]
@@ -256,10 +244,11 @@ mod tests {
         let sum = "cf83e1357eefb8bdf1542850d66d8007d620e4050b5715dc83f4a921d36ce9ce\
                    47d0d13c5d85f2b0ff8318d2877eec2f63b931bd47417a81a538327af927da3e";
         let list = format!("2.0.6,{sum},1.14.0\n");
-        let proofs = archive(list.as_bytes(), &build).unwrap().unwrap();
+        let sum_of = |list: &str| wire::find_sum(list.as_bytes(), &build);
+        let proofs = archive(sum_of(&list).unwrap().unwrap());
         assert_eq!(run(&proofs, b"").unwrap(), ["digest"]);
         assert_eq!(run(&proofs, b"x"), Err("digest"));
-        assert!(archive(b"", &build).unwrap().is_none());
-        assert!(archive(b"2.0.6,zz,1.14.0", &build).is_err());
+        assert!(sum_of("").unwrap().is_none());
+        assert!(sum_of("2.0.6,zz,1.14.0").is_err());
     }
 }

@@ -40,6 +40,8 @@ pub enum Error {
     Gzip(#[source] io::Error),
     #[error("it is longer than {limit} bytes")]
     TooLong { limit: u64 },
+    #[error("the header of its compressed form holds more than it must")]
+    Flags,
     #[error("something follows the compressed stream")]
     Trailing,
     #[error("it is no protobuf message of this kind")]
@@ -64,9 +66,10 @@ pub enum Error {
 /// A payload that is not there would be counted as an empty one, whose length something else could make up.
 ///
 /// # Errors
-/// [`Error::Gzip`], [`Error::TooLong`], [`Error::Trailing`], [`Error::Protobuf`], [`Error::Surplus`],
+/// [`Error::Flags`], [`Error::Gzip`], [`Error::TooLong`], [`Error::Trailing`], [`Error::Protobuf`], [`Error::Surplus`],
 /// [`Error::NoPayload`].
 pub fn parse_signed(body: &[u8], limit: u64) -> Result<Signed, Error> {
+    gzip::check_header(body)?;
     let plain = gunzip(body, limit)?;
     let length = plain.len();
     let signed: Signed = parse_message(plain.into())?;

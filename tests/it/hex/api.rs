@@ -151,3 +151,24 @@ async fn an_api_that_is_gone_is_told_in_the_clients_format() {
         assert!(answer.header("content-type").is_some_and(|kind| kind.starts_with(accept)), "{}", answer.summary());
     }
 }
+
+/// mix exchanges its key for a token before it reads anything of an organization. Source: contract hex §1.3, §7.5.
+#[tokio::test]
+async fn tokens_are_had_where_nothing_may_be_changed() {
+    let (api, world) = start("").await;
+    for path in ["/api/oauth/token", "/api/oauth/device_authorization", "/api/oauth/revoke"] {
+        api.put(path, Resource::new("application/json", "{}"));
+        let form = "grant_type=client_credentials&client_secret=of-the-client";
+        let answer = world.heliostat.ask(&Ask::post(&format!("/hex{path}"), form)).await;
+        assert!(answer.is(b"{}"), "{path}: {}", answer.summary());
+        assert_eq!(api.seen(path)[0].body, form.as_bytes());
+        assert_eq!(world.heliostat.ask(&Ask::post(&format!("/hex{path}"), vec![b'a'; 65_537])).await.status, 413);
+    }
+    for path in ["/api/keys", "/api/oauth/token/more", "/api/oauth", "/api/publish"] {
+        assert_eq!(world.heliostat.ask(&Ask::post(&format!("/hex{path}"), "{}")).await.status, 405, "{path}");
+        assert_eq!(api.count(path), 0);
+    }
+    let (api, world) = start("passthrough = false\n").await;
+    assert_eq!(world.heliostat.ask(&Ask::post("/hex/api/oauth/token", "{}")).await.status, 404);
+    assert!(api.all_seen().is_empty());
+}

@@ -2,6 +2,7 @@
 
 mod api;
 mod documents;
+mod elsewhere;
 mod mix;
 mod others;
 mod private;

@@ -1,9 +1,11 @@
 //! Keys, documentation, builds, the old registry.
 
+use std::time::{Duration, Instant};
+
 use super::{World, assert_refused};
 use crate::support::fault::Fault;
 use crate::support::heliostat::Heliostat;
-use crate::support::hex::{FakeHex, Key};
+use crate::support::hex::{FakeHex, Key, PinnedKey};
 use crate::support::http::Ask;
 use crate::support::random::hex;
 use crate::support::resource::{Resource, gzip};
@@ -33,6 +35,71 @@ async fn a_key_that_is_known_by_its_fingerprint_is_asked_for_and_no_other_is_tak
                 assert_refused(&answer, 502);
             }
         }
+    }
+}
+
+#[tokio::test]
+async fn a_key_that_was_admitted_is_not_needed_again() {
+    let fake = FakeHex::start_as("acme", Key::repository());
+    let first = fake.publish_plain("first");
+    let lines =
+        format!("repository = \"acme\"\nfingerprint = \"{}\"\nmax_ttl = \"0s\"\n", Key::repository().fingerprint());
+    let mut heliostat = Heliostat::builder().dialect("hex", &fake.upstream.url(), &lines, "").start().await;
+    let document = fake.package_document(&first);
+    assert!(heliostat.get("/hex/packages/first").await.is(&document));
+    for status in [404, 403] {
+        fake.upstream.put("/public_key", Resource::new("text/plain", "gone").status(status));
+        assert!(heliostat.get("/hex/packages/first").await.is(&document), "{status}");
+        heliostat.restart().await;
+        assert!(heliostat.get("/hex/packages/first").await.is(&document), "{status}, after a restart");
+    }
+    assert_eq!(fake.upstream.count("/public_key"), 1, "what has a fingerprint never changes");
+}
+
+#[tokio::test]
+async fn a_list_of_builds_and_its_signature_are_of_one_moment() {
+    const LIST: &str = "/installs/hex-1.x.csv";
+    const SIGNATURE: &str = "/installs/hex-1.x.csv.signed";
+    let world = World::start("").await;
+    world.fake.publish_build("2.0.6", "1.14.0", b"a build");
+    let theirs = |path: &str| world.fake.upstream.resource(path).expect("what was published").body;
+    let first = (theirs(LIST), theirs(SIGNATURE));
+    assert!(world.get(LIST).await.is(&first.0) && world.get(SIGNATURE).await.is(&first.1));
+    world.fake.publish_build("2.0.7", "1.14.0", b"another build");
+    let second = (theirs(LIST), theirs(SIGNATURE));
+    world.fake.upstream.fail(SIGNATURE, Fault::Status(503));
+    // Who was just told is not asked again within a second.
+    let (start, before) = (Instant::now(), world.fake.upstream.count(LIST));
+    while world.fake.upstream.count(LIST) == before {
+        assert!(start.elapsed() < Duration::from_secs(10), "the list is not asked for");
+        tokio::time::sleep(Duration::from_millis(100)).await;
+        let answer = world.get(LIST).await;
+        assert!(answer.is(&first.0), "{}", answer.summary());
+    }
+    assert!(world.get(LIST).await.is(&first.0) && world.get(SIGNATURE).await.is(&first.1));
+    world.fake.upstream.heal(SIGNATURE);
+    while !world.get(LIST).await.is(&second.0) {
+        assert!(start.elapsed() < Duration::from_secs(30), "the new pair is not served");
+        tokio::time::sleep(Duration::from_millis(100)).await;
+    }
+    assert!(world.get(SIGNATURE).await.is(&second.1));
+}
+
+#[tokio::test]
+async fn what_an_operators_key_opens_is_for_no_other_cache() {
+    let fake = FakeHex::start();
+    let (package, key) = (fake.publish_plain("closed"), PinnedKey::of(fake.key()));
+    let more = "authorization = \"0123456789abcdef\"\n";
+    let heliostat = Heliostat::builder().dialect("hex", &fake.upstream.url(), &key.line(), more).start().await;
+    for (path, expected) in [
+        (package.tarball_path("1.0.0"), "private, max-age=86400"),
+        ("/packages/closed".to_owned(), "private, max-age=3600"),
+        ("/installs/hex-1.x.csv".to_owned(), "private, no-cache"),
+    ] {
+        let answer = heliostat.get(&format!("/hex{path}")).await;
+        assert_eq!((answer.status, answer.header("cache-control")), (200, Some(expected)), "{path}");
+        let seen = fake.upstream.seen(&path);
+        assert!(seen.iter().all(|seen| seen.headers.get("authorization") == Some("0123456789abcdef")), "{path}");
     }
 }
 

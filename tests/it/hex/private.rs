@@ -3,8 +3,12 @@
 use super::{World, assert_refused};
 use crate::support::fault::Fault;
 use crate::support::hex::Package;
+use crate::support::resource::Resource;
 
 const SECRET: &str = "0123456789abcdef0123456789abcdef";
+
+/// Somebody else's key.
+const STRANGER: &str = "fedcba9876543210fedcba9876543210";
 
 /// Starts a mirror of an organization with one package.
 async fn start() -> (World, Package) {
@@ -39,15 +43,16 @@ async fn members_are_served_and_strangers_are_not_though_all_of_it_is_kept() {
     let upstream = &world.fake.upstream;
     assert_eq!(upstream.count("/repos/acme/tarballs/vault-0.1.0.tar"), 1);
     let knocks = || upstream.count("/repos/acme/names");
+    let before = knocks();
     for path in ["/repos/acme/tarballs/vault-0.1.0.tar", "/repos/acme/packages/vault", "/repos/acme/names"] {
-        let before = knocks();
+        let without = knocks();
         assert_refused(&world.get(path).await, 401);
-        assert_eq!(knocks(), before, "{path}: asked without credentials");
-        for round in 1..=2 {
-            assert_refused(&world.get_as("fedcba9876543210fedcba9876543210", path).await, 401);
-            assert_eq!(knocks(), before + round, "{path}: a refusal was remembered");
+        assert_eq!(knocks(), without, "{path}: asked without credentials");
+        for _ in 0..2 {
+            assert_refused(&world.get_as(STRANGER, path).await, 401);
         }
     }
+    assert!((1..=2).contains(&(knocks() - before)), "a refusal is remembered for a while");
     for path in ["/packages/vault", "/tarballs/vault-0.1.0.tar", "/repos/other/packages/vault"] {
         assert_refused(&world.get_as(SECRET, path).await, 404);
     }
@@ -96,5 +101,46 @@ async fn a_page_that_says_yes_to_everybody_opens_nothing() {
     let path = "/repos/acme/tarballs/vault-0.1.0.tar";
     assert!(world.get_as(SECRET, path).await.is(&package.release("0.1.0").tarball));
     world.fake.upstream.fail("/repos/acme/names", Fault::Html);
-    assert_refused(&world.get_as("fedcba9876543210fedcba9876543210", path).await, 502);
+    assert_refused(&world.get_as(STRANGER, path).await, 502);
+}
+
+#[tokio::test]
+async fn what_is_private_is_named_in_no_list_of_incidents() {
+    let (world, _) = start().await;
+    assert_eq!(world.get_as(SECRET, "/repos/acme/packages/vault").await.status, 200);
+    let wrong = Package::with_versions("unnamed", &["0.1.0"]);
+    world.fake.put_privately(
+        "acme",
+        "tarballs/vault-0.1.0.tar",
+        Resource::artifact(wrong.release("0.1.0").tarball.clone()),
+    );
+    world.fake.put_privately("acme", "packages/hidden", Resource::new("text/html", "<html>"));
+    for path in ["/repos/acme/tarballs/vault-0.1.0.tar", "/repos/acme/packages/hidden"] {
+        assert_refused(&world.get_as(SECRET, path).await, 502);
+    }
+    assert!(world.heliostat.incidents(None).await.is_empty());
+    assert!(world.heliostat.metric("heliostat_proofs_failed_total", &[("kind", "signature")]).await >= 1.0);
+}
+
+#[tokio::test]
+async fn who_is_no_longer_a_member_is_asked_about_again() {
+    let (world, _) = start().await;
+    assert_eq!(world.get_as(SECRET, "/repos/acme/packages/vault").await.status, 200);
+    let refusal = Resource::new("text/plain", "not authorized").status(401);
+    world.fake.put_privately("acme", "versions", refusal.clone());
+    world.fake.put_privately("acme", "names", refusal);
+    assert_refused(&world.get_as(SECRET, "/repos/acme/versions").await, 401);
+    assert_refused(&world.get_as(SECRET, "/repos/acme/packages/vault").await, 401);
+    assert_eq!(world.fake.upstream.count("/repos/acme/names"), 2);
+}
+
+#[tokio::test]
+async fn a_strangers_knocks_keep_nobody_from_the_repository() {
+    let (world, _) = start().await;
+    world.fake.upstream.fail("/repos/acme/names", Fault::TooManyRequests { retry_after: 60 });
+    for stranger in 0..12 {
+        assert_refused(&world.get_as(&format!("{stranger:032}"), "/repos/acme/names").await, 503);
+    }
+    world.fake.publish_plain("unharmed");
+    assert_eq!(world.get("/packages/unharmed").await.status, 200);
 }

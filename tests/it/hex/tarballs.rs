@@ -173,3 +173,52 @@ async fn a_release_may_be_replaced_in_its_first_hour() {
         assert!(answer.is(&package.release("1.0.0").tarball), "{}", answer.summary());
     }
 }
+
+#[tokio::test]
+async fn what_a_release_was_in_its_first_hour_is_held_to_once_that_is_over() {
+    let world = World::start("max_ttl = \"0s\"\n").await;
+    let now = SystemTime::now().duration_since(UNIX_EPOCH).expect("a time after 1970").as_secs();
+    let young = Package::new("grown").with(Release { published_at: now, ..Release::of("grown", "1.0.0") });
+    let path = young.tarball_path("1.0.0");
+    world.fake.publish(&young);
+    assert!(world.get(&path).await.is(&young.release("1.0.0").tarball));
+    // The same bytes, by a document that says that their time is over: this is a hit, and settles what the release is.
+    let grown = Package::with_versions("grown", &["1.0.0"]);
+    world.fake.publish(&grown);
+    for _ in 0..2 {
+        assert!(world.get(&path).await.is(&young.release("1.0.0").tarball));
+    }
+    assert_eq!(world.fake.upstream.count(&path), 1);
+    let rival = Package::new("grown").with(other("grown"));
+    world.fake.publish(&rival);
+    assert_refused(&world.get(&path).await, 403);
+    assert!(!world.keeps(&rival.release("1.0.0").tarball));
+}
+
+#[tokio::test]
+async fn what_is_not_there_is_asked_for_once_a_while() {
+    let world = World::start("").await;
+    let package = world.fake.publish_plain("sparse");
+    assert!(world.get(&package.tarball_path("1.0.0")).await.is(&package.release("1.0.0").tarball));
+    for version in ["7.0.0", "7.0.0", "8.0.0", "7.0.0", "7.0.0"] {
+        assert_refused(&world.get(&package.tarball_path(version)).await, 404);
+    }
+    assert!(world.fake.upstream.count("/packages/sparse") <= 3, "each request cost upstream one");
+}
+
+#[tokio::test]
+async fn what_upstream_forbids_is_missing() {
+    let world = World::shared().await;
+    let (package, path) = (world.fake.publish_plain("forbidden"), "/docs/forbidden-1.0.0.tar.gz");
+    let refusal = || Resource::new("text/xml", "<Error>AccessDenied</Error>").status(403);
+    for path in [path, "/packages/absent", "/installs/rebar3-1.x.csv", &package.tarball_path("1.0.0")] {
+        world.fake.upstream.put(path, refusal());
+        assert_refused(&world.get(path).await, 404);
+    }
+    world.fake.upstream.put("/installs/hex-1.x.csv", refusal());
+    let answer = world.get("/installs/hex-1.x.csv").await;
+    assert!(answer.is(b""), "no update: {}", answer.summary());
+    // None of it was kept.
+    let docs = world.fake.document("forbidden", "1.0.0", &[("index.html", b"<html>")]);
+    assert!(world.get(path).await.is(&docs));
+}

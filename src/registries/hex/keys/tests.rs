@@ -77,18 +77,18 @@ fn what_is_no_usable_key_is_refused() {
 #[test]
 fn a_pinned_fingerprint_lets_in_its_key_alone() {
     let other = STANDARD.encode([7; 32]);
+    let pinned = |text: &str| text.parse().map(Pin::Fingerprint);
     for (pin, admits) in [
-        (HEXPM, true),
-        (HEXPM_FINGERPRINT, true),
-        (&format!(" {HEXPM_FINGERPRINT}\n"), true),
-        (&format!("SHA256:{}", other.trim_end_matches('=')), false),
+        (Pin::Key(PublicKey::parse(HEXPM.as_bytes()).unwrap()), true),
+        (pinned(HEXPM_FINGERPRINT).unwrap(), true),
+        (pinned(&format!("SHA256:{}", other.trim_end_matches('='))).unwrap(), false),
     ] {
-        let admitted = Pin::parse(pin).unwrap().admit(HEXPM_PKCS1.as_bytes());
         let found = PublicKey::hexpm().fingerprint();
-        assert_eq!(admitted, if admits { Ok(PublicKey::hexpm()) } else { Err(Error::Other { found }) }, "{pin}");
+        let expected = if admits { Ok(PublicKey::hexpm()) } else { Err(Error::Other { found }) };
+        assert_eq!(pin.admit(HEXPM_PKCS1.as_bytes()), expected, "{pin:?}");
     }
-    assert_eq!(Pin::parse(HEXPM_FINGERPRINT).unwrap().admit(b"<html>"), Err(Error::NotPem));
+    assert_eq!(pinned(HEXPM_FINGERPRINT).unwrap().admit(b"<html>"), Err(Error::NotPem));
     for text in ["", "hexpm", "SHA1:AAAA", "SHA256:AAAA"] {
-        assert!(Pin::parse(text).is_err(), "{text}");
+        assert!(pinned(text).is_err(), "{text}");
     }
 }

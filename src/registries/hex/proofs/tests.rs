@@ -79,7 +79,7 @@ fn every_flipped_bit_of_the_compressed_form_is_refused_or_changes_nothing() {
             broken[at] ^= 1 << bit;
             if prove(&broken, "jason").is_ok() {
                 // gzip's own remarks (when it was packed, how hard, where), and the bits that fill up the last byte.
-                assert!((3..10).contains(&at) || at == sealed.len() - 9, "bit {bit} of byte {at}");
+                assert!((4..10).contains(&at) || at == sealed.len() - 9, "bit {bit} of byte {at}");
                 assert_eq!(wire::parse_signed(&broken, MAX_RESOURCE).unwrap(), good);
             }
         }
@@ -307,24 +307,5 @@ fn the_old_registrys_signature_may_come_in_a_header() {
         (&["x-amz-meta-signature", "x-hex-signature"], "x-hex-signature"),
     ] {
         assert_eq!(found(names), Some(expected.into()));
-    }
-}
-
-#[test]
-fn a_list_of_builds_is_proved_by_its_signature() {
-    let (signer, list) = (Signer::repository(), b"2.0.6,00,1.14.0\n".to_vec());
-    let signature = STANDARD.encode(signer.sign(&list));
-    let folded: String =
-        signature.as_bytes().chunks(60).map(|line| format!("{}\n", std::str::from_utf8(line).unwrap())).collect();
-    for text in [&signature, &folded] {
-        install_list(&signer.public_key(), &list, text.as_bytes()).unwrap();
-    }
-    assert!(install_list(&Signer::stranger().public_key(), &list, signature.as_bytes()).is_err());
-    assert!(install_list(&signer.public_key(), &list[1..], signature.as_bytes()).is_err());
-    for text in ["", "!", &signature[4..], &hex(&signer.sign(&list))] {
-        assert!(
-            matches!(install_list(&signer.public_key(), &list, text.as_bytes()), Err(Error::Signature)),
-            "{text:.20}"
-        );
     }
 }

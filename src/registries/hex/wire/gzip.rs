@@ -6,6 +6,20 @@ use flate2::bufread::GzDecoder;
 
 use super::Error;
 
+/// Where a stream says what else is in its header. Source: RFC 1952 §2.3.
+const FLAGS: usize = 3;
+
+/// Checks that a stream's header has none of the parts that hold text: a name, a comment, an extra field. They are signed
+/// by nobody.
+///
+/// # Errors
+/// [`Error::Flags`].
+///
+/// Source: RFC 1952 §2.3.1.
+pub fn check_header(body: &[u8]) -> Result<(), Error> {
+    if body.get(FLAGS).is_some_and(|flags| *flags != 0) { Err(Error::Flags) } else { Ok(()) }
+}
+
 /// Uncompresses exactly one stream of at most `limit` bytes.
 ///
 /// # Errors

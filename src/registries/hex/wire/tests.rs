@@ -96,6 +96,14 @@ fn an_envelope_holds_its_two_fields_once_and_nothing_else() {
     }
 }
 
+#[test]
+fn text_in_the_header_of_the_compressed_form_is_refused() {
+    let plain = Signer::repository().seal(&package("hexpm", "jason"));
+    let named = [&plain[..3], &[8], &plain[4..10], b"unsigned\0", &plain[10..]].concat();
+    assert_eq!(gunzip(&named, MAX_RESOURCE).unwrap(), gunzip(&plain, MAX_RESOURCE).unwrap());
+    assert!(matches!(parse_signed(&named, MAX_RESOURCE), Err(Error::Flags)));
+}
+
 // === Tarballs ===
 
 fn refused(parts: &Parts) -> Error {

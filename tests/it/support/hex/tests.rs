@@ -2,6 +2,8 @@
 
 use std::net::SocketAddr;
 
+use base64::Engine;
+use base64::engine::general_purpose::STANDARD;
 use heliostat::base::digest::Digest as Sum;
 use heliostat::registries::hex::keys::{Pin, PublicKey};
 use heliostat::registries::hex::name::{PackageName, PolicyName, RepositoryName, Version};
@@ -46,7 +48,7 @@ async fn every_document_is_proved_by_the_repositorys_key() {
     assert_eq!(policy.repositories[0].overrides[0].r#ref.package, "jason");
     let answer = get(at, "/packages/jason").await;
     assert!(answer.header("content-encoding").is_none() && answer.header("etag").is_some());
-    let pin = Pin::parse(&fake.key().fingerprint()).unwrap();
+    let pin = Pin::Fingerprint(fake.key().fingerprint().parse().unwrap());
     assert_eq!(pin.admit(&get(at, "/public_key").await.body).unwrap(), hexpm.key);
 }
 
@@ -144,7 +146,8 @@ async fn documentation_the_old_registry_and_builds_hold_what_they_promise() {
     let signature = get(at, "/registry.ets.gz.signed").await.body;
     hexpm.registry_v1(&get(at, "/registry.ets.gz").await.body, &signature).unwrap();
     let list = get(at, "/installs/hex-1.x.csv").await.body;
-    proofs::install_list(&hexpm.key, &list, &get(at, "/installs/hex-1.x.csv.signed").await.body).unwrap();
+    let signature = STANDARD.decode(get(at, "/installs/hex-1.x.csv.signed").await.body).unwrap();
+    assert!(hexpm.key.verifies(&list, &signature));
     for (file, archive) in [("hex-2.0.5.ez", &b"an older archive"[..]), ("hex-2.0.6.ez", b"an archive")] {
         let Some(Install::Archive(build)) = Install::parse(&["1.14.0", file]) else { panic!("{file} is a build") };
         let sum = wire::find_sum(&list, &build).unwrap().expect("the list has it");
