@@ -113,7 +113,9 @@ pub async fn a_failure_is_never_remembered_as_absence<R: Row>(world: &World<R>) 
         let document = world.row.provide(&format!("failed-{status}"), &FRESH).document;
         world.upstream().fail(&document.upstream_path, Fault::Status(status));
         let answer = world.get(&document).await;
-        assert!(answer.status >= 400 && answer.status != 404 && world.row.is_error(&answer), "{}", answer.summary());
+        let is_absence = R::ABSENT == Some(status);
+        assert_eq!(answer.status == 404, is_absence, "{status}: {}", answer.summary());
+        assert!(answer.status >= 400 && world.row.is_error(&answer), "{}", answer.summary());
         world.upstream().heal(&document.upstream_path);
         world.get_right_soon(&document).await;
     }

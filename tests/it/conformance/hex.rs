@@ -16,6 +16,8 @@ pub struct Hex {
 
 impl Row for Hex {
     const PATH: &str = "/hex";
+    /// So storage says it. Source: contract hex §1.1.
+    const ABSENT: Option<u16> = Some(403);
 
     fn start() -> Self {
         let fake = FakeHex::start();

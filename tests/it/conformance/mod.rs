@@ -29,6 +29,8 @@ use crate::support::upstream::FakeUpstream;
 pub trait Row: Sized {
     /// Where its mount is unless it is told otherwise.
     const PATH: &str;
+    /// The status by which its upstreams say, besides 404 and 410, that there is no such thing.
+    const ABSENT: Option<u16> = None;
 
     fn start() -> Self;
     fn upstream(&self) -> &FakeUpstream;
