@@ -3,13 +3,15 @@
 //! [`tools`] installs the pinned clients once, [`mirror`] starts the server under test, [`sandbox`] gives each run of a
 //! client a home and a cache of its own. [`installs`] uses the registry this machine's npm is configured with, whatever
 //! it lacks; [`full`] uses our own upstream, which has everything the contract knows. [`rebar3`] is the machine's own, with
-//! Hex repositories of ours; [`gleam`] asks them by Gleam's own crate.
+//! Hex repositories of ours; [`gleam`] asks them by Gleam's own crate. [`cache_suite`] is no client of a registry, but asks all
+//! that the public suite of tests for HTTP caches asks.
 //!
 //! Without npm or rebar3 on the machine their tests skip aloud; with `CI=true` they fail instead.
 
 #![expect(clippy::panic, reason = "a test that cannot go on fails")]
 #![expect(clippy::disallowed_methods, reason = "tests run programs and make their own files")]
 
+mod cache_suite;
 mod client;
 mod full;
 mod gleam;

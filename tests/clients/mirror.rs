@@ -1,15 +1,18 @@
 //! Heliostat in front of the registry that this machine's npm is configured with, as a user would start it.
 
-use crate::support::heliostat::Heliostat;
+use crate::support::heliostat::{Builder, Heliostat};
 
 /// Starts Heliostat on an empty data folder; it finds its upstream by itself.
 pub async fn start() -> Heliostat {
-    // The defaults of config/heliostat.toml, in place of the short waits that suit an upstream on the same machine.
-    let waits = [("connect_timeout", "\"5s\""), ("idle_timeout", "\"15s\""), ("first_byte_timeout", "\"6s\"")];
-    let patient = waits.iter().fold(Heliostat::builder(), |builder, (key, value)| builder.set("fetch", key, value));
     // Where npm keeps the registry's URL.
     let home = std::env::var("HOME").expect("whoever runs the tests has a home");
-    patient.set("fetch", "attempts", "4").environment("HOME", &home).start().await
+    patient().set("fetch", "attempts", "4").environment("HOME", &home).start().await
+}
+
+/// Waits by the defaults of config/heliostat.toml, where short waits suit an upstream on the same machine.
+pub fn patient() -> Builder {
+    let waits = [("connect_timeout", "\"5s\""), ("idle_timeout", "\"15s\""), ("first_byte_timeout", "\"6s\"")];
+    waits.iter().fold(Heliostat::builder(), |builder, (key, value)| builder.set("fetch", key, value))
 }
 
 /// Stops the mirror and starts it on the same data and port, cut off from its upstream.

@@ -30,8 +30,15 @@ const OF_ORIGIN: [HeaderName; 3] = [SET_COOKIE, ALT_SVC, STRICT_TRANSPORT_SECURI
 /// What we work out anew for every answer.
 const WORKED_OUT: [HeaderName; 2] = [AGE, CONTENT_LENGTH];
 
-/// What a 304 does not change, since it belongs to the content that is held. Source: RFC 9111 §3.2.
-const OF_HELD_CONTENT: [HeaderName; 3] = [CONTENT_LENGTH, CONTENT_ENCODING, CONTENT_RANGE];
+/// What a 304 does not change, since it belongs to the content that is held. Source: RFC 9111 §3.2; digests: RFC 9530 §2,
+/// RFC 2616 §14.15.
+const OF_HELD_CONTENT: [HeaderName; 5] = [
+    CONTENT_LENGTH,
+    CONTENT_ENCODING,
+    CONTENT_RANGE,
+    HeaderName::from_static("content-digest"),
+    HeaderName::from_static("content-md5"),
+];
 
 /// Tells whether a shared cache may store the answer to a GET without credentials.
 ///
@@ -170,10 +177,12 @@ mod tests {
 
     #[test]
     fn a_304_replaces_what_it_names_but_for_what_describes_the_content() {
-        let held = headers(&[("x-a", "1"), ("x-a", "2"), ("x-b", "1"), ("content-encoding", "gzip")]);
-        let date = ("date", "Sun, 06 Nov 1994 08:49:30 GMT");
-        let given = headers(&[("x-a", "3"), ("content-encoding", "br"), ("x-c", "4"), date]);
-        let expected = headers(&[("x-a", "3"), ("x-b", "1"), ("content-encoding", "gzip"), ("x-c", "4"), date]);
+        let (date, coding, sum) =
+            (("date", "Sun, 06 Nov 1994 08:49:30 GMT"), ("content-encoding", "gzip"), ("content-md5", "rL0Y20zC"));
+        let held = headers(&[("x-a", "1"), ("x-a", "2"), ("x-b", "1"), coding, sum]);
+        let given =
+            headers(&[("x-a", "3"), ("content-encoding", "br"), ("content-md5", "N7UdGUp1"), ("x-c", "4"), date]);
+        let expected = headers(&[("x-a", "3"), ("x-b", "1"), coding, sum, ("x-c", "4"), date]);
         assert_eq!(updated(&held, &given, now()), expected);
     }
 }
