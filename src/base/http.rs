@@ -250,6 +250,19 @@ impl Reply {
         self
     }
 
+    /// Returns a header as text.
+    #[cfg(test)]
+    pub fn header(&self, name: &str) -> Option<&str> {
+        Some(self.headers.get(name)?.to_str().expect("a header of ours is text"))
+    }
+
+    /// Returns a body in memory as text.
+    #[cfg(test)]
+    pub fn text(&self) -> String {
+        let Body::Bytes(bytes) = &self.body else { panic!("a body in memory") };
+        String::from_utf8(bytes.to_vec()).expect("a body of text")
+    }
+
     /// Sets a header, replacing what was there.
     pub fn set(&mut self, name: HeaderName, value: HeaderValue) {
         self.headers.insert(name, value);

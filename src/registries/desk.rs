@@ -6,14 +6,14 @@ use std::future::Future;
 use async_trait::async_trait;
 use bytes::Bytes;
 
+use super::failure::Error;
 use crate::base::http::{Handler, Outcome, Refusal, Reply, Request};
-use crate::mirror::{self, Mirror};
+use crate::mirror::Mirror;
 
 /// One mount of a dialect.
 pub trait Desk: Send + Sync {
     /// What a request asks for.
     type Action: Named;
-    type Error: Trouble;
 
     fn mirror(&self) -> &Mirror;
 
@@ -21,19 +21,17 @@ pub trait Desk: Send + Sync {
     ///
     /// # Errors
     /// It makes no sense; nothing was asked upstream.
-    fn parse(&self, request: &Request<'_>) -> Result<Self::Action, Self::Error>;
+    fn parse(&self, request: &Request<'_>) -> Result<Self::Action, Error>;
 
     /// Answers what was asked for.
     fn answer(
         &self,
         request: &Request<'_>,
         action: &Self::Action,
-    ) -> impl Future<Output = Result<Outcome, Self::Error>> + Send;
+    ) -> impl Future<Output = Result<Outcome, Error>> + Send;
 
-    /// Returns what the front refuses by itself as an error of this dialect.
-    fn refused(&self, refusal: Refusal, _request: &Request<'_>) -> Self::Error {
-        refusal.into()
-    }
+    /// Answers with an error, in the shape that the client reads.
+    fn tell(&self, error: &Error, request: &Request<'_>) -> Reply;
 
     /// Answers what was asked for with the body that [`Desk::answer`] has said it needs.
     fn answer_body(
@@ -41,7 +39,7 @@ pub trait Desk: Send + Sync {
         _request: &Request<'_>,
         _action: &Self::Action,
         _body: Bytes,
-    ) -> impl Future<Output = Result<Reply, Self::Error>> + Send {
+    ) -> impl Future<Output = Result<Reply, Error>> + Send {
         // Who never asks for a body is never given one.
         std::future::ready(Err(Refusal::TooLarge.into()))
     }
@@ -53,20 +51,8 @@ pub trait Named: Send + Sync {
     fn name(&self) -> &'static str;
 }
 
-/// A dialect's error.
-pub trait Trouble: std::error::Error + From<Refusal> + Send + 'static {
-    /// Tells whether it is our own fault, and to be logged as such.
-    fn is_ours(&self) -> bool;
-
-    /// Returns the engine's error behind our own fault, if that is where it came from.
-    fn engine(&self) -> Option<&mirror::Error>;
-
-    /// Returns the answer in the dialect's shape. `request_id` is shown where the fault is ours.
-    fn reply(&self, request_id: &str) -> Reply;
-}
-
 /// Answers again, once, when what is kept turned out to be damaged.
-async fn answer_healing<D: Desk>(desk: &D, request: &Request<'_>, action: &D::Action) -> Result<Outcome, D::Error> {
+async fn answer_healing<D: Desk>(desk: &D, request: &Request<'_>, action: &D::Action) -> Result<Outcome, Error> {
     match desk.answer(request, action).await {
         Err(error) => match error.engine() {
             Some(cause) if desk.mirror().heal(cause).await => desk.answer(request, action).await,
@@ -77,11 +63,11 @@ async fn answer_healing<D: Desk>(desk: &D, request: &Request<'_>, action: &D::Ac
 }
 
 /// Turns an error into a reply, and logs it if the fault is ours.
-fn fail<E: Trouble>(error: &E, request_id: &str) -> Reply {
+fn fail<D: Desk>(desk: &D, error: &Error, request: &Request<'_>) -> Reply {
     if error.is_ours() {
-        tracing::error!(request = request_id, error = error as &dyn std::error::Error, "request failed");
+        tracing::error!(request = request.id, error = error as &dyn std::error::Error, "request failed");
     }
-    error.reply(request_id)
+    desk.tell(error, request)
 }
 
 #[async_trait]
@@ -89,12 +75,12 @@ impl<D: Desk> Handler for D {
     async fn handle(&self, request: &Request<'_>) -> Outcome {
         let action = match self.parse(request) {
             Ok(action) => action,
-            Err(error) => return error.reply(request.id).action("refused").into(),
+            Err(error) => return self.tell(&error, request).action("refused").into(),
         };
         match answer_healing(self, request, &action).await {
             Ok(Outcome::Reply(reply)) => reply.action(action.name()).into(),
             Ok(forward) => forward,
-            Err(error) => fail(&error, request.id).action(action.name()).into(),
+            Err(error) => fail(self, &error, request).action(action.name()).into(),
         }
     }
 
@@ -103,10 +89,10 @@ impl<D: Desk> Handler for D {
             Ok(action) => self.answer_body(request, &action, body).await,
             Err(error) => Err(error),
         };
-        answered.unwrap_or_else(|error| fail(&error, request.id))
+        answered.unwrap_or_else(|error| fail(self, &error, request))
     }
 
     fn refuse(&self, refusal: Refusal, request: &Request<'_>) -> Reply {
-        self.refused(refusal, request).reply(request.id).action("refused")
+        self.tell(&refusal.into(), request).action("refused")
     }
 }

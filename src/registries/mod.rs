@@ -4,12 +4,13 @@
 //! the proofs of `proofs.rs`), and shapes what comes back (`merge.rs`, `wire.rs`). What they share is the engine, a
 //! [`desk`] to answer from, the [`shelf`] that a mount's resources stand on, and readers for what strangers send
 //! ([`bodies`], [`members`], [`times`], [`untar`]), a [`memo`] of what they made of it and of what they [`missed`], and the
-//! sentence for [`rivals`]; none of them imports another.
+//! words for what can go wrong ([`failure`]); none of them imports another.
 //!
 //! A new one is a folder, its keys in [`config::Dialect`], and its line in [`of`].
 
 pub mod bodies;
 pub mod desk;
+pub mod failure;
 pub mod files;
 mod forward;
 pub mod hex;
@@ -19,7 +20,6 @@ pub mod missed;
 pub mod nessemble;
 pub mod niso;
 pub mod npm;
-pub mod rivals;
 pub mod shelf;
 pub mod times;
 pub mod untar;

@@ -10,7 +10,7 @@ use http::{HeaderMap, Method, StatusCode};
 use url::{Position, Url};
 
 use super::Files;
-use super::error::Error;
+use super::error::{Error, of_mirror};
 use super::headers;
 use super::routes::Place;
 use crate::base::http::{Forward, Listener};
@@ -23,7 +23,7 @@ impl Files {
         let (upstream, url) = (&self.sources.upstream, self.sources.url(place)?);
         let target = url[Position::BeforePath..Position::AfterQuery].to_owned();
         let passed = forward(&self.mirror, upstream, "forward", target, self.max_body).await;
-        let passed = passed.map_err(|error| Error::of_mirror(error, &place.path))?;
+        let passed = passed.map_err(|error| of_mirror(error, &place.path))?;
         Ok(Forward { listener: (!method.is_safe()).then(|| self.changes(place, url)), ..passed })
     }
 

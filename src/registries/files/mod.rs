@@ -16,7 +16,6 @@
 
 mod clients;
 pub mod error;
-mod fault;
 mod forward;
 pub mod headers;
 pub mod proofs;
@@ -33,7 +32,7 @@ use self::sources::Sources;
 use super::desk::Desk;
 use super::shelf::Shelf;
 use super::{Opening, Place, Registry, SetUp};
-use crate::base::http::{Handler, Outcome, Request};
+use crate::base::http::{Handler, Outcome, Reply, Request};
 use crate::config::{self, Listen};
 use crate::mirror::Mirror;
 
@@ -75,7 +74,6 @@ impl Registry for config::Files {
 
 impl Desk for Files {
     type Action = Action;
-    type Error = Error;
 
     fn mirror(&self) -> &Mirror {
         &self.mirror
@@ -83,6 +81,10 @@ impl Desk for Files {
 
     fn parse(&self, request: &Request<'_>) -> Result<Action, Error> {
         routes::parse(request.method, request.path, request.query, &self.rules)
+    }
+
+    fn tell(&self, error: &Error, request: &Request<'_>) -> Reply {
+        error::reply(error, request.id)
     }
 
     async fn answer(&self, request: &Request<'_>, action: &Action) -> Result<Outcome, Error> {

@@ -8,7 +8,7 @@ use http::{HeaderValue, StatusCode};
 use percent_encoding::percent_decode_str;
 
 use super::Files;
-use super::error::Error;
+use super::error::{Error, of_mirror};
 use super::proofs::{self, Sum};
 use super::read::BYTES;
 use super::routes::Place;
@@ -33,7 +33,7 @@ impl Files {
     /// Answers with a checksum file.
     pub(super) async fn sums(&self, request: &Request<'_>, place: &Place) -> Result<Reply, Error> {
         let found = self.mirror.document(&self.sources.sums(place)?, &Demand::of(request.headers)).await;
-        let found = found.map_err(|error| Error::of_mirror(error, &place.path))?;
+        let found = found.map_err(|error| of_mirror(error, &place.path))?;
         let age = found.age.as_secs();
         Ok(self.reply(found, age))
     }
@@ -46,7 +46,7 @@ impl Files {
             // It may be newer than what is held.
             listed = self.look_up(place, name, &newest(demand)).await?;
             if listed.is_none() {
-                return Err(Error::Unlisted { what: place.path.clone() });
+                return Err(unlisted(place));
             }
         }
         Ok(listed)
@@ -57,7 +57,7 @@ impl Files {
         let found = match self.mirror.document(&self.sources.sums(&sums)?, demand).await {
             Ok(found) => found,
             Err(mirror::Error::Absent { .. }) => return Ok(None),
-            Err(error) => return Err(Error::of_mirror(error, &sums.path)),
+            Err(error) => return Err(of_mirror(error, &sums.path)),
         };
         let age = found.age.as_secs();
         let entry = found.entry.as_ref().ok_or_else(|| Error::internal("a document that is not kept"))?;
@@ -66,7 +66,7 @@ impl Files {
         let sum = find(found.body, file).await?.map_err(|proofs::Ambiguous| {
             let detail = format!("{} lists two sums for {}", sums.path, place.name());
             let cause = mirror::Error::from(Broken { kind: "checksums", detail });
-            Error::of_mirror(cause, &place.path)
+            of_mirror(cause, &place.path)
         })?;
         Ok(sum.map(|sum| Listed { sum, age, vouched_at }))
     }
@@ -89,7 +89,7 @@ impl Files {
     async fn renewed(&self, place: &Place, listed: Listed, demand: &Demand) -> Result<Listed, Error> {
         let want = self.sources.proved(place, &listed.sum)?;
         let kept = self.mirror.find_artifact(&want.key).await;
-        if kept.map_err(|error| Error::of_mirror(error, &place.path))?.is_some() {
+        if kept.map_err(|error| of_mirror(error, &place.path))?.is_some() {
             return Ok(listed);
         }
         if !self.mirror.was_refused(&want.key, listed.vouched_at) {
@@ -100,7 +100,7 @@ impl Files {
 
     async fn fetch_proved(&self, place: &Place, listed: &Listed, demand: &Demand) -> Result<Reply, Error> {
         let found = self.mirror.artifact(&self.sources.proved(place, &listed.sum)?, demand).await;
-        let found = found.map_err(|error| Error::of_mirror(error, &place.path))?;
+        let found = found.map_err(|error| of_mirror(error, &place.path))?;
         Ok(self.reply(found, listed.age))
     }
 
@@ -116,6 +116,11 @@ impl Files {
         reply.body = found.body;
         reply
     }
+}
+
+/// The mount asks for a proof, and there is none.
+fn unlisted(place: &Place) -> Error {
+    Error::Forbidden(format!("no checksum file lists {}, and this mirror serves nothing else", place.path).into())
 }
 
 fn newest(demand: &Demand) -> Demand {

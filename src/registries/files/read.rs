@@ -4,7 +4,7 @@ use http::header::{ACCEPT_RANGES, AGE, HeaderName, VIA};
 use http::{HeaderValue, StatusCode};
 
 use super::Files;
-use super::error::Error;
+use super::error::{Error, of_mirror};
 use super::headers;
 use super::routes::Place;
 use crate::base::http::{CacheState, Reply, Request};
@@ -24,7 +24,7 @@ impl Files {
         }
         let want = self.sources.file(place, headers::sent(request.headers, &self.rules.request_headers))?;
         let answer = self.mirror.file(&want, &demand).await;
-        let mut answer = answer.map_err(|error| Error::of_mirror(error, &place.path))?;
+        let mut answer = answer.map_err(|error| of_mirror(error, &place.path))?;
         headers::turn(&mut answer.headers, &want.url, &want.upstream.url, request.base);
         Ok(self.pass_on(answer))
     }

@@ -38,7 +38,7 @@ pub struct Place {
 pub fn parse(method: &Method, path: &str, query: &str, rules: &Rules) -> Result<Action, Error> {
     let place = Place::parse(path, query)?;
     if !rules.methods.iter().any(|allowed| allowed == method.as_str()) {
-        return Err(Error::MethodNotAllowed { allow: rules.methods.join(", ") });
+        return Err(Error::MethodNotAllowed { allow: rules.methods.join(", ").into() });
     }
     Ok(match *method {
         Method::GET | Method::HEAD if Some(place.name()) == rules.checksums.as_deref() => Action::Sums(place),

@@ -9,7 +9,7 @@ use http::header::AUTHORIZATION;
 use http::{HeaderMap, HeaderName, Method};
 use url::Url;
 
-use super::error::{ALLOW_READ, Error};
+use super::error::{ALLOW_READ, Error, of_mirror};
 use super::{Hex, REPOSITORY};
 use crate::base::http::{Forward, Request};
 use crate::base::secret::Secret;
@@ -73,7 +73,7 @@ impl Api {
         match *method {
             _ if self.writes || method.is_safe() => Ok(self.max_body),
             Method::POST if TOKENS.contains(&path) => Ok(self.max_body.min(LONGEST_FORM)),
-            _ => Err(Error::MethodNotAllowed { allow: ALLOW_READ }),
+            _ => Err(Error::only(ALLOW_READ)),
         }
     }
 }
@@ -86,7 +86,7 @@ impl Hex {
         let max_body = api.judge(request.method, target)?;
         let path = format!("{}{target}", api.upstream.url.path());
         let passed = forward(&self.repository.mirror, &api.upstream, "api", path, max_body).await;
-        let passed = passed.map_err(|error| Error::of_mirror(error, "the API"))?;
+        let passed = passed.map_err(|error| of_mirror(error, "the API"))?;
         Ok(Forward { authorization: credentials(request)?, headers: second_factor(request), ..passed })
     }
 }

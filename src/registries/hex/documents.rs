@@ -7,7 +7,7 @@ use http::StatusCode;
 use http::header::{CACHE_CONTROL, ETAG};
 
 use super::Repository;
-use super::error::Error;
+use super::error::{Error, of_mirror};
 use super::name::{PackageName, Version};
 use super::proofs::Trusted;
 use super::replies::{self, DAY, HOUR, OCTETS};
@@ -67,7 +67,7 @@ impl Repository {
     }
 
     pub(super) async fn document(&self, want: &Arc<Resource>, demand: &Demand, what: &str) -> Result<Found, Error> {
-        self.mirror.document(want, demand).await.map_err(|error| Error::of_mirror(error, what))
+        self.mirror.document(want, demand).await.map_err(|error| of_mirror(error, what))
     }
 }
 

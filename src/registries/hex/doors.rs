@@ -10,7 +10,7 @@ use std::collections::HashMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, SystemTime};
 
-use super::error::Error;
+use super::error::{Error, NO_KEY, of_mirror};
 use super::name::RepositoryName;
 use super::routes::Action;
 use super::{Hex, Repository, api};
@@ -62,7 +62,7 @@ impl Hex {
     pub(super) async fn enter(&self, request: &Request<'_>, name: &RepositoryName) -> Result<Member, Error> {
         let refused = || format!("this mirror does not serve the private repository {name}");
         let doors = self.doors.as_ref().ok_or_else(|| Error::Forbidden(refused().into()))?;
-        let credentials = api::credentials(request)?.ok_or(Error::Unauthorized)?;
+        let credentials = api::credentials(request)?.ok_or(NO_KEY)?;
         let pass = pass(name, &credentials);
         let repository = self.repository.of_member(name, credentials);
         let answer = match doors.find(&pass) {
@@ -84,7 +84,7 @@ impl Member {
     /// Reads as one who was let in, and is shown out if the repository has changed its mind.
     pub(super) async fn read(&self, hex: &Hex, request: &Request<'_>, action: &Action) -> Result<Reply, Error> {
         let read = self.repository.read(request, action).await;
-        if let Err(Error::Unauthorized) = read {
+        if let Err(Error::Unauthorized(_)) = read {
             hex.leave(&self.pass);
         }
         read
@@ -98,14 +98,14 @@ impl Repository {
         let (upstream, url, limit) = self.sources.door()?;
         let what = format!("the private repository {name}");
         let answer = self.mirror.knock(upstream, &url, limit).await;
-        let answer = answer.map_err(|error| Error::of_mirror(error, &what))?;
+        let answer = answer.map_err(|error| of_mirror(error, &what))?;
         match answer.status.as_u16() {
             200 => {
                 let trusted = self.trusted().await?;
                 let prove = move || Ok::<_, Error>(trusted.names(&answer.body).map(drop));
                 bodies::apart(prove).await?.map_err(|error| Error::Unproven { what, cause: Some(Arc::new(error)) })
             }
-            401 => Err(Error::Unauthorized),
+            401 => Err(NO_KEY),
             403 => Err(Error::Forbidden(format!("upstream does not allow {what}").into())),
             404 => Err(Error::not_found(what)),
             _ => Err(Error::BadGateway { what, cause: None }),
@@ -146,7 +146,7 @@ impl Doors {
 
     /// Remembers what a repository said; that it could not be asked, says nothing of credentials.
     fn note(&self, pass: Digest, answer: &Result<(), Error>) {
-        if !matches!(answer, Ok(()) | Err(Error::Unauthorized | Error::Forbidden(_) | Error::NotFound { .. })) {
+        if !matches!(answer, Ok(()) | Err(Error::Unauthorized(_) | Error::Forbidden(_) | Error::NotFound { .. })) {
             return;
         }
         let now = self.clock.now();
@@ -213,7 +213,7 @@ mod tests {
     fn who_was_turned_away_is_not_asked_about_for_a_few_seconds() {
         let ((clock, doors), stranger) = (doors(), pass_of("acme", "key"));
         let absent = Error::not_found("the private repository acme");
-        for refusal in [Error::Unauthorized, Error::Forbidden("no".into()), absent] {
+        for refusal in [NO_KEY, Error::Forbidden("no".into()), absent] {
             doors.note(stranger, &Err(refusal));
             clock.advance(DISBELIEVED - Duration::from_millis(1));
             assert!(matches!(doors.find(&stranger), Some(Err(_))));

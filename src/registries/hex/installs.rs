@@ -14,7 +14,7 @@ use http::{HeaderValue, StatusCode};
 
 use super::Repository;
 use super::documents::read;
-use super::error::Error;
+use super::error::{Error, of_mirror};
 use super::replies::{self, CSV, NO_TIME, OCTETS, TEXT, WEEK};
 use super::wire::{self, Archive, Install, List};
 use crate::base::clock::Clock;
@@ -124,7 +124,7 @@ impl Repository {
         };
         let want = self.sources.archive(archive, promise)?;
         let found = self.mirror.artifact(&want, &demand).await;
-        let found = found.map_err(|error| Error::of_mirror(error, &what))?;
+        let found = found.map_err(|error| of_mirror(error, &what))?;
         Ok(replies::reply(found, OCTETS, WEEK))
     }
 

@@ -8,7 +8,7 @@
 use std::sync::OnceLock;
 
 use super::documents::read;
-use super::error::Error;
+use super::error::{Error, of_mirror};
 use super::keys::{Pin, PublicKey};
 use super::sources::Sources;
 use crate::mirror::Mirror;
@@ -48,7 +48,7 @@ impl Keyring {
 
     async fn find(&self, mirror: &Mirror) -> Result<PublicKey, Error> {
         let want = self.sources.public_key(&self.pin)?;
-        let told = |error| Error::of_mirror(error, KEY);
+        let told = |error| of_mirror(error, KEY);
         let found = mirror.artifact(&want, &Demand::NONE).await.map_err(told)?;
         let body = bodies::settle(found.body).await.map_err(told)?;
         let admitted = self.pin.admit(&read(body).await?);

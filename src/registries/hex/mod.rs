@@ -28,7 +28,6 @@ mod clients;
 mod documents;
 mod doors;
 pub mod error;
-mod fault;
 mod first_seen;
 mod installs;
 mod keyring;
@@ -49,7 +48,7 @@ use std::sync::Arc;
 
 use self::api::Api;
 use self::doors::Doors;
-use self::error::{Error, Shape, Told};
+use self::error::{Error, Shape};
 use self::installs::Pairs;
 use self::keyring::Keyring;
 use self::keys::{Pin, PublicKey};
@@ -63,7 +62,7 @@ use super::missed::Missed;
 use super::shelf::Shelf;
 use super::{Opening, Place, Registry, SetUp};
 use crate::base::clock::Clock;
-use crate::base::http::{Handler, Outcome, Refusal, Reply, Request};
+use crate::base::http::{Handler, Outcome, Reply, Request};
 use crate::base::secret::{SafeUrl, Secret};
 use crate::config::{self, Listen};
 use crate::mirror::Mirror;
@@ -148,35 +147,28 @@ fn pin(keys: &config::Hex) -> Result<Pin, keys::Error> {
 
 impl Desk for Hex {
     type Action = Action;
-    type Error = Told;
 
     fn mirror(&self) -> &Mirror {
         &self.repository.mirror
     }
 
-    fn parse(&self, request: &Request<'_>) -> Result<Action, Told> {
-        let action = routes::parse(request.method, request.path, request.query);
-        action.map_err(|error| error.told(Shape::of(request.path, request.headers)))
+    fn parse(&self, request: &Request<'_>) -> Result<Action, Error> {
+        routes::parse(request.method, request.path, request.query)
     }
 
-    fn refused(&self, refusal: Refusal, request: &Request<'_>) -> Told {
-        Error::from(refusal).told(Shape::of(request.path, request.headers))
+    fn tell(&self, error: &Error, request: &Request<'_>) -> Reply {
+        error::reply(error, request.id, Shape::of(request.path, request.headers))
     }
 
-    async fn answer(&self, request: &Request<'_>, action: &Action) -> Result<Outcome, Told> {
-        let answered = self.serve(request, action).await;
-        answered.map_err(|error| error.told(Shape::of(request.path, request.headers)))
-    }
-}
-
-impl Hex {
-    async fn serve(&self, request: &Request<'_>, action: &Action) -> Result<Outcome, Error> {
+    async fn answer(&self, request: &Request<'_>, action: &Action) -> Result<Outcome, Error> {
         match action {
             Action::Api { target } => Ok(Outcome::Forward(self.pass_through(request, target).await?)),
             action => Ok(self.read(request, action).await?.into()),
         }
     }
+}
 
+impl Hex {
     async fn read(&self, request: &Request<'_>, action: &Action) -> Result<Reply, Error> {
         let Some(Root::Named(name)) = action.root() else { return self.read_open(request, action).await };
         let mut reply = self.enter(request, name).await?.read(self, request, action).await?;
@@ -189,7 +181,7 @@ impl Hex {
         let read = self.repository.read(request, action).await;
         // A client's credentials would be of no use there.
         let mut reply = read.map_err(|error| match error {
-            Error::Unauthorized => Error::Forbidden("upstream does not take the credentials of this mirror".into()),
+            Error::Unauthorized(_) => Error::Forbidden("upstream does not take the credentials of this mirror".into()),
             error => error,
         })?;
         if self.repository.sources.is_closed() {

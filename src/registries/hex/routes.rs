@@ -88,7 +88,7 @@ pub fn is_api(path: &str) -> bool {
 fn judge_read(method: &Method, action: Action) -> Result<Action, Error> {
     match *method {
         Method::GET | Method::HEAD => Ok(action),
-        _ if is_known(method) => Err(Error::MethodNotAllowed { allow: ALLOW_READ }),
+        _ if is_known(method) => Err(Error::only(ALLOW_READ)),
         _ => Err(Error::NotImplemented),
     }
 }

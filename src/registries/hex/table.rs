@@ -2,7 +2,7 @@
 
 use super::Repository;
 use super::documents::read;
-use super::error::Error;
+use super::error::{Error, of_mirror};
 use super::replies::{self, HOUR, OCTETS, TEXT};
 use crate::base::http::{Reply, Request};
 use crate::mirror::fresh::Demand;
@@ -23,7 +23,7 @@ impl Repository {
             }
             found => found,
         };
-        let found = found.map_err(|error| Error::of_mirror(error, TABLE))?;
+        let found = found.map_err(|error| of_mirror(error, TABLE))?;
         let beside = found.entry.as_ref().and_then(|entry| entry.http.headers.clone()).unwrap_or_default();
         let mut reply = replies::reply(found, OCTETS, HOUR);
         reply.headers.extend(*beside);

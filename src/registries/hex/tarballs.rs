@@ -6,7 +6,7 @@ use std::time::{Duration, SystemTime};
 
 use super::Repository;
 use super::documents::newest;
-use super::error::Error;
+use super::error::{Error, of_mirror};
 use super::name::{PackageName, Version};
 use super::proofs::{Checksums, Trusted};
 use super::replies::{self, OCTETS, WEEK};
@@ -54,7 +54,7 @@ impl Repository {
             }
             fetched => fetched,
         };
-        let found = fetched.map_err(|error| Error::of_mirror(error, &format!("{name} {version}")))?;
+        let found = fetched.map_err(|error| of_mirror(error, &format!("{name} {version}")))?;
         Ok(replies::reply(found, OCTETS, WEEK))
     }
 
@@ -66,14 +66,14 @@ impl Repository {
         }
         let (key, what) = (document.key(), format!("{name} {version}"));
         if self.missed.is_known(&key, version.as_str()) {
-            return Err(document.missing(what));
+            return Err(Error::missing(what, document.cache));
         }
         let newer = self.described(name, &newest(demand)).await?;
         newer.promised(version).ok_or_else(|| {
             if newer.cache != CacheState::Stale {
                 self.missed.note(&key, version.as_str());
             }
-            newer.missing(what)
+            Error::missing(what, newer.cache)
         })
     }
 
@@ -126,14 +126,6 @@ impl Described {
         let checksums = Checksums::find(&self.package, version)?;
         let may_change = may_change(&self.package, version, self.vouched_at);
         Some(Promised { checksums, may_change, document: Some(self.place.clone()) })
-    }
-
-    /// Tells that the document does not have what was asked for; one that is stale cannot tell.
-    fn missing(&self, what: String) -> Error {
-        match self.cache {
-            CacheState::Stale => Error::Unreachable { what, retry_after: None, cause: None },
-            cache => Error::NotFound { what, cache },
-        }
     }
 }
 

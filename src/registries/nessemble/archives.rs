@@ -8,7 +8,7 @@ use http::header::AGE;
 
 use super::Nessemble;
 use super::documents::Described;
-use super::error::Error;
+use super::error::{Error, of_mirror};
 use super::name::{Title, Version};
 use super::replies::{self, Keeping};
 use super::{proofs, wire};
@@ -61,7 +61,7 @@ impl Nessemble {
     /// Finds the archive of a version that is kept.
     pub(super) async fn kept(&self, title: &Title, version: &Version) -> Result<Option<Found>, Error> {
         let kept = self.mirror.find_artifact(&self.sources.archive_key(title, version)).await;
-        kept.map_err(|error| Error::of_mirror(error, title.as_str()))
+        kept.map_err(|error| of_mirror(error, title.as_str()))
     }
 
     /// Returns the archive of a version, whole and proved: an old client hangs over one that is cut short.
@@ -97,7 +97,7 @@ impl Nessemble {
 
     async fn fetch_described(&self, described: &Described, demand: &Demand) -> Result<Found, Error> {
         let package = &described.package;
-        let told = |error| Error::of_mirror(error, &format!("{} {}", package.title, package.version));
+        let told = |error| of_mirror(error, &format!("{} {}", package.title, package.version));
         let want = self.sources.archive(package, described.place.clone())?;
         let found = self.mirror.artifact(&want, demand).await.map_err(told)?;
         let body = bodies::settle(found.body).await.map_err(told)?;

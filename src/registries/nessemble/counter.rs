@@ -6,12 +6,11 @@ use async_trait::async_trait;
 use bytes::Bytes;
 
 use super::Nessemble;
-use super::error::Error;
+use super::error::{self, Error};
 use super::rate::{Figures, Meter};
 use super::replies::{self, Dressing};
 use crate::base::clock::Clock;
 use crate::base::http::{Handler, Outcome, Refusal, Reply, Request};
-use crate::registries::desk::Trouble;
 
 /// A mount, with the count of its requests.
 pub struct Counter {
@@ -26,7 +25,7 @@ impl Handler for Counter {
         let start = Instant::now();
         let (outcome, figures) = match self.meter.enter(request.peer, self.clock.now()) {
             Ok(figures) => (self.desk.handle(request).await, figures),
-            Err(figures) => (Error::TooMany.reply(request.id).action("refused").into(), figures),
+            Err(figures) => (error::reply(&Error::TooMany, request.id).action("refused").into(), figures),
         };
         match outcome {
             Outcome::Reply(reply) => dressed(reply, start, figures).into(),

@@ -9,7 +9,7 @@ use http::HeaderValue;
 use http::header::{AGE, LAST_MODIFIED};
 
 use super::Nessemble;
-use super::error::Error;
+use super::error::{Error, of_mirror};
 use super::name::{Title, Version};
 use super::replies::{self, Keeping};
 use super::routes::Page;
@@ -143,7 +143,7 @@ impl Nessemble {
     }
 
     async fn document(&self, want: &Arc<Resource>, demand: &Demand, what: &str) -> Result<Document, Error> {
-        let found = self.mirror.document(want, demand).await.map_err(|error| Error::of_mirror(error, what))?;
+        let found = self.mirror.document(want, demand).await.map_err(|error| of_mirror(error, what))?;
         let place = found.entry.as_ref().and_then(|entry| Some((Arc::clone(&entry.key), entry.digest?)));
         let (body, cache, age) = (found.body, found.cache, found.age);
         let body = bodies::apart(move || Ok::<_, Error>(bodies::read_all(body)?)).await?;

@@ -26,7 +26,6 @@ mod clients;
 mod counter;
 mod documents;
 pub mod error;
-mod fault;
 pub mod first_seen;
 pub mod name;
 pub mod proofs;
@@ -50,7 +49,7 @@ use super::desk::Desk;
 use super::shelf::Shelf;
 use super::{Opening, Place, Registry, SetUp};
 use crate::base::clock::Clock;
-use crate::base::http::{Handler, Outcome, Request};
+use crate::base::http::{Handler, Outcome, Reply, Request};
 use crate::base::secret::SafeUrl;
 use crate::config::{self, Listen};
 use crate::mirror::Mirror;
@@ -93,7 +92,6 @@ impl Registry for config::Nessemble {
 
 impl Desk for Nessemble {
     type Action = Action;
-    type Error = Error;
 
     fn mirror(&self) -> &Mirror {
         &self.mirror
@@ -101,6 +99,10 @@ impl Desk for Nessemble {
 
     fn parse(&self, request: &Request<'_>) -> Result<Action, Error> {
         routes::parse(request.method, request.path, request.query, request.header(http::header::ACCEPT))
+    }
+
+    fn tell(&self, error: &Error, request: &Request<'_>) -> Reply {
+        error::reply(error, request.id)
     }
 
     async fn answer(&self, request: &Request<'_>, action: &Action) -> Result<Outcome, Error> {

@@ -146,8 +146,7 @@ fn keep(reply: &mut Reply, keeping: Keeping, now: SystemTime) {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::registries::desk::Trouble;
-    use crate::registries::nessemble::error::{ALLOW_READ, Error};
+    use crate::registries::nessemble::error::{ALLOW_READ, Error, NO_USERS, reply};
 
     const SHASUM: &str = "da39a3ee5e6b4b0d3255bfef95601890afd80709";
     const FIGURES: Figures = Figures { limit: 1_000, remaining: 999, reset: 1_700_000_060, wait: 60 };
@@ -174,14 +173,9 @@ mod tests {
             status(now()),
             preflight(ALLOW_READ),
         ];
-        let errors = [
-            Error::bad_request("no"),
-            Error::Unauthorized,
-            Error::not_found("foo"),
-            Error::MethodNotAllowed { allow: ALLOW_READ },
-            Error::TooMany,
-        ];
-        replies.extend(errors.map(|error| error.reply("r-1")));
+        let errors =
+            [Error::bad_request("no"), NO_USERS, Error::not_found("foo"), Error::only(ALLOW_READ), Error::TooMany];
+        replies.extend(errors.map(|error| reply(&error, "r-1")));
         replies
     }
 
@@ -259,9 +253,9 @@ mod tests {
     fn an_upstream_that_wants_to_be_left_alone_is_heard() {
         let pause = Some(Duration::from_secs(600));
         let error = Error::Unreachable { what: "foo".into(), retry_after: pause, cause: None };
-        let reply = dressed(error.reply("r-1"));
-        assert_eq!(reply.headers.get(RETRY_AFTER).unwrap(), "600");
-        for reply in [status(now()), Error::TooMany.reply("r-1")] {
+        let left_alone = dressed(reply(&error, "r-1"));
+        assert_eq!(left_alone.headers.get(RETRY_AFTER).unwrap(), "600");
+        for reply in [status(now()), reply(&Error::TooMany, "r-1")] {
             assert_eq!(dressed(reply).headers.get(RETRY_AFTER).unwrap(), "60");
         }
     }

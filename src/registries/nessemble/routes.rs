@@ -10,7 +10,7 @@ use ::http::Method;
 use percent_encoding::percent_decode_str;
 use url::form_urlencoded;
 
-use super::error::{ALLOW_OPTIONS, ALLOW_READ, Error};
+use super::error::{ALLOW_OPTIONS, ALLOW_READ, Error, NO_USERS};
 use super::name::{PUBLISH, Title, Version};
 use crate::registries::desk::Named;
 
@@ -89,7 +89,7 @@ enum Target {
 /// [`Error::Unauthorized`]: what needs a login: there are no users.
 pub fn parse(method: &Method, path: &str, query: &str, accept: Option<&str>) -> Result<Action, Error> {
     if accept.is_some_and(|accept| asked_version(accept).is_some_and(|version| version != 1)) {
-        return Err(Error::NotAcceptable);
+        return Err(Error::NotAcceptable("this registry speaks version 1 of the protocol only"));
     }
     let segments = split(path)?;
     let segments: Vec<&str> = segments.iter().map(AsRef::as_ref).collect();
@@ -100,11 +100,11 @@ fn judge_method(method: &Method, target: Target) -> Result<Action, Error> {
     let is_read = method == Method::GET || method == Method::HEAD;
     let allow = match target {
         Target::Read(action) if is_read => return Ok(action),
-        Target::Private if is_read => return Err(Error::Unauthorized),
+        Target::Private if is_read => return Err(NO_USERS),
         Target::Read(_) => ALLOW_READ,
         Target::Private | Target::Write => ALLOW_OPTIONS,
     };
-    if method == Method::OPTIONS { Ok(Action::Preflight { allow }) } else { Err(Error::MethodNotAllowed { allow }) }
+    if method == Method::OPTIONS { Ok(Action::Preflight { allow }) } else { Err(Error::only(allow)) }
 }
 
 fn find(segments: &[&str], query: &str) -> Result<Target, Error> {

@@ -6,7 +6,7 @@ use http::header::{AGE, ETAG, HeaderName};
 
 use super::Niso;
 use super::documents::{Listed, Wish, newest};
-use super::error::Error;
+use super::error::{Error, of_mirror};
 use super::name::{Arch, Spec};
 use super::replies::SIGNATURE;
 use super::{proofs, replies, wire};
@@ -30,7 +30,7 @@ impl Niso {
         let Wish { name, spec, .. } = wish;
         if let Spec::Version(version) = spec {
             let key = self.sources.archive_key(name, version, arch);
-            let kept = self.mirror.find_artifact(&key).await.map_err(|error| Error::of_mirror(error, name.as_str()))?;
+            let kept = self.mirror.find_artifact(&key).await.map_err(|error| of_mirror(error, name.as_str()))?;
             if let Some(found) = kept {
                 return Ok(with_body(replies::archive(name, version, arch, spec), found));
             }
@@ -89,7 +89,7 @@ impl Niso {
     /// Fetches an archive, or finds it, and waits until all of it is proved: no byte goes out before. Source: contract
     /// niso §8.
     async fn fetch_listed(&self, wish: &Wish, listed: &Listed, demand: &Demand) -> Result<Found, Error> {
-        let told = |error| Error::of_mirror(error, &wish.to_string());
+        let told = |error| of_mirror(error, &wish.to_string());
         let found = self.mirror.artifact(&listed.want, demand).await.map_err(told)?;
         let body = bodies::settle(found.body).await.map_err(told)?;
         Ok(Found { body, ..found })

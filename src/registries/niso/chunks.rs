@@ -9,7 +9,7 @@ use super::Niso;
 use super::archives::{Proved, with_body};
 use super::cuts::Cut;
 use super::documents::Wish;
-use super::error::Error;
+use super::error::{Error, of_mirror};
 use super::{proofs, replies, wire};
 use crate::base::digest::Digest;
 use crate::base::http::{Body, CacheState, Reply, Request};
@@ -38,7 +38,7 @@ impl Niso {
             return Ok(reply);
         }
         let found = self.mirror.artifact(&self.sources.chunk(hash)?, &Demand::of(request.headers)).await;
-        let found = found.map_err(|error| Error::of_mirror(error, &format!("chunk {hash}")))?;
+        let found = found.map_err(|error| of_mirror(error, &format!("chunk {hash}")))?;
         Ok(with_body(replies::chunk(hash), found))
     }
 
@@ -112,6 +112,6 @@ impl Niso {
 
     async fn find_kept(&self, archive: &str) -> Result<Option<Found>, Error> {
         let found = self.mirror.find_artifact(archive).await;
-        found.map_err(|error| Error::of_mirror(error, "chunk"))
+        found.map_err(|error| of_mirror(error, "chunk"))
     }
 }

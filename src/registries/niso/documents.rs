@@ -9,7 +9,7 @@ use http::HeaderValue;
 use http::header::LAST_MODIFIED;
 
 use super::Niso;
-use super::error::Error;
+use super::error::{Error, of_mirror};
 use super::name::{Arch, PackageName, Spec, Version};
 use super::replies;
 use super::routes::Filter;
@@ -100,11 +100,11 @@ impl Niso {
         }
         match self.look_up(wish, &newest(demand)).await? {
             (Some(listed), _) => Ok(listed),
-            // A list that is stale cannot tell that there is none.
-            (None, CacheState::Stale) => Err(Error::Unreachable { what: missing, retry_after: None, cause: None }),
-            (None, _) => {
-                self.missed.note(name, &missing);
-                Err(Error::not_found(missing))
+            (None, cache) => {
+                if cache != CacheState::Stale {
+                    self.missed.note(name, &missing);
+                }
+                Err(Error::missing(missing, cache))
             }
         }
     }
@@ -138,7 +138,7 @@ impl Niso {
     }
 
     async fn document(&self, want: &Arc<Resource>, demand: &Demand, what: &str) -> Result<Document, Error> {
-        let found = self.mirror.document(want, demand).await.map_err(|error| Error::of_mirror(error, what))?;
+        let found = self.mirror.document(want, demand).await.map_err(|error| of_mirror(error, what))?;
         let place = found.entry.as_ref().and_then(|entry| Some((Arc::clone(&entry.key), entry.digest?)));
         let body = found.body;
         let body = bodies::apart(move || Ok::<_, Error>(bodies::read_all(body)?)).await?;

@@ -24,7 +24,6 @@ mod clients;
 mod cuts;
 mod documents;
 pub mod error;
-mod fault;
 pub mod first_seen;
 pub mod name;
 pub mod proofs;
@@ -53,7 +52,7 @@ use super::missed::Missed;
 use super::shelf::Shelf;
 use super::{Opening, Place, Registry, SetUp};
 use crate::base::clock::Clock;
-use crate::base::http::{Handler, Outcome, Request};
+use crate::base::http::{Handler, Outcome, Reply, Request};
 use crate::base::secret::SafeUrl;
 use crate::config::{self, Listen};
 use crate::mirror::Mirror;
@@ -110,7 +109,6 @@ impl Registry for config::Niso {
 
 impl Desk for Niso {
     type Action = Action;
-    type Error = Error;
 
     fn mirror(&self) -> &Mirror {
         &self.mirror
@@ -118,6 +116,10 @@ impl Desk for Niso {
 
     fn parse(&self, request: &Request<'_>) -> Result<Action, Error> {
         routes::parse(request.method, request.path, request.query)
+    }
+
+    fn tell(&self, error: &Error, request: &Request<'_>) -> Reply {
+        error::reply(error, request.id)
     }
 
     async fn answer(&self, request: &Request<'_>, action: &Action) -> Result<Outcome, Error> {

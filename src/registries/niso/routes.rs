@@ -11,7 +11,7 @@ use ::http::Method;
 use percent_encoding::percent_decode_str;
 use url::form_urlencoded;
 
-use super::error::{ALLOW_NONE, ALLOW_READ, Error};
+use super::error::{ALLOW_NONE, ALLOW_READ, Error, NO_USERS};
 use super::name::{self, Arch, PackageName, Spec, Tag};
 use crate::base::digest::Digest;
 use crate::registries::desk::Named;
@@ -75,11 +75,11 @@ fn judge_method(method: &Method, target: Target) -> Result<Action, Error> {
     let is_read = method == Method::GET || method == Method::HEAD;
     let allow = match target {
         Target::Read(action) if is_read => return Ok(action),
-        Target::Private if is_read => return Err(Error::Unauthorized),
+        Target::Private if is_read => return Err(NO_USERS),
         Target::Read(_) => ALLOW_READ,
         Target::Private | Target::Write => ALLOW_NONE,
     };
-    Err(Error::MethodNotAllowed { allow })
+    Err(Error::only(allow))
 }
 
 fn find(segments: &[&str], query: &str) -> Result<Target, Error> {

@@ -20,7 +20,7 @@ use http::header::{CACHE_CONTROL, CONTENT_ENCODING, HeaderValue};
 use serde_json::value::RawValue;
 
 use super::Npm;
-use super::error::{Error, set_notice};
+use super::error::{Error, of_mirror, set_notice};
 use super::merge::JSON;
 use super::name::PackageName;
 use super::routes::Audit;
@@ -148,7 +148,7 @@ impl Npm {
         let stripped = stripped.map_err(|_| Error::internal("a body that is not read to its end"))?;
         let tree = stripped.ok_or(Error::bad_request("the body is no lock tree"))?;
         let answer = self.ask(self.sources.default_upstream(), path, tree.into()).await;
-        let answer = answer.map_err(|error| Error::of_mirror(error, WHAT))?;
+        let answer = answer.map_err(|error| of_mirror(error, WHAT))?;
         Ok(reply(answer.ok_or_else(|| Error::not_found(WHAT))?))
     }
 
@@ -204,7 +204,7 @@ impl Report {
                 };
                 self.advisories.extend(advisories.into_iter().filter(is_asked));
             }
-            Said::Failed(error) if is_default => return Err(Error::of_mirror(error, WHAT)),
+            Said::Failed(error) if is_default => return Err(of_mirror(error, WHAT)),
             Said::Failed(error) => {
                 let host = share.upstream.url.host_str().unwrap_or_default();
                 tracing::warn!(
@@ -225,7 +225,7 @@ impl Report {
     /// None of those who were asked has audits, or the only ones that have failed.
     fn finish(mut self) -> Result<Reply, Error> {
         match self.failed {
-            Some(error) if !self.answered => return Err(Error::of_mirror(error, WHAT)),
+            Some(error) if !self.answered => return Err(of_mirror(error, WHAT)),
             None if !self.answered => return Err(Error::not_found(WHAT)),
             _ => {}
         }

@@ -9,13 +9,13 @@ use http::header::{AGE, CACHE_CONTROL, CONTENT_ENCODING, CONTENT_TYPE, ETAG, LAS
 use http::{HeaderMap, HeaderValue, StatusCode};
 
 use super::Npm;
-use super::error::Error;
+use super::error::{Error, of_mirror};
 use super::merge::{self, Indexed, Served};
 use super::name::{PackageName, Spec};
 use super::wire::{self, VersionLine};
 use crate::base::conditional;
 use crate::base::digest::{Digest, hex};
-use crate::base::http::{Body, CacheState, Reply, Request};
+use crate::base::http::{Body, Reply, Request};
 use crate::base::negotiate;
 use crate::mirror::Prepared;
 use crate::mirror::fresh::Demand;
@@ -99,8 +99,8 @@ impl Npm {
     ) -> Result<Reply, Error> {
         let prepared = self.prepared(request, name, &Demand::of(request.headers)).await?;
         let index = self.index(&prepared).await?;
-        let line =
-            wire::resolve(&index, spec).ok_or_else(|| missing(&prepared, format!("{name}@{}", spec.as_str())))?;
+        let line = wire::resolve(&index, spec)
+            .ok_or_else(|| Error::missing(format!("{name}@{}", spec.as_str()), prepared.cache))?;
         let form = Form::wanted(request.headers);
         let body = slice(&prepared, form, &line).await?;
         // The media type of the abbreviated form names a whole document.
@@ -150,7 +150,7 @@ impl Npm {
     async fn prepare(&self, name: &PackageName, shape: Arc<dyn Shape>, demand: &Demand) -> Result<Prepared, Error> {
         let want = self.sources.packument(name)?;
         let prepared = self.mirror.prepared(&want, &shape, demand).await;
-        prepared.map_err(|error| Error::of_mirror(error, name.as_str()))
+        prepared.map_err(|error| of_mirror(error, name.as_str()))
     }
 
     /// Returns the index of a document: small, and nearly always in memory.
@@ -162,14 +162,6 @@ impl Npm {
 
 /// What a client wants that edits, or that asks for a version it knows to be there.
 pub(super) const NEWEST: Demand = Demand { newest: true, ..Demand::NONE };
-
-/// Tells that a document does not have what was asked for; one that is stale cannot tell. Source: contract npm §18.4.
-pub(super) fn missing(prepared: &Prepared, what: String) -> Error {
-    match prepared.cache {
-        CacheState::Stale => Error::Unreachable { what, retry_after: None, cause: None },
-        _ => Error::not_found(what),
-    }
-}
 
 fn segment<'a>(prepared: &'a Prepared, name: &'static str) -> Result<&'a Segment, Error> {
     prepared.forms.segment(name).ok_or_else(|| Error::internal("a document without one of its forms"))

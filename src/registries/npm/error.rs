@@ -1,21 +1,18 @@
-//! Everything that can go wrong for an npm client, and its one mapping to a reply.
+//! What an npm client reads when something goes wrong.
 //!
 //! npm and yarn 4 print `error`, npm 12 falls back on `message`, people and the seed read `reason`
 //! (contract npm §2.1). What is our own fault is told as one plain sentence and the request's id.
 
-use std::borrow::Cow;
 use std::sync::Arc;
-use std::time::Duration;
 
 use ::http::{HeaderValue, StatusCode, header};
 
-use super::name;
-use crate::base::http::{CacheState, Refusal, Reply};
+use super::{name, wire};
+use crate::base::http::Reply;
 use crate::mirror;
-use crate::registries::desk::Trouble;
+use crate::registries::failure;
 
-/// What lies behind an error; shared, since all clients of one fill are told of the same.
-pub type Cause = Arc<dyn std::error::Error + Send + Sync>;
+pub use crate::registries::failure::Error;
 
 /// Methods of a path that is only read.
 pub const ALLOW_READ: &str = "GET, HEAD";
@@ -26,239 +23,62 @@ pub const ALLOW_POST: &str = "POST";
 /// Methods of a path that other registries write to, and that a mirror has no use for. Source: RFC 9110 §10.2.1.
 pub const ALLOW_NONE: &str = "";
 
-/// Why a request gets no good answer.
-#[derive(Clone, Debug, thiserror::Error)]
-pub enum Error {
-    /// The request makes no sense.
-    #[error("{0}")]
-    BadRequest(Cow<'static, str>),
-    /// The request needs a login, and there are no users here.
-    #[error("this mirror has no users: you are not logged in")]
-    Unauthorized,
-    /// A rule of this mirror stands against it; asking again does not help.
-    #[error("{0}")]
-    Forbidden(Cow<'static, str>),
-    /// There is no such thing, or no such path.
-    #[error("{what} not found")]
-    NotFound {
-        what: String,
-        /// How the mirror came to know.
-        cache: CacheState,
-    },
-    /// The path takes other methods only.
-    #[error("this is a read-only mirror: {allow:?} is all this path takes")]
-    MethodNotAllowed { allow: &'static str },
-    /// It was there once.
-    #[error("{what} is gone")]
-    Gone {
-        what: String,
-        /// How the mirror came to know.
-        cache: CacheState,
-    },
-    /// Upstream must not give it.
-    #[error("upstream withholds {what} for legal reasons")]
-    Blocked { what: String },
-    /// The request's body is longer than this mount takes.
-    #[error("the request body is too large")]
-    TooLarge,
-    /// The client, or all of them, ask too much at once.
-    #[error("too many requests at once")]
-    TooMany,
-    /// The method is none that registries use.
-    #[error("this method is not implemented")]
-    NotImplemented,
-    /// The request has been here before.
-    #[error("the request came back to this mirror: it is its own upstream")]
-    Loop,
-    /// Upstream's bytes failed a proof; none were kept.
-    #[error("{what} from upstream does not prove to be right")]
-    Unproven {
-        what: String,
-        #[source]
-        cause: Option<Cause>,
-    },
-    /// Upstream answered, with something that is no answer to this.
-    #[error("upstream gives no usable answer for {what}")]
-    BadGateway {
-        what: String,
-        #[source]
-        cause: Option<Cause>,
-    },
-    /// Upstream cannot be asked, and nothing is held.
-    #[error("upstream cannot be reached and {what} is not held")]
-    Unreachable {
-        what: String,
-        /// When upstream wants to be asked again.
-        retry_after: Option<Duration>,
-        #[source]
-        cause: Option<Cause>,
-    },
-    /// Upstream is too slow, and nothing is held.
-    #[error("upstream does not answer in time and {what} is not held")]
-    TimedOut {
-        what: String,
-        #[source]
-        cause: Option<Cause>,
-    },
-    /// Nothing is held, and the client wants no fetch.
-    #[error("{what} is not held here, and the request wants nothing else")]
-    NotHeld { what: String },
-    /// Our own fault.
-    #[error("the mirror failed")]
-    Internal(#[source] Cause),
-}
+/// The request needs a login, and there are no users here.
+pub const NO_USERS: Error = Error::Unauthorized("this mirror has no users: you are not logged in");
 
-/// Whose fault an error is.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Fault {
-    Client,
-    Upstream,
-    Ours,
-}
-
-/// One row of the mapping.
-struct Row {
-    status: StatusCode,
-    /// The closed set of contract npm §2.1.
-    code: &'static str,
-    fault: Fault,
-}
-
-// === impl Error ===
-
-impl Error {
-    /// Builds a [`Error::BadRequest`] from a fixed sentence.
-    pub const fn bad_request(reason: &'static str) -> Self {
-        Self::BadRequest(Cow::Borrowed(reason))
-    }
-
-    pub fn not_found(what: impl Into<String>) -> Self {
-        Self::NotFound { what: what.into(), cache: CacheState::Bypass }
-    }
-
-    /// Tells how the mirror took part in this answer.
-    fn cache(&self) -> CacheState {
-        match self {
-            Self::NotFound { cache, .. } | Self::Gone { cache, .. } => *cache,
-            Self::Unproven { .. } | Self::BadGateway { .. } | Self::Unreachable { .. } | Self::TimedOut { .. } => {
-                CacheState::Failed
-            }
-            Self::BadRequest(_)
-            | Self::Unauthorized
-            | Self::Forbidden(_)
-            | Self::MethodNotAllowed { .. }
-            | Self::Blocked { .. }
-            | Self::TooLarge
-            | Self::TooMany
-            | Self::NotImplemented
-            | Self::Loop
-            | Self::NotHeld { .. }
-            | Self::Internal(_) => CacheState::Bypass,
-        }
-    }
-
-    /// Maps every error to its status, code and fault.
-    fn row(&self) -> Row {
-        use Fault::{Client, Ours, Upstream};
-        let (status, code, fault) = match self {
-            Self::BadRequest(_) => (StatusCode::BAD_REQUEST, "bad_request", Client),
-            Self::Unauthorized => (StatusCode::UNAUTHORIZED, "unauthorized", Client),
-            Self::Forbidden(_) => (StatusCode::FORBIDDEN, "forbidden", Client),
-            Self::NotFound { .. } => (StatusCode::NOT_FOUND, "not_found", Client),
-            Self::MethodNotAllowed { .. } => (StatusCode::METHOD_NOT_ALLOWED, "method_not_allowed", Client),
-            Self::Gone { .. } => (StatusCode::GONE, "gone", Client),
-            Self::Blocked { .. } => (StatusCode::UNAVAILABLE_FOR_LEGAL_REASONS, "blocked", Client),
-            Self::TooLarge => (StatusCode::PAYLOAD_TOO_LARGE, "too_large", Client),
-            Self::TooMany => (StatusCode::TOO_MANY_REQUESTS, "too_many_requests", Client),
-            Self::NotImplemented => (StatusCode::NOT_IMPLEMENTED, "not_implemented", Client),
-            Self::Loop => (StatusCode::LOOP_DETECTED, "loop_detected", Ours),
-            Self::Unproven { .. } | Self::BadGateway { .. } => (StatusCode::BAD_GATEWAY, "bad_gateway", Upstream),
-            Self::Unreachable { .. } => (StatusCode::SERVICE_UNAVAILABLE, "unavailable", Upstream),
-            Self::TimedOut { .. } => (StatusCode::GATEWAY_TIMEOUT, "gateway_timeout", Upstream),
-            Self::NotHeld { .. } => (StatusCode::GATEWAY_TIMEOUT, "not_held", Client),
-            Self::Internal(_) => (StatusCode::INTERNAL_SERVER_ERROR, "internal", Ours),
-        };
-        Row { status, code, fault }
-    }
-
-    /// Source: contract npm §2.4: an absence may be kept if it is asked for again, a refusal may not.
-    fn cache_control(&self) -> &'static str {
-        match self {
-            Self::NotFound { .. } | Self::Gone { .. } => "no-cache",
-            Self::BadRequest(_)
-            | Self::Unauthorized
-            | Self::Forbidden(_)
-            | Self::MethodNotAllowed { .. }
-            | Self::Blocked { .. }
-            | Self::TooLarge
-            | Self::TooMany
-            | Self::NotImplemented
-            | Self::Loop
-            | Self::Unproven { .. }
-            | Self::BadGateway { .. }
-            | Self::Unreachable { .. }
-            | Self::TimedOut { .. }
-            | Self::NotHeld { .. }
-            | Self::Internal(_) => "no-store",
-        }
-    }
-
-    /// Sets the headers that belong to single errors.
-    fn explain(&self, reason: &str, reply: &mut Reply) {
-        match self {
-            Self::MethodNotAllowed { allow } => {
-                reply.set(header::ALLOW, HeaderValue::from_static(allow));
-                set_notice(reason, reply);
-            }
-            // npm itself prints no more than the code of these, and its user is to know why.
-            Self::Forbidden(_) | Self::Blocked { .. } | Self::Unproven { .. } => set_notice(reason, reply),
-            Self::Unauthorized => reply.set(header::WWW_AUTHENTICATE, HeaderValue::from_static("Bearer")),
-            Self::Unreachable { retry_after: Some(pause), .. } => {
-                // Whole seconds, rounded up: RFC 9110 §10.2.3.
-                let seconds = pause.as_secs() + u64::from(pause.subsec_nanos() > 0);
-                reply.set(header::RETRY_AFTER, HeaderValue::from(seconds));
-            }
-            Self::BadRequest(_)
-            | Self::NotFound { .. }
-            | Self::Gone { .. }
-            | Self::TooLarge
-            | Self::TooMany
-            | Self::NotImplemented
-            | Self::Loop
-            | Self::BadGateway { .. }
-            | Self::Unreachable { .. }
-            | Self::TimedOut { .. }
-            | Self::NotHeld { .. }
-            | Self::Internal(_) => {}
-        }
+/// Tells an npm client why the engine has no answer. `what` was asked for.
+///
+/// Source: contract npm §2.1, §18.4: a transport fault is never an absence.
+pub fn of_mirror(error: mirror::Error, what: &str) -> Error {
+    match error {
+        mirror::Error::Absent { cache, for_good: true } => Error::Gone { what: what.to_owned(), cache },
+        mirror::Error::Refused { status: 451 } => Error::Blocked { what: what.to_owned() },
+        error => failure::of_mirror(error, what),
     }
 }
 
-impl Trouble for Error {
-    fn is_ours(&self) -> bool {
-        self.row().fault == Fault::Ours
+/// Returns the answer in npm's shape. `request_id` is shown where the fault is ours.
+pub fn reply(error: &Error, request_id: &str) -> Reply {
+    let ((status, code), reason) = (row(error), error.sentence(request_id));
+    let body = serde_json::json!({ "error": code, "reason": reason, "message": reason });
+    let mut reply = Reply::bytes(status, "application/json", body.to_string());
+    error.explain(&mut reply);
+    if let Error::Unauthorized(_) = error {
+        reply.set(header::WWW_AUTHENTICATE, HeaderValue::from_static("Bearer"));
     }
+    if needs_notice(error) {
+        set_notice(&reason, &mut reply);
+    }
+    reply
+}
 
-    fn engine(&self) -> Option<&mirror::Error> {
-        match self {
-            Self::Internal(cause) => cause.downcast_ref(),
-            _ => None,
-        }
+/// Maps every error to its status, and to a code of the closed set of contract npm §2.1.
+fn row(error: &Error) -> (StatusCode, &'static str) {
+    match error {
+        Error::BadRequest(_) => (StatusCode::BAD_REQUEST, "bad_request"),
+        Error::Unauthorized(_) => (StatusCode::UNAUTHORIZED, "unauthorized"),
+        Error::Forbidden(_) => (StatusCode::FORBIDDEN, "forbidden"),
+        Error::NotFound { .. } => (StatusCode::NOT_FOUND, "not_found"),
+        Error::MethodNotAllowed { .. } => (StatusCode::METHOD_NOT_ALLOWED, "method_not_allowed"),
+        Error::NotAcceptable(_) => (StatusCode::NOT_ACCEPTABLE, "bad_request"),
+        Error::Gone { .. } => (StatusCode::GONE, "gone"),
+        Error::TooLarge => (StatusCode::PAYLOAD_TOO_LARGE, "too_large"),
+        Error::TooMany => (StatusCode::TOO_MANY_REQUESTS, "too_many_requests"),
+        Error::Blocked { .. } => (StatusCode::UNAVAILABLE_FOR_LEGAL_REASONS, "blocked"),
+        Error::Internal(_) => (StatusCode::INTERNAL_SERVER_ERROR, "internal"),
+        Error::NotImplemented => (StatusCode::NOT_IMPLEMENTED, "not_implemented"),
+        Error::Unproven { .. } | Error::BadGateway { .. } => (StatusCode::BAD_GATEWAY, "bad_gateway"),
+        Error::Unreachable { .. } => (StatusCode::SERVICE_UNAVAILABLE, "unavailable"),
+        Error::TimedOut { .. } => (StatusCode::GATEWAY_TIMEOUT, "gateway_timeout"),
+        Error::NotHeld { .. } => (StatusCode::GATEWAY_TIMEOUT, "not_held"),
+        Error::Loop => (StatusCode::LOOP_DETECTED, "loop_detected"),
     }
+}
 
-    fn reply(&self, request_id: &str) -> Reply {
-        let Row { status, code, fault } = self.row();
-        let reason = match fault {
-            Fault::Ours => format!("{self}, request {request_id}"),
-            Fault::Client | Fault::Upstream => self.to_string(),
-        };
-        let body = serde_json::json!({ "error": code, "reason": reason, "message": reason });
-        let mut reply = Reply::bytes(status, "application/json", body.to_string());
-        reply.set(header::CACHE_CONTROL, HeaderValue::from_static(self.cache_control()));
-        self.explain(&reason, &mut reply);
-        reply.note.cache = self.cache();
-        reply
-    }
+/// npm itself prints no more than the code of these, and its user is to know why.
+fn needs_notice(error: &Error) -> bool {
+    use Error::{Blocked, Forbidden, MethodNotAllowed, Unproven};
+    matches!(error, MethodNotAllowed { .. } | Forbidden(_) | Blocked { .. } | Unproven { .. })
 }
 
 /// Says why in a header that npm prints on errors too: visible ASCII, less than 400 bytes (contract npm §2.1).
@@ -277,107 +97,81 @@ impl From<name::Error> for Error {
     }
 }
 
-impl From<Refusal> for Error {
-    fn from(refusal: Refusal) -> Self {
-        match refusal {
-            Refusal::Loop => Self::Loop,
-            Refusal::TooLarge => Self::TooLarge,
-            Refusal::TooMany => Self::TooMany,
-            Refusal::Unreachable => Self::Unreachable { what: "the answer".to_owned(), retry_after: None, cause: None },
-        }
+/// A document was proved before it was kept: one that cannot be read is our own fault.
+impl From<wire::Error> for Error {
+    fn from(error: wire::Error) -> Self {
+        Self::Internal(Arc::new(error))
     }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::base::http::Body;
+    use crate::registries::failure::{every, of_engine};
 
     fn body(reply: &Reply) -> serde_json::Value {
-        let Body::Bytes(bytes) = &reply.body else { panic!("an error has a body") };
-        serde_json::from_slice(bytes).unwrap()
-    }
-
-    fn header(reply: &Reply, name: &str) -> Option<String> {
-        Some(reply.headers.get(name)?.to_str().unwrap().to_owned())
+        serde_json::from_str(&reply.text()).unwrap()
     }
 
     #[test]
-    fn every_error_has_its_status_code_and_cache_rule() {
-        let what = || "left-pad".to_owned();
-        let cause: Cause = Arc::new(std::io::Error::other("secret detail"));
-        for (error, status, code, cache) in [
-            (Error::bad_request("no"), 400, "bad_request", "no-store"),
-            (Error::Unauthorized, 401, "unauthorized", "no-store"),
-            (Error::Forbidden("no".into()), 403, "forbidden", "no-store"),
-            (Error::not_found("left-pad"), 404, "not_found", "no-cache"),
-            (Error::MethodNotAllowed { allow: ALLOW_READ }, 405, "method_not_allowed", "no-store"),
-            (Error::Gone { what: what(), cache: CacheState::Hit }, 410, "gone", "no-cache"),
-            (Error::TooLarge, 413, "too_large", "no-store"),
-            (Error::TooMany, 429, "too_many_requests", "no-store"),
-            (Error::Blocked { what: what() }, 451, "blocked", "no-store"),
-            (Error::Internal(cause.clone()), 500, "internal", "no-store"),
-            (Error::NotImplemented, 501, "not_implemented", "no-store"),
-            (Error::Unproven { what: what(), cause: Some(cause.clone()) }, 502, "bad_gateway", "no-store"),
-            (Error::BadGateway { what: what(), cause: None }, 502, "bad_gateway", "no-store"),
-            (Error::Unreachable { what: what(), retry_after: None, cause: None }, 503, "unavailable", "no-store"),
-            (Error::TimedOut { what: what(), cause: None }, 504, "gateway_timeout", "no-store"),
-            (Error::NotHeld { what: what() }, 504, "not_held", "no-store"),
-            (Error::Loop, 508, "loop_detected", "no-store"),
-        ] {
-            let reply = error.reply("r-1");
-            assert_eq!(reply.status.as_u16(), status, "{error:?}");
-            assert_eq!(header(&reply, "content-type").as_deref(), Some("application/json"), "{error:?}");
-            assert_eq!(header(&reply, "cache-control").as_deref(), Some(cache), "{error:?}");
+    fn every_error_has_its_status_and_code() {
+        let told = every().into_iter().map(|error| {
+            let reply = reply(&error, "r-1");
+            assert_eq!(reply.header("content-type"), Some("application/json"), "{error:?}");
             let body = body(&reply);
-            assert_eq!(body["error"], code, "{error:?}");
             assert_eq!(body["reason"], body["message"], "{error:?}");
             assert!(!body["reason"].as_str().unwrap().is_empty(), "{error:?}");
             assert!(!body.to_string().contains("secret detail"), "{error:?}");
-        }
+            (reply.status.as_u16(), body["error"].as_str().unwrap().to_owned())
+        });
+        let told: Vec<_> = told.collect();
+        let expected = [
+            (400, "bad_request"),
+            (401, "unauthorized"),
+            (403, "forbidden"),
+            (404, "not_found"),
+            (405, "method_not_allowed"),
+            (406, "bad_request"),
+            (410, "gone"),
+            (413, "too_large"),
+            (429, "too_many_requests"),
+            (451, "blocked"),
+            (500, "internal"),
+            (501, "not_implemented"),
+            (502, "bad_gateway"),
+            (502, "bad_gateway"),
+            (503, "unavailable"),
+            (504, "gateway_timeout"),
+            (504, "not_held"),
+            (508, "loop_detected"),
+        ];
+        assert_eq!(told, expected.map(|(status, code)| (status, code.to_owned())));
     }
 
     #[test]
-    fn our_own_faults_show_the_request_id_only() {
-        let cause: Cause = Arc::new(std::io::Error::other("disk on fire"));
-        let error = Error::Internal(cause);
-        assert_eq!(body(&error.reply("r-7"))["reason"], "the mirror failed, request r-7");
-        assert!(error.is_ours());
-        assert_eq!(std::error::Error::source(&error).unwrap().to_string(), "disk on fire");
-        assert_eq!(body(&Error::not_found("x").reply("r-7"))["reason"], "x not found");
+    fn every_error_of_the_engine_has_its_status() {
+        let status = |error| reply(&of_mirror(error, "left-pad"), "r").status.as_u16();
+        let refused = [403, 403, 451, 502];
+        let others = [404, 410, 502, 403, 503, 504, 502, 502, 502, 502, 503, 504, 500, 500, 500];
+        assert_eq!(of_engine().into_iter().map(status).collect::<Vec<_>>(), [&refused[..], &others].concat());
     }
 
     #[test]
-    fn a_refused_write_names_what_is_allowed_and_tells_npm_why() {
-        let reply = Error::MethodNotAllowed { allow: ALLOW_TARBALL }.reply("r");
-        assert_eq!(header(&reply, "allow").as_deref(), Some("GET, HEAD, OPTIONS"));
-        assert!(header(&reply, "npm-notice").unwrap().contains("read-only"));
+    fn what_a_client_can_do_about_it_stands_in_the_headers() {
+        assert_eq!(reply(&NO_USERS, "r").header("www-authenticate"), Some("Bearer"));
+        let refused = reply(&Error::only(ALLOW_TARBALL), "r");
+        assert_eq!(refused.header("allow"), Some("GET, HEAD, OPTIONS"));
+        assert!(refused.header("npm-notice").unwrap().contains("read-only"));
+        assert_eq!(reply(&Error::not_found("x"), "r").header("cache-control"), Some("no-cache"));
+        assert_eq!(reply(&Error::TooLarge, "r").header("cache-control"), Some("no-store"));
     }
 
     #[test]
     fn a_notice_is_short_visible_ascii() {
-        let reply = Error::Forbidden(format!("zu jung: grün\n{}", "x".repeat(500)).into()).reply("r");
-        let notice = header(&reply, "npm-notice").unwrap();
+        let told = reply(&Error::Forbidden(format!("zu jung: grün\n{}", "x".repeat(500)).into()), "r");
+        let notice = told.header("npm-notice").unwrap();
         assert!(notice.starts_with("zu jung: gr?n?x"));
         assert_eq!(notice.len(), 399);
-        assert_eq!(header(&Error::not_found("x").reply("r"), "npm-notice"), None);
-    }
-
-    #[test]
-    fn a_pause_is_told_in_whole_seconds() {
-        let error =
-            Error::Unreachable { what: "x".into(), retry_after: Some(Duration::from_millis(1_200)), cause: None };
-        assert_eq!(header(&error.reply("r"), "retry-after").as_deref(), Some("2"));
-    }
-
-    #[test]
-    fn what_the_front_refuses_has_the_same_shape() {
-        for (refusal, status) in
-            [(Refusal::Loop, 508), (Refusal::TooLarge, 413), (Refusal::TooMany, 429), (Refusal::Unreachable, 503)]
-        {
-            let reply = Error::from(refusal).reply("r");
-            assert_eq!(reply.status.as_u16(), status);
-            assert!(body(&reply)["error"].is_string());
-        }
+        assert_eq!(reply(&Error::not_found("x"), "r").header("npm-notice"), None);
     }
 }

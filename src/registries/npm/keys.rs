@@ -7,7 +7,7 @@ use bytes::Bytes;
 use http::StatusCode;
 use http::header::CACHE_CONTROL;
 
-use super::error::Error;
+use super::error::{Error, of_mirror};
 use super::merge::JSON;
 use super::name::PackageName;
 use super::proofs::KeySet;
@@ -17,7 +17,6 @@ use crate::base::http::{CacheState, Reply, Request};
 use crate::config::Signatures;
 use crate::mirror::fresh::Demand;
 use crate::mirror::{self, Upstream};
-use crate::registries::desk::Trouble;
 
 /// What an error calls the key sets.
 const KEYS: &str = "the registry's keys";
@@ -73,7 +72,7 @@ impl Npm {
         match self.mirror.document(&self.sources.keys(upstream)?, demand).await {
             Ok(found) => Ok(Some((documents::whole(found.body).await?, found.cache))),
             Err(mirror::Error::Absent { .. } | mirror::Error::Refused { .. }) => Ok(None),
-            Err(error) => Err(Error::of_mirror(error, KEYS)),
+            Err(error) => Err(of_mirror(error, KEYS)),
         }
     }
 }

@@ -21,7 +21,6 @@ mod clients;
 pub mod discover;
 mod documents;
 pub mod error;
-mod fault;
 mod first_seen;
 mod keys;
 mod merge;
@@ -90,7 +89,6 @@ impl Registry for config::Npm {
 
 impl Desk for Npm {
     type Action = Action;
-    type Error = Error;
 
     fn mirror(&self) -> &Mirror {
         &self.mirror
@@ -98,6 +96,10 @@ impl Desk for Npm {
 
     fn parse(&self, request: &Request<'_>) -> Result<Action, Error> {
         routes::parse(request.method, request.path, request.query)
+    }
+
+    fn tell(&self, error: &Error, request: &Request<'_>) -> Reply {
+        error::reply(error, request.id)
     }
 
     async fn answer(&self, request: &Request<'_>, action: &Action) -> Result<Outcome, Error> {

@@ -2,7 +2,7 @@
 //! the upstream and back.
 
 use super::Npm;
-use super::error::Error;
+use super::error::{Error, of_mirror};
 use crate::base::http::{Forward, Request};
 use crate::registries::forward::{forward, target};
 
@@ -12,7 +12,7 @@ impl Npm {
         self.may_pass_through()?;
         let upstream = self.sources.default_upstream();
         let passed = forward(&self.mirror, upstream, action, target(upstream, request), self.max_body).await;
-        passed.map_err(|error| Error::of_mirror(error, "this endpoint"))
+        passed.map_err(|error| of_mirror(error, "this endpoint"))
     }
 
     /// Tells whether the mount passes anything through.

@@ -9,8 +9,8 @@ use std::sync::Arc;
 use bytes::Bytes;
 
 use super::Npm;
-use super::documents::{NEWEST, missing, part, whole};
-use super::error::Error;
+use super::documents::{NEWEST, part, whole};
+use super::error::{Error, of_mirror};
 use super::name::{PackageName, Version};
 use super::proofs::KeySet;
 use super::vouch::{self, Release};
@@ -59,7 +59,7 @@ impl Npm {
             Err(Engine::Absent { .. } | Engine::Refused { .. } | Engine::Unproven(_) | Engine::Senseless { .. }) => {
                 return Ok(None);
             }
-            Err(error) => return Err(Error::of_mirror(error, &format!("{name}@{version}"))),
+            Err(error) => return Err(of_mirror(error, &format!("{name}@{version}"))),
         };
         // A document of the package that comes meanwhile is another, and may deny this.
         let digest = found.entry.and_then(|entry| entry.digest);
@@ -91,7 +91,7 @@ impl Npm {
             index = self.index(&prepared).await?;
         }
         let line = wire::find_version(&index, version.as_str());
-        let line = line.ok_or_else(|| missing(&prepared, format!("{name}@{version}")))?;
+        let line = line.ok_or_else(|| Error::missing(format!("{name}@{version}"), prepared.cache))?;
         let document = &prepared.document;
         Ok(Described {
             manifest: part(document.body()?, &line.original).await?,

@@ -10,7 +10,7 @@ use ::http::Method;
 use percent_encoding::percent_decode_str;
 use url::form_urlencoded;
 
-use super::error::{ALLOW_NONE, ALLOW_POST, ALLOW_READ, ALLOW_TARBALL, Error};
+use super::error::{ALLOW_NONE, ALLOW_POST, ALLOW_READ, ALLOW_TARBALL, Error, NO_USERS};
 use super::name::{PackageName, Spec, Version};
 use crate::registries::desk::Named;
 
@@ -93,7 +93,7 @@ fn judge_method(method: &Method, target: Target) -> Result<Action, Error> {
         Target::Write => ALLOW_NONE,
     };
     let known = [Method::GET, Method::HEAD, Method::OPTIONS, Method::POST, Method::PUT, Method::DELETE, Method::PATCH];
-    if known.contains(method) { Err(Error::MethodNotAllowed { allow }) } else { Err(Error::NotImplemented) }
+    if known.contains(method) { Err(Error::only(allow)) } else { Err(Error::NotImplemented) }
 }
 
 fn find(segments: &[&str], query: &str) -> Result<Target, Error> {
@@ -120,7 +120,7 @@ fn find_api(segments: &[&str], query: &str) -> Result<Target, Error> {
     Ok(match segments {
         ["ping"] => Target::Read(Action::Ping),
         // Anything but 401 would read as "logged in" to some clients (§8.3).
-        ["whoami"] => return Err(Error::Unauthorized),
+        ["whoami"] => return Err(NO_USERS),
         ["npm", "v1", "keys"] => Target::Read(Action::Keys),
         ["npm", "v1", "security", "advisories", "bulk"] => Target::Ask(Action::Audit(Audit::Bulk)),
         ["npm", "v1", "security", "audits", "quick"] => Target::Ask(Action::Audit(Audit::Quick)),

@@ -6,7 +6,7 @@ use http::header::{ACCESS_CONTROL_ALLOW_ORIGIN, AGE, CACHE_CONTROL, ETAG, VARY};
 use http::{HeaderValue, StatusCode};
 
 use super::Npm;
-use super::error::Error;
+use super::error::{Error, of_mirror};
 use super::merge::JSON;
 use super::name::{PackageName, Version};
 use crate::base::http::{Reply, Request};
@@ -57,7 +57,7 @@ impl Npm {
         what: &str,
     ) -> Result<Reply, Error> {
         let found = self.mirror.document(want, &Demand::of(request.headers)).await;
-        Ok(reply(found.map_err(|error| Error::of_mirror(error, what))?))
+        Ok(reply(found.map_err(|error| of_mirror(error, what))?))
     }
 }
 

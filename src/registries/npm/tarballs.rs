@@ -6,7 +6,7 @@ use http::header::{
 use http::{HeaderValue, StatusCode};
 
 use super::Npm;
-use super::error::Error;
+use super::error::{Error, of_mirror};
 use super::name::{PackageName, Version};
 use super::release::Described;
 use super::vouch::{self, Release};
@@ -30,7 +30,7 @@ impl Npm {
         version: &Version,
     ) -> Result<Reply, Error> {
         let key = self.sources.tarball_key(name, version);
-        let kept = self.mirror.find_artifact(&key).await.map_err(|error| Error::of_mirror(error, name.as_str()))?;
+        let kept = self.mirror.find_artifact(&key).await.map_err(|error| of_mirror(error, name.as_str()))?;
         let found = match kept {
             Some(found) if self.suffices(&found) => found,
             Some(_) => {
@@ -63,10 +63,7 @@ impl Npm {
         let release = Release { name, version, dist: &dist, written, published };
         let vouched = vouch::vouch(&release, &keys, self.signatures);
         let want = self.sources.tarball(&release, vouched, document)?;
-        self.mirror
-            .artifact(&want, &demand)
-            .await
-            .map_err(|error| Error::of_mirror(error, &format!("{name}@{version}")))
+        self.mirror.artifact(&want, &demand).await.map_err(|error| of_mirror(error, &format!("{name}@{version}")))
     }
 }
 

@@ -1,7 +1,7 @@
 //! Every spelling that clients send, and every one that must not get through.
 
 use super::*;
-use crate::registries::desk::Trouble;
+use crate::registries::nessemble::error::reply;
 
 fn get(target: &str) -> Result<Action, Error> {
     send("GET", target)
@@ -13,7 +13,7 @@ fn send(method: &str, target: &str) -> Result<Action, Error> {
 }
 
 fn status(answer: Result<Action, Error>) -> u16 {
-    answer.map_or_else(|error| error.reply("r").status.as_u16(), |_| 200)
+    answer.map_or_else(|error| reply(&error, "r").status.as_u16(), |_| 200)
 }
 
 fn title(text: &str) -> Title {
@@ -65,7 +65,7 @@ fn graphql_is_refused_with_its_reason() {
     {
         let refused = send(method, path).unwrap_err();
         assert_eq!(refused.to_string(), "GraphQL is not spoken here: this path not found", "{method} {path}");
-        assert_eq!(refused.reply("r").status, 404);
+        assert_eq!(reply(&refused, "r").status, 404);
     }
 }
 

@@ -1,7 +1,7 @@
 //! Every spelling that clients send, and every one that must not get through.
 
 use super::*;
-use crate::registries::desk::Trouble;
+use crate::registries::npm::error::reply;
 
 fn get(target: &str) -> Result<Action, Error> {
     send("GET", target)
@@ -13,7 +13,7 @@ fn send(method: &str, target: &str) -> Result<Action, Error> {
 }
 
 fn status(answer: Result<Action, Error>) -> u16 {
-    answer.map_or_else(|error| error.reply("r").status.as_u16(), |_| 200)
+    answer.map_or_else(|error| reply(&error, "r").status.as_u16(), |_| 200)
 }
 
 fn name(text: &str) -> PackageName {

@@ -1,0 +1,360 @@
+//! What can go wrong, whatever the dialect: what happened, whose fault it is, and what a client can do about it.
+//!
+//! The engine's errors become these in one place ([`of_mirror`]). What a client reads of one is each dialect's own, and
+//! stands in its `error.rs`: a full match that gives every one its status, and the shape that its clients read.
+
+use std::borrow::Cow;
+use std::io;
+use std::sync::Arc;
+use std::time::Duration;
+
+use ::http::{HeaderValue, header};
+
+use crate::base::http::{CacheState, Refusal, Reply};
+use crate::mirror::verify::FIRST_SEEN;
+use crate::mirror::{self, store};
+
+/// What lies behind an error; shared, since all clients of one fill are told of the same.
+pub type Cause = Arc<dyn std::error::Error + Send + Sync>;
+
+/// Seconds after which what was too much at once may be well.
+const MOMENT: u64 = 1;
+
+/// Why a request gets no good answer.
+#[derive(Clone, Debug, thiserror::Error)]
+pub enum Error {
+    /// The request makes no sense.
+    #[error("{0}")]
+    BadRequest(Cow<'static, str>),
+    /// The request needs credentials, and has none or wrong ones; in the dialect's own words.
+    #[error("{0}")]
+    Unauthorized(&'static str),
+    /// A rule of this mirror, or of upstream, stands against it; asking again does not help.
+    #[error("{0}")]
+    Forbidden(Cow<'static, str>),
+    /// There is no such thing, or no such path.
+    #[error("{what} not found")]
+    NotFound {
+        what: String,
+        /// How the mirror came to know.
+        cache: CacheState,
+    },
+    /// The path takes other methods only.
+    #[error("{}", say_allowed(allow))]
+    MethodNotAllowed {
+        /// As the header has them; empty where there are none. Source: RFC 9110 §10.2.1.
+        allow: Cow<'static, str>,
+    },
+    /// The client wants another version of the protocol.
+    #[error("{0}")]
+    NotAcceptable(&'static str),
+    /// It was there once.
+    #[error("{what} is gone")]
+    Gone {
+        what: String,
+        /// How the mirror came to know.
+        cache: CacheState,
+    },
+    /// Upstream must not give it.
+    #[error("upstream withholds {what} for legal reasons")]
+    Blocked { what: String },
+    /// The request's body is longer than this mount takes.
+    #[error("the request body is too large")]
+    TooLarge,
+    /// The client, or all of them, ask too much at once.
+    #[error("too many requests at once")]
+    TooMany,
+    /// The method is none that registries use.
+    #[error("this method is not implemented")]
+    NotImplemented,
+    /// The request has been here before.
+    #[error("the request came back to this mirror: it is its own upstream")]
+    Loop,
+    /// Upstream's bytes failed a proof; none were kept.
+    #[error("{what} from upstream does not prove to be right")]
+    Unproven {
+        what: String,
+        #[source]
+        cause: Option<Cause>,
+    },
+    /// Upstream answered, with something that is no answer to this.
+    #[error("upstream gives no usable answer for {what}")]
+    BadGateway {
+        what: String,
+        #[source]
+        cause: Option<Cause>,
+    },
+    /// Upstream cannot be asked, and nothing is held.
+    #[error("upstream cannot be reached and {what} is not held")]
+    Unreachable {
+        what: String,
+        /// When upstream wants to be asked again.
+        retry_after: Option<Duration>,
+        #[source]
+        cause: Option<Cause>,
+    },
+    /// Upstream is too slow, and nothing is held.
+    #[error("upstream does not answer in time and {what} is not held")]
+    TimedOut {
+        what: String,
+        #[source]
+        cause: Option<Cause>,
+    },
+    /// Nothing is held, and the client wants no fetch.
+    #[error("{what} is not held here, and the request wants nothing else")]
+    NotHeld { what: String },
+    /// Our own fault.
+    #[error("the mirror failed")]
+    Internal(#[source] Cause),
+}
+
+/// Whose fault an error is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Fault {
+    Client,
+    Upstream,
+    Ours,
+}
+
+/// Tells why the engine has no answer. `what` was asked for. A transport fault is never an absence.
+pub fn of_mirror(error: mirror::Error, what: &str) -> Error {
+    use mirror::Error as Engine;
+    let what = what.to_owned();
+    match error {
+        Engine::Absent { cache, .. } => Error::NotFound { what, cache },
+        Engine::Refused { status: 401 | 403 | 451 } => {
+            Error::Forbidden(format!("upstream does not allow {what}").into())
+        }
+        Engine::Unproven(broken) if broken.kind == FIRST_SEEN => Error::rival(&what),
+        Engine::Unproven(_) => Error::Unproven { what, cause: Some(Arc::new(error)) },
+        Engine::Unreachable { retry_after, .. } => {
+            Error::Unreachable { what, retry_after, cause: Some(Arc::new(error)) }
+        }
+        Engine::TimedOut { .. } => Error::TimedOut { what, cause: Some(Arc::new(error)) },
+        Engine::NotHeld => Error::NotHeld { what },
+        Engine::Offline => Error::unreachable(what),
+        Engine::Refused { .. }
+        | Engine::Truncated { .. }
+        | Engine::Senseless { .. }
+        | Engine::Forbidden { .. }
+        | Engine::TooLarge { .. } => Error::BadGateway { what, cause: Some(Arc::new(error)) },
+        Engine::Broken { .. } | Engine::Store(_) | Engine::Died => Error::Internal(Arc::new(error)),
+    }
+}
+
+// === impl Error ===
+
+impl Error {
+    /// Builds an [`Error::BadRequest`] from a fixed sentence.
+    pub const fn bad_request(reason: &'static str) -> Self {
+        Self::BadRequest(Cow::Borrowed(reason))
+    }
+
+    pub fn not_found(what: impl Into<String>) -> Self {
+        Self::NotFound { what: what.into(), cache: CacheState::Bypass }
+    }
+
+    /// Builds an [`Error::MethodNotAllowed`] from the methods of a path.
+    pub const fn only(allow: &'static str) -> Self {
+        Self::MethodNotAllowed { allow: Cow::Borrowed(allow) }
+    }
+
+    /// Builds our own fault from what cannot be.
+    pub fn internal(reason: &'static str) -> Self {
+        Self::Internal(Arc::new(io::Error::other(reason)))
+    }
+
+    /// Tells that a document does not have what was asked for; one that is stale cannot tell.
+    pub fn missing(what: String, document: CacheState) -> Self {
+        match document {
+            CacheState::Stale => Self::unreachable(what),
+            cache => Self::NotFound { what, cache },
+        }
+    }
+
+    fn unreachable(what: String) -> Self {
+        Self::Unreachable { what, retry_after: None, cause: None }
+    }
+
+    /// Tells that upstream has other bytes than were proved first, and what can be done about it.
+    fn rival(what: &str) -> Self {
+        let reason = format!(
+            "{what} has other bytes upstream than when this mirror first saw it; \
+             they are refused until its operator accepts them"
+        );
+        Self::Forbidden(reason.into())
+    }
+
+    pub fn fault(&self) -> Fault {
+        match self {
+            Self::BadRequest(_)
+            | Self::Unauthorized(_)
+            | Self::Forbidden(_)
+            | Self::NotFound { .. }
+            | Self::MethodNotAllowed { .. }
+            | Self::NotAcceptable(_)
+            | Self::Gone { .. }
+            | Self::Blocked { .. }
+            | Self::TooLarge
+            | Self::TooMany
+            | Self::NotImplemented
+            | Self::NotHeld { .. } => Fault::Client,
+            Self::Unproven { .. } | Self::BadGateway { .. } | Self::Unreachable { .. } | Self::TimedOut { .. } => {
+                Fault::Upstream
+            }
+            Self::Loop | Self::Internal(_) => Fault::Ours,
+        }
+    }
+
+    /// Tells whether it is our own fault, and to be logged as such.
+    pub fn is_ours(&self) -> bool {
+        self.fault() == Fault::Ours
+    }
+
+    /// Returns the engine's error behind our own fault, if that is where it came from.
+    pub fn engine(&self) -> Option<&mirror::Error> {
+        match self {
+            Self::Internal(cause) => cause.downcast_ref(),
+            _ => None,
+        }
+    }
+
+    /// Returns what a client may read: of our own faults no more than that it was one, and which request.
+    pub fn sentence(&self, request_id: &str) -> String {
+        if self.is_ours() { format!("{self}, request {request_id}") } else { self.to_string() }
+    }
+
+    /// Returns after how many seconds a retry may help; `None` where nobody knows, or none helps.
+    pub fn seconds_to_wait(&self) -> Option<u64> {
+        match self {
+            Self::TooMany => Some(MOMENT),
+            // Whole seconds, rounded up: RFC 9110 §10.2.3.
+            Self::Unreachable { retry_after: Some(pause), .. } => {
+                Some(pause.as_secs() + u64::from(pause.subsec_nanos() > 0))
+            }
+            _ => None,
+        }
+    }
+
+    /// Adds to an answer what every dialect says of an error.
+    pub fn explain(&self, reply: &mut Reply) {
+        reply.set(header::CACHE_CONTROL, HeaderValue::from_static(self.cache_control()));
+        if let Self::MethodNotAllowed { allow } = self {
+            // Names of methods are header text; the configuration holds no others.
+            reply.headers.extend(HeaderValue::from_str(allow).ok().map(|allow| (header::ALLOW, allow)));
+        }
+        if let Some(seconds) = self.seconds_to_wait() {
+            reply.set(header::RETRY_AFTER, HeaderValue::from(seconds));
+        }
+        reply.note.cache = self.cache();
+    }
+
+    /// An absence may be kept if it is asked for again, a refusal may not.
+    fn cache_control(&self) -> &'static str {
+        match self {
+            Self::NotFound { .. } | Self::Gone { .. } => "no-cache",
+            _ => "no-store",
+        }
+    }
+
+    /// Tells how the mirror took part in this answer.
+    fn cache(&self) -> CacheState {
+        match self {
+            Self::NotFound { cache, .. } | Self::Gone { cache, .. } => *cache,
+            _ if self.fault() == Fault::Upstream => CacheState::Failed,
+            _ => CacheState::Bypass,
+        }
+    }
+}
+
+/// Says what a path takes, in words.
+fn say_allowed(allow: &str) -> String {
+    match allow {
+        "" => "this is a read-only mirror: this path takes nothing".to_owned(),
+        _ if allow.split(", ").all(|method| matches!(method, "GET" | "HEAD" | "OPTIONS")) => {
+            format!("this is a read-only mirror: {allow} is all this path takes")
+        }
+        _ => format!("this path takes {allow} only"),
+    }
+}
+
+impl From<Refusal> for Error {
+    fn from(refusal: Refusal) -> Self {
+        match refusal {
+            Refusal::Loop => Self::Loop,
+            Refusal::TooLarge => Self::TooLarge,
+            Refusal::TooMany => Self::TooMany,
+            Refusal::Unreachable => Self::unreachable("the answer".to_owned()),
+        }
+    }
+}
+
+impl From<store::Error> for Error {
+    fn from(error: store::Error) -> Self {
+        Self::Internal(Arc::new(mirror::Error::from(error)))
+    }
+}
+
+impl From<io::Error> for Error {
+    fn from(error: io::Error) -> Self {
+        Self::Internal(Arc::new(mirror::Error::disk(error)))
+    }
+}
+
+/// The errors of the engine, each at least once.
+#[cfg(test)]
+pub fn of_engine() -> Vec<mirror::Error> {
+    use mirror::Error as Engine;
+    use mirror::verify::Broken;
+    let host = || "registry.example".to_owned();
+    let broken = |kind| Engine::Unproven(Broken { kind, detail: String::new() });
+    let absent = |for_good| Engine::Absent { cache: CacheState::Hit, for_good };
+    let refused = [401, 403, 451, 418].map(|status| Engine::Refused { status });
+    let others = [
+        absent(false),
+        absent(true),
+        broken("digest"),
+        broken(FIRST_SEEN),
+        Engine::Unreachable { host: host(), retry_after: None, cause: None },
+        Engine::TimedOut { host: host() },
+        Engine::Truncated { host: host(), cause: None },
+        Engine::Senseless { host: host(), detail: "" },
+        Engine::Forbidden { host: host(), reason: "" },
+        Engine::TooLarge { limit: 1 },
+        Engine::Offline,
+        Engine::NotHeld,
+        Engine::Broken { key: "k".into() },
+        Engine::disk(io::Error::other("full")),
+        Engine::Died,
+    ];
+    refused.into_iter().chain(others).collect()
+}
+
+/// The errors that a client may be told, each at least once; what lies behind them is secret.
+#[cfg(test)]
+pub fn every() -> Vec<Error> {
+    let (what, cause) = (|| "left-pad".to_owned(), Some(Arc::new(io::Error::other("secret detail")) as Cause));
+    vec![
+        Error::bad_request("no"),
+        Error::Unauthorized("no"),
+        Error::Forbidden("no".into()),
+        Error::NotFound { what: what(), cache: CacheState::Hit },
+        Error::only("GET, HEAD"),
+        Error::NotAcceptable("no"),
+        Error::Gone { what: what(), cache: CacheState::Hit },
+        Error::TooLarge,
+        Error::TooMany,
+        Error::Blocked { what: what() },
+        Error::Internal(cause.clone().expect("a cause")),
+        Error::NotImplemented,
+        Error::Unproven { what: what(), cause: cause.clone() },
+        Error::BadGateway { what: what(), cause: cause.clone() },
+        Error::Unreachable { what: what(), retry_after: None, cause: cause.clone() },
+        Error::TimedOut { what: what(), cause },
+        Error::NotHeld { what: what() },
+        Error::Loop,
+    ]
+}
+
+#[cfg(test)]
+mod tests;
