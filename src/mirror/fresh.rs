@@ -173,6 +173,11 @@ impl Demand {
         newest: false,
     };
 
+    /// Returns the demand of a client that knows of something newer than what is held.
+    pub fn newest(&self) -> Self {
+        Self { newest: true, only_if_cached: self.only_if_cached, ..Self::NONE }
+    }
+
     /// Reads a client's `Cache-Control` and `Pragma`.
     pub fn of(request: &HeaderMap) -> Self {
         if !request.contains_key(CACHE_CONTROL) && !request.contains_key(PRAGMA) {

@@ -17,15 +17,27 @@ pub async fn settle(body: Body) -> Result<Body, mirror::Error> {
     source.whole().await.map(Body::File).map_err(told)
 }
 
-/// Reads a small body into memory. Blocks. One that is still coming has no bytes yet.
+/// Reads a small body into memory, off the async threads if it lies on disk.
 ///
 /// # Errors
-/// The system's.
+/// As [`read_all`].
+pub async fn read(body: Body) -> io::Result<Bytes> {
+    match body {
+        Body::Bytes(bytes) => Ok(bytes),
+        body => apart(|| read_all(body)).await,
+    }
+}
+
+/// Reads a small body into memory. Blocks.
+///
+/// # Errors
+/// The system's; that the body is still coming.
 pub fn read_all(body: Body) -> io::Result<Bytes> {
     match body {
         Body::Bytes(bytes) => Ok(bytes),
         Body::File(slice) => slice.read_all(),
-        Body::Empty | Body::Stream(_) => Ok(Bytes::new()),
+        Body::Empty => Ok(Bytes::new()),
+        Body::Stream(_) => Err(io::Error::other("a body that is still coming")),
     }
 }
 

@@ -1,21 +1,21 @@
 //! Checksum files, and the files that they list.
 
-use std::sync::Arc;
 use std::time::SystemTime;
 
-use http::header::{ACCEPT_RANGES, AGE, CACHE_CONTROL, CONTENT_TYPE, ETAG, LAST_MODIFIED, VIA};
+use http::header::{ACCEPT_RANGES, AGE, CACHE_CONTROL, CONTENT_TYPE, LAST_MODIFIED, VIA};
 use http::{HeaderValue, StatusCode};
 use percent_encoding::percent_decode_str;
 
 use super::Files;
 use super::error::{Error, of_mirror};
 use super::proofs::{self, Sum};
-use super::read::BYTES;
 use super::routes::Place;
 use crate::base::http::{Body, Reply, Request};
 use crate::mirror::fresh::Demand;
 use crate::mirror::verify::Broken;
 use crate::mirror::{self, Found};
+use crate::registries::bodies;
+use crate::registries::replies::{self, BYTES};
 
 /// What a checksum file vouches for is not for ever: another may take its name.
 const SHORT: HeaderValue = HeaderValue::from_static("public, max-age=300");
@@ -44,7 +44,7 @@ impl Files {
         let mut listed = self.look_up(place, name, demand).await?;
         if listed.is_none() && self.rules.checksums_required {
             // It may be newer than what is held.
-            listed = self.look_up(place, name, &newest(demand)).await?;
+            listed = self.look_up(place, name, &demand.newest()).await?;
             if listed.is_none() {
                 return Err(unlisted(place));
             }
@@ -76,7 +76,7 @@ impl Files {
     pub(super) async fn proved(&self, place: &Place, listed: Listed, demand: &Demand) -> Result<Reply, Error> {
         let listed = self.renewed(place, listed, demand).await?;
         match self.fetch_proved(place, &listed, demand).await {
-            Err(error @ Error::Unproven { .. }) => match self.listed(place, &newest(demand)).await? {
+            Err(error @ Error::Unproven { .. }) => match self.listed(place, &demand.newest()).await? {
                 Some(newer) if newer.sum != listed.sum => self.fetch_proved(place, &newer, demand).await,
                 _ => Err(error),
             },
@@ -95,7 +95,7 @@ impl Files {
         if !self.mirror.was_refused(&want.key, listed.vouched_at) {
             return Ok(listed);
         }
-        Ok(self.listed(place, &newest(demand)).await?.unwrap_or(listed))
+        Ok(self.listed(place, &demand.newest()).await?.unwrap_or(listed))
     }
 
     async fn fetch_proved(&self, place: &Place, listed: &Listed, demand: &Demand) -> Result<Reply, Error> {
@@ -104,16 +104,15 @@ impl Files {
         Ok(self.reply(found, listed.age))
     }
 
-    fn reply(&self, found: Found, age: u64) -> Reply {
+    fn reply(&self, mut found: Found, age: u64) -> Reply {
         let mut reply = Reply::empty(StatusCode::OK);
         reply.set(ACCEPT_RANGES, BYTES);
         reply.set(CACHE_CONTROL, SHORT);
-        reply.set(AGE, HeaderValue::from(age));
         reply.set(VIA, self.mirror.fetch().via().clone());
-        let given = [(CONTENT_TYPE, found.content_type), (ETAG, found.etag), (LAST_MODIFIED, found.last_modified)];
+        let given = [(CONTENT_TYPE, found.content_type.take()), (LAST_MODIFIED, found.last_modified.take())];
         reply.headers.extend(given.into_iter().filter_map(|(name, value)| Some((name, value?))));
-        reply.note.cache = found.cache;
-        reply.body = found.body;
+        let mut reply = replies::with_found(reply, found);
+        reply.set(AGE, HeaderValue::from(age));
         reply
     }
 }
@@ -123,21 +122,9 @@ fn unlisted(place: &Place) -> Error {
     Error::Forbidden(format!("no checksum file lists {}, and this mirror serves nothing else", place.path).into())
 }
 
-fn newest(demand: &Demand) -> Demand {
-    Demand { newest: true, only_if_cached: demand.only_if_cached, ..Demand::NONE }
-}
-
 /// Finds a name in a checksum file, which may be long and lie on disk.
 async fn find(body: Body, name: String) -> Result<Result<Option<Sum>, proofs::Ambiguous>, Error> {
-    let search = move || -> std::io::Result<_> {
-        let bytes = match body {
-            Body::Bytes(bytes) => bytes,
-            Body::File(slice) => slice.read_all()?,
-            Body::Empty | Body::Stream(_) => Default::default(),
-        };
-        // It was proved to be text.
-        Ok(proofs::find(&String::from_utf8_lossy(&bytes), &name))
-    };
-    let found = tokio::task::spawn_blocking(search).await.map_err(|_| Error::internal("a search that did not end"))?;
-    found.map_err(|error| Error::Internal(Arc::new(mirror::Error::disk(error))))
+    // It was proved to be text.
+    let search = move || Ok(proofs::find(&String::from_utf8_lossy(&bodies::read_all(body)?), &name));
+    bodies::apart(search).await
 }

@@ -10,8 +10,7 @@ use super::routes::Place;
 use crate::base::http::{CacheState, Reply, Request};
 use crate::mirror::file::Answer;
 use crate::mirror::fresh::Demand;
-
-pub(super) const BYTES: HeaderValue = HeaderValue::from_static("bytes");
+use crate::registries::replies::BYTES;
 
 const CACHE_STATUS: HeaderName = HeaderName::from_static("cache-status");
 

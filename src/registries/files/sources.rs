@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use http::{HeaderMap, HeaderValue};
+use http::HeaderMap;
 use url::Url;
 
 use super::error::Error;
@@ -12,6 +12,7 @@ use super::routes::Place;
 use crate::config;
 use crate::mirror::resource::{Redirects, Resource, Rules, Upstream};
 use crate::mirror::verify::Proof;
+use crate::registries::replies::entity_tag;
 use crate::registries::shelf::Shelf;
 
 /// A checksum file whose server says nothing of its freshness is asked for again after this.
@@ -69,7 +70,7 @@ impl Sources {
         let artifact = self.shelf.artifact(&self.upstream, key, self.url(place)?);
         Ok(Arc::new(Resource {
             package: target,
-            etag: HeaderValue::try_from(format!("\"{}\"", sum.as_str())).ok(),
+            etag: entity_tag(sum.as_str()),
             proofs: vec![Proof::Digest(sum.promise.clone().into())],
             ..artifact
         }))

@@ -2,7 +2,6 @@
 
 use std::sync::Arc;
 
-use bytes::Bytes;
 use http::StatusCode;
 use http::header::{CACHE_CONTROL, ETAG};
 
@@ -13,10 +12,10 @@ use super::proofs::Trusted;
 use super::replies::{self, DAY, HOUR, OCTETS};
 use super::routes::Action;
 use crate::base::digest::Digest;
-use crate::base::http::{Body, Reply, Request};
+use crate::base::http::{Reply, Request};
 use crate::mirror::fresh::Demand;
 use crate::mirror::{Found, Resource};
-use crate::registries::bodies;
+use crate::registries::replies::entity_tag;
 
 impl Repository {
     /// `GET names`, `versions`, `packages/NAME`, `policies/NAME`. Source: contract hex §2.
@@ -41,12 +40,10 @@ impl Repository {
     /// `GET public_key`: the pinned one, in the form that every client takes. Source: contract hex §2.1.
     pub(super) async fn public_key(&self) -> Result<Reply, Error> {
         let pem = self.trusted().await?.key.to_pem();
-        let etag = http::HeaderValue::try_from(format!("\"{}\"", Digest::of(pem.as_bytes())));
+        let etag = entity_tag(Digest::of(pem.as_bytes()));
         let mut reply = Reply::bytes(StatusCode::OK, "text/plain; charset=utf-8", pem);
         reply.set(CACHE_CONTROL, HOUR);
-        if let Ok(etag) = etag {
-            reply.set(ETAG, etag);
-        }
+        reply.headers.extend(etag.map(|etag| (ETAG, etag)));
         Ok(reply)
     }
 
@@ -69,14 +66,4 @@ impl Repository {
     pub(super) async fn document(&self, want: &Arc<Resource>, demand: &Demand, what: &str) -> Result<Found, Error> {
         self.mirror.document(want, demand).await.map_err(|error| of_mirror(error, what))
     }
-}
-
-/// Returns the demand of a client that knows of something newer than what is held.
-pub(super) fn newest(demand: &Demand) -> Demand {
-    Demand { newest: true, only_if_cached: demand.only_if_cached, ..Demand::NONE }
-}
-
-/// Reads a document into memory.
-pub(super) async fn read(body: Body) -> Result<Bytes, Error> {
-    bodies::apart(move || Ok(bodies::read_all(body)?)).await
 }

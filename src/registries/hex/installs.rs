@@ -13,7 +13,6 @@ use bytes::Bytes;
 use http::{HeaderValue, StatusCode};
 
 use super::Repository;
-use super::documents::read;
 use super::error::{Error, of_mirror};
 use super::replies::{self, CSV, NO_TIME, OCTETS, TEXT, WEEK};
 use super::wire::{self, Archive, Install, List};
@@ -23,6 +22,7 @@ use crate::base::http::{Body, CacheState, Reply, Request};
 use crate::mirror::fresh::Demand;
 use crate::mirror::store::Entry;
 use crate::mirror::{Found, Resource};
+use crate::registries::bodies;
 
 /// The last pair of each list; in memory, since they are short.
 pub struct Pairs {
@@ -90,8 +90,7 @@ impl Repository {
             return Ok(pair);
         }
         // A signature that was not there before may be that of a list which has changed after we had it.
-        let newest = Demand { newest: true, ..*demand };
-        let again = self.page(&self.sources.build_list(list)?, &newest, list.file()).await?;
+        let again = self.page(&self.sources.build_list(list)?, &demand.newest(), list.file()).await?;
         if again.digest == pair.list.digest { Ok(pair) } else { self.list_and_signature(list, demand).await }
     }
 
@@ -112,7 +111,7 @@ impl Repository {
         let Found { body, entry, last_modified, cache, .. } = self.document(want, demand, what).await?;
         let entry = entry.ok_or_else(|| Error::internal("a document that is not kept"))?;
         let digest = entry.digest.ok_or_else(|| Error::internal("a document without its digest"))?;
-        Ok(Page { body: read(body).await?, digest, entry, last_modified, cache })
+        Ok(Page { body: bodies::read(body).await?, digest, entry, last_modified, cache })
     }
 
     async fn build(&self, request: &Request<'_>, archive: &Archive) -> Result<Reply, Error> {
@@ -134,7 +133,7 @@ impl Repository {
         if self.missed.is_known(list, what) {
             return Err(missing());
         }
-        let promise = self.promise(archive, &Demand { newest: true, ..*demand }).await?;
+        let promise = self.promise(archive, &demand.newest()).await?;
         promise.ok_or_else(|| {
             self.missed.note(list, what);
             missing()

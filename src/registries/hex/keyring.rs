@@ -7,7 +7,6 @@
 
 use std::sync::OnceLock;
 
-use super::documents::read;
 use super::error::{Error, of_mirror};
 use super::keys::{Pin, PublicKey};
 use super::sources::Sources;
@@ -51,7 +50,7 @@ impl Keyring {
         let told = |error| of_mirror(error, KEY);
         let found = mirror.artifact(&want, &Demand::NONE).await.map_err(told)?;
         let body = bodies::settle(found.body).await.map_err(told)?;
-        let admitted = self.pin.admit(&read(body).await?);
+        let admitted = self.pin.admit(&bodies::read(body).await?);
         admitted.map_err(|_| Error::internal("a key that was proved cannot be read"))
     }
 }

@@ -1,14 +1,15 @@
 //! Answers as clients of a repository have them. Source: contract hex §1.2.
 
-use http::header::{ACCEPT_RANGES, AGE, AUTHORIZATION, CACHE_CONTROL, CONTENT_TYPE, ETAG, LAST_MODIFIED, VARY};
-use http::{HeaderValue, StatusCode};
+use http::HeaderValue;
+use http::header::{AUTHORIZATION, CACHE_CONTROL, LAST_MODIFIED, VARY};
 
 use super::routes::Action;
 use super::wire::Install;
 use crate::base::http::Reply;
 use crate::mirror::Found;
+pub use crate::registries::replies::OCTETS;
+use crate::registries::replies::{self, entity_tag};
 
-pub const OCTETS: HeaderValue = HeaderValue::from_static("application/octet-stream");
 pub const TEXT: HeaderValue = HeaderValue::from_static("text/plain; charset=utf-8");
 pub const CSV: HeaderValue = HeaderValue::from_static("text/csv");
 
@@ -21,26 +22,14 @@ const PRIVATE_HOUR: HeaderValue = HeaderValue::from_static("private, max-age=360
 const PRIVATE_DAY: HeaderValue = HeaderValue::from_static("private, max-age=86400");
 const PRIVATE_NO_TIME: HeaderValue = HeaderValue::from_static("private, no-cache");
 
-const BYTES: HeaderValue = HeaderValue::from_static("bytes");
-
 /// Answers with what was found, byte for byte; always under an entity tag, without which rebar3 takes no tarball.
-pub fn reply(found: Found, content_type: HeaderValue, cache_control: HeaderValue) -> Reply {
-    let mut reply = Reply::empty(StatusCode::OK);
-    reply.set(CONTENT_TYPE, content_type);
-    reply.set(ACCEPT_RANGES, BYTES);
+pub fn reply(mut found: Found, content_type: HeaderValue, cache_control: HeaderValue) -> Reply {
+    let mut reply = replies::whole(content_type);
     reply.set(CACHE_CONTROL, cache_control);
-    reply.set(AGE, HeaderValue::from(found.age.as_secs()));
+    reply.headers.extend(found.last_modified.take().map(|modified| (LAST_MODIFIED, modified)));
     let digest = found.entry.as_ref().and_then(|entry| entry.digest);
-    let ours = || digest.and_then(|digest| HeaderValue::try_from(format!("\"{digest}\"")).ok());
-    if let Some(etag) = found.etag.or_else(ours) {
-        reply.set(ETAG, etag);
-    }
-    if let Some(modified) = found.last_modified {
-        reply.set(LAST_MODIFIED, modified);
-    }
-    reply.note.cache = found.cache;
-    reply.body = found.body;
-    reply
+    let etag = found.etag.take().or_else(|| entity_tag(digest?));
+    replies::with_found(reply, Found { etag, ..found })
 }
 
 /// Says that an answer is for its client's own cache alone.

@@ -18,6 +18,7 @@ use crate::base::digest::{Digest, Promise};
 use crate::base::secret::Secret;
 use crate::mirror::resource::{Redirects, Release, Resource, Upstream};
 use crate::mirror::verify::Proof;
+use crate::registries::replies::entity_tag;
 use crate::registries::shelf::Shelf;
 
 /// Documents are compressed files already, which nobody is to compress again on the way. Source: contract hex §1.2.
@@ -115,7 +116,7 @@ impl Sources {
         Ok(Arc::new(Resource {
             package: self.package_of(name),
             is_private: self.is_private(),
-            etag: HeaderValue::try_from(format!("\"{sum}\"")).ok(),
+            etag: entity_tag(&sum),
             proofs: vouch::tarball(&promised.checksums),
             // What is private may always be replaced. Source: contract hex §3.5.
             release: (!self.is_private()).then(|| Release {
@@ -166,7 +167,7 @@ impl Sources {
         let path = Action::Install(Install::Archive(archive.clone())).path();
         let sum = promise.to_hex();
         let key = self.shelf.key(&self.upstream, &["/build/", &sum, "/", &path]);
-        let etag = HeaderValue::try_from(format!("\"{sum}\"")).ok();
+        let etag = entity_tag(&sum);
         let artifact = self.shelf.artifact(&self.upstream, key, self.url(&path)?).at_most(MAX_BUILD);
         Ok(Arc::new(Resource { etag, proofs: vouch::archive(promise), ..artifact }))
     }

@@ -1,12 +1,12 @@
 //! The old registry: one table of everything, and its signature in a file beside it, or in a header. Source: contract hex §1.5.
 
 use super::Repository;
-use super::documents::read;
 use super::error::{Error, of_mirror};
 use super::replies::{self, HOUR, OCTETS, TEXT};
 use crate::base::http::{Reply, Request};
 use crate::mirror::fresh::Demand;
 use crate::mirror::{self, Found};
+use crate::registries::bodies;
 
 /// What errors call the two.
 const TABLE: &str = "registry.ets.gz";
@@ -17,10 +17,7 @@ impl Repository {
     pub(super) async fn table(&self, request: &Request<'_>) -> Result<Reply, Error> {
         let demand = Demand::of(request.headers);
         let found = match self.find_table(&demand, &demand).await? {
-            Err(mirror::Error::Unproven(_)) => {
-                let newest = Demand { newest: true, ..demand };
-                self.find_table(&demand, &newest).await?
-            }
+            Err(mirror::Error::Unproven(_)) => self.find_table(&demand, &demand.newest()).await?,
             found => found,
         };
         let found = found.map_err(|error| of_mirror(error, TABLE))?;
@@ -38,7 +35,7 @@ impl Repository {
 
     async fn find_table(&self, demand: &Demand, of_signature: &Demand) -> Result<Result<Found, mirror::Error>, Error> {
         let signature = match self.find_signature(of_signature).await {
-            Ok(found) => Some(read(found.body).await?.to_vec()),
+            Ok(found) => Some(bodies::read(found.body).await?.to_vec()),
             // It may come in a header.
             Err(Error::NotFound { .. }) => None,
             Err(error) => return Err(error),

@@ -5,7 +5,6 @@ use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
 use super::Repository;
-use super::documents::newest;
 use super::error::{Error, of_mirror};
 use super::name::{PackageName, Version};
 use super::proofs::{Checksums, Trusted};
@@ -46,7 +45,7 @@ impl Repository {
         let fetched = match self.fetch_tarball(&wanted(&promised)?, &demand).await {
             // Upstream may have given document and tarball from different moments.
             Err(error @ mirror::Error::Unproven(_)) => {
-                let newer = self.described(name, &newest(&demand)).await?.promised(version);
+                let newer = self.described(name, &demand.newest()).await?.promised(version);
                 match newer.filter(|newer| newer.checksums != promised.checksums) {
                     Some(newer) => self.fetch_tarball(&wanted(&newer)?, &demand).await,
                     None => Err(error),
@@ -68,7 +67,7 @@ impl Repository {
         if self.missed.is_known(&key, version.as_str()) {
             return Err(Error::missing(what, document.cache));
         }
-        let newer = self.described(name, &newest(demand)).await?;
+        let newer = self.described(name, &demand.newest()).await?;
         newer.promised(version).ok_or_else(|| {
             if newer.cache != CacheState::Stale {
                 self.missed.note(&key, version.as_str());

@@ -1,10 +1,6 @@
 //! Archives, and the READMEs in them: what a version's document vouches for is known before a byte is asked of upstream.
 
-use std::time::Duration;
-
 use bytes::Bytes;
-use http::HeaderValue;
-use http::header::AGE;
 
 use super::Nessemble;
 use super::documents::Described;
@@ -12,17 +8,17 @@ use super::error::{Error, of_mirror};
 use super::name::{Title, Version};
 use super::replies::{self, Keeping};
 use super::{proofs, wire};
-use crate::base::http::{Body, CacheState, Reply, Request};
+use crate::base::http::{Body, Reply, Request};
 use crate::mirror::Found;
 use crate::mirror::fresh::Demand;
 use crate::registries::bodies;
+use crate::registries::replies::Origin;
 
 /// The whole archive of one version, which is short.
 struct Archive {
     version: Version,
     bytes: Bytes,
-    cache: CacheState,
-    age: Duration,
+    origin: Origin,
 }
 
 impl Nessemble {
@@ -34,13 +30,11 @@ impl Nessemble {
         version: Option<&Version>,
     ) -> Result<Reply, Error> {
         let archive = self.archive(title, version, &Demand::of(request.headers)).await?;
-        let Archive { version: served, bytes, cache, age } = archive;
+        let Archive { version: served, bytes, origin } = archive;
         let shasum = proofs::shasum(&bytes);
         let mut reply = replies::archive(title, &served, &shasum, keeping(version), self.clock.now());
-        reply.set(AGE, HeaderValue::from(age.as_secs()));
-        reply.note.cache = cache;
         reply.body = Body::Bytes(bytes);
-        Ok(reply)
+        Ok(origin.tell(reply))
     }
 
     /// `GET /package/{title}/README`, and of one version: that of the archive. Source: contract nessemble §5.5, §7.
@@ -50,12 +44,9 @@ impl Nessemble {
         title: &Title,
         version: Option<&Version>,
     ) -> Result<Reply, Error> {
-        let Archive { bytes, cache, age, .. } = self.archive(title, version, &Demand::of(request.headers)).await?;
+        let Archive { bytes, origin, .. } = self.archive(title, version, &Demand::of(request.headers)).await?;
         let open = bodies::apart(move || Ok::<_, Error>(wire::open(&bytes)?));
-        let mut reply = replies::text(open.await?.readme, keeping(version), self.clock.now());
-        reply.set(AGE, HeaderValue::from(age.as_secs()));
-        reply.note.cache = cache;
-        Ok(reply)
+        Ok(origin.tell(replies::text(open.await?.readme, keeping(version), self.clock.now())))
     }
 
     /// Finds the archive of a version that is kept.
@@ -74,9 +65,8 @@ impl Nessemble {
             Some(found) => found,
             None => self.fetch(title, &version, demand).await?,
         };
-        let Found { body, cache, age, .. } = found;
-        let bytes = bodies::apart(move || Ok::<_, Error>(bodies::read_all(body)?)).await?;
-        Ok(Archive { version, bytes, cache, age })
+        let origin = Origin::of(&found).untimed();
+        Ok(Archive { version, bytes: bodies::read(found.body).await?, origin })
     }
 
     /// Fetches an archive. What fails may be newer than the document that is held: then that is asked for again, once.
@@ -84,8 +74,7 @@ impl Nessemble {
         let held = self.describe(title, Some(version), demand).await?;
         match self.fetch_described(&held, demand).await {
             Err(error @ Error::Unproven { .. }) => {
-                let newest = Demand { newest: true, only_if_cached: demand.only_if_cached, ..Demand::NONE };
-                let newer = self.describe(title, Some(version), &newest).await?;
+                let newer = self.describe(title, Some(version), &demand.newest()).await?;
                 if newer.package.shasum == held.package.shasum {
                     return Err(error);
                 }

@@ -2,11 +2,8 @@
 
 use std::io;
 use std::sync::Arc;
-use std::time::Duration;
 
 use bytes::Bytes;
-use http::HeaderValue;
-use http::header::{AGE, LAST_MODIFIED};
 
 use super::Nessemble;
 use super::error::{Error, of_mirror};
@@ -17,26 +14,11 @@ use super::sources::MOST_PAGES;
 use super::wire::{Links, Listed, Package, Reader};
 use super::{proofs, wire};
 use crate::base::digest::Digest;
-use crate::base::http::{CacheState, Reply, Request};
+use crate::base::http::{Reply, Request};
 use crate::mirror::Resource;
 use crate::mirror::fresh::Demand;
 use crate::registries::bodies;
-
-/// What is known of how a document came.
-#[derive(Clone)]
-pub struct Origin {
-    last_modified: Option<HeaderValue>,
-    cache: CacheState,
-    age: Duration,
-}
-
-/// A document as upstream gave it.
-struct Document {
-    /// The key and the digest that it is kept under.
-    place: Option<(Arc<str>, Digest)>,
-    body: Bytes,
-    origin: Origin,
-}
+use crate::registries::replies::{Document, Origin};
 
 /// A package as its document describes it.
 pub struct Described {
@@ -144,10 +126,7 @@ impl Nessemble {
 
     async fn document(&self, want: &Arc<Resource>, demand: &Demand, what: &str) -> Result<Document, Error> {
         let found = self.mirror.document(want, demand).await.map_err(|error| of_mirror(error, what))?;
-        let place = found.entry.as_ref().and_then(|entry| Some((Arc::clone(&entry.key), entry.digest?)));
-        let (body, cache, age) = (found.body, found.cache, found.age);
-        let body = bodies::apart(move || Ok::<_, Error>(bodies::read_all(body)?)).await?;
-        Ok(Document { place, body, origin: Origin { last_modified: found.last_modified, cache, age } })
+        Ok(Document::read(found).await?)
     }
 }
 
@@ -175,18 +154,4 @@ fn base(request: &Request<'_>) -> String {
 
 fn reader(request: &Request<'_>) -> Reader {
     Reader::of(request.header(http::header::USER_AGENT))
-}
-
-// === impl Origin ===
-
-impl Origin {
-    /// Adds to an answer how its document came.
-    fn tell(self, mut reply: Reply) -> Reply {
-        reply.set(AGE, HeaderValue::from(self.age.as_secs()));
-        if let Some(modified) = self.last_modified {
-            reply.set(LAST_MODIFIED, modified);
-        }
-        reply.note.cache = self.cache;
-        reply
-    }
 }

@@ -7,15 +7,15 @@
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use http::header::{
-    ACCEPT_RANGES, ACCESS_CONTROL_ALLOW_HEADERS, ACCESS_CONTROL_ALLOW_METHODS, ACCESS_CONTROL_ALLOW_ORIGIN, ALLOW,
-    CACHE_CONTROL, CONTENT_DISPOSITION, CONTENT_TYPE, ETAG, EXPIRES, HeaderName, RETRY_AFTER, SERVER, VARY,
+    ACCESS_CONTROL_ALLOW_HEADERS, ACCESS_CONTROL_ALLOW_METHODS, ACCESS_CONTROL_ALLOW_ORIGIN, ALLOW, CACHE_CONTROL,
+    ETAG, EXPIRES, HeaderName, RETRY_AFTER, SERVER, VARY,
 };
 use http::{HeaderValue, StatusCode};
 
 use super::name::{Title, Version};
 use super::rate::Figures;
-use crate::base::digest::{Digest, hex};
 use crate::base::http::{Manner, Reply};
+use crate::registries::replies::{self, entity_tag, tagged};
 
 const INTEGRITY: HeaderName = HeaderName::from_static("x-integrity");
 const RESPONSE_TIME: HeaderName = HeaderName::from_static("x-response-time");
@@ -68,17 +68,11 @@ pub fn text(body: Vec<u8>, keeping: Keeping, now: SystemTime) -> Reply {
 ///
 /// Source: contract nessemble §5.6: both headers describe the version that is served.
 pub fn archive(title: &Title, version: &Version, shasum: &str, keeping: Keeping, now: SystemTime) -> Reply {
-    let mut reply = Reply::empty(StatusCode::OK);
-    reply.set(CONTENT_TYPE, ARCHIVE);
-    reply.set(ACCEPT_RANGES, HeaderValue::from_static("bytes"));
-    let disposition = format!("attachment; filename=\"{}\"", title.archive_file(version));
-    let etag = format!("\"sha1-{shasum}\"");
-    for (header, text) in [(CONTENT_DISPOSITION, disposition.as_str()), (INTEGRITY, shasum), (ETAG, etag.as_str())] {
-        // Titles, versions and sums are letters, digits and a few signs.
-        if let Ok(value) = HeaderValue::from_str(text) {
-            reply.set(header, value);
-        }
-    }
+    let mut reply = replies::whole(ARCHIVE);
+    replies::save_as(&mut reply, &title.archive_file(version));
+    let described =
+        [(INTEGRITY, HeaderValue::from_str(shasum).ok()), (ETAG, entity_tag(format_args!("sha1-{shasum}")))];
+    reply.headers.extend(described.into_iter().filter_map(|(header, value)| Some((header, value?))));
     keep(&mut reply, keeping, now);
     reply
 }
@@ -119,16 +113,6 @@ pub fn dress(reply: &mut Reply, dressing: &Dressing) {
     }
 }
 
-/// Builds an answer whose entity tag is made of its bytes.
-fn tagged(content_type: &'static str, body: Vec<u8>) -> Reply {
-    let etag = format!("\"{}\"", hex(&Digest::of(&body).as_bytes()[..16]));
-    let mut reply = Reply::bytes(StatusCode::OK, content_type, body);
-    if let Ok(etag) = HeaderValue::try_from(etag) {
-        reply.set(ETAG, etag);
-    }
-    reply
-}
-
 /// Says how long an answer may be kept: `Expires` is a number, as the reference has it.
 fn keep(reply: &mut Reply, keeping: Keeping, now: SystemTime) {
     let seconds = match keeping {
@@ -145,7 +129,10 @@ fn keep(reply: &mut Reply, keeping: Keeping, now: SystemTime) {
 
 #[cfg(test)]
 mod tests {
+    use http::header::CONTENT_TYPE;
+
     use super::*;
+    use crate::base::digest::Digest;
     use crate::registries::nessemble::error::{ALLOW_READ, Error, NO_USERS, reply};
 
     const SHASUM: &str = "da39a3ee5e6b4b0d3255bfef95601890afd80709";

@@ -9,6 +9,7 @@ use super::proofs::{self, Promised};
 use super::wire::{self, Package};
 use crate::base::digest::{Algorithm, Promise};
 use crate::mirror::verify::{Content, Evidence, Proof};
+use crate::registries::replies::entity_tag;
 
 /// A page of the list must parse. Nothing but its shape can be proved: it carries no digest (contract nessemble §7).
 pub struct IsPage;
@@ -109,6 +110,6 @@ pub fn vouch(package: &Package) -> Vouched {
     let package = format!("{title} {version}");
     proofs.push(Proof::Content(Arc::new(IsVouchedFor { package, shasum: shasum.clone() })));
     proofs.push(Proof::Content(Arc::new(IsArchive(title.clone(), version.clone()))));
-    let etag = shasum.as_ref().and_then(|shasum| HeaderValue::try_from(format!("\"sha1-{shasum}\"")).ok());
+    let etag = shasum.as_ref().and_then(|shasum| entity_tag(format_args!("sha1-{shasum}")));
     Vouched { proofs, etag }
 }

@@ -1,14 +1,11 @@
 //! Archives, and what is made of them: what the list of versions vouches for is known before a byte is asked of upstream.
 
 use bytes::Bytes;
-use http::HeaderValue;
-use http::header::{AGE, ETAG, HeaderName};
 
 use super::Niso;
-use super::documents::{Listed, Wish, newest};
+use super::documents::{Listed, Wish};
 use super::error::{Error, of_mirror};
 use super::name::{Arch, Spec};
-use super::replies::SIGNATURE;
 use super::{proofs, replies, wire};
 use crate::base::digest::Digest;
 use crate::base::http::{Body, CacheState, Reply, Request};
@@ -32,11 +29,11 @@ impl Niso {
             let key = self.sources.archive_key(name, version, arch);
             let kept = self.mirror.find_artifact(&key).await.map_err(|error| of_mirror(error, name.as_str()))?;
             if let Some(found) = kept {
-                return Ok(with_body(replies::archive(name, version, arch, spec), found));
+                return Ok(replies::with_found(replies::archive(name, version, arch, spec), found));
             }
         }
         let (listed, found) = self.fetch(wish, &Demand::of(request.headers)).await?;
-        Ok(with_body(replies::archive(name, &listed.version, arch, spec), found))
+        Ok(replies::with_found(replies::archive(name, &listed.version, arch, spec), found))
     }
 
     /// `GET /v1/packages/{name}/{version or tag}/manifest`, from the archive itself. Source: contract niso §3, §8.
@@ -75,7 +72,7 @@ impl Niso {
         let listed = self.find(wish, demand).await?;
         match self.fetch_listed(wish, &listed, demand).await {
             Err(error @ Error::Unproven { .. }) => {
-                let newer = self.find(wish, &newest(demand)).await?;
+                let newer = self.find(wish, &demand.newest()).await?;
                 if (&newer.version, newer.checksum) == (&listed.version, listed.checksum) {
                     return Err(error);
                 }
@@ -94,17 +91,4 @@ impl Niso {
         let body = bodies::settle(found.body).await.map_err(told)?;
         Ok(Found { body, ..found })
     }
-}
-
-pub(super) fn with_body(mut reply: Reply, found: Found) -> Reply {
-    reply.set(AGE, HeaderValue::from(found.age.as_secs()));
-    if let Some(etag) = found.etag {
-        reply.set(ETAG, etag);
-    }
-    if let Some(signature) = found.beside.and_then(|mut beside| beside.remove(SIGNATURE)) {
-        reply.set(HeaderName::from_static(SIGNATURE), signature);
-    }
-    reply.note.cache = found.cache;
-    reply.body = found.body;
-    reply
 }

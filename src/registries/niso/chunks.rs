@@ -6,7 +6,7 @@ use std::sync::Arc;
 use bytes::Bytes;
 
 use super::Niso;
-use super::archives::{Proved, with_body};
+use super::archives::Proved;
 use super::cuts::Cut;
 use super::documents::Wish;
 use super::error::{Error, of_mirror};
@@ -39,7 +39,7 @@ impl Niso {
         }
         let found = self.mirror.artifact(&self.sources.chunk(hash)?, &Demand::of(request.headers)).await;
         let found = found.map_err(|error| of_mirror(error, &format!("chunk {hash}")))?;
-        Ok(with_body(replies::chunk(hash), found))
+        Ok(replies::with_found(replies::chunk(hash), found))
     }
 
     /// Finds a chunk in an archive that was cut here, if that is still kept, and still holds it.
@@ -54,7 +54,7 @@ impl Niso {
             return Ok(None);
         }
         let part = found.body.slice(place);
-        let bytes = bodies::apart(move || Ok::<_, Error>(bodies::read_all(part)?)).await?;
+        let bytes = bodies::read(part).await?;
         Ok((Digest::of(&bytes) == *hash).then_some(bytes))
     }
 

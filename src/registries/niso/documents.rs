@@ -2,11 +2,6 @@
 
 use std::io;
 use std::sync::Arc;
-use std::time::Duration;
-
-use bytes::Bytes;
-use http::HeaderValue;
-use http::header::LAST_MODIFIED;
 
 use super::Niso;
 use super::error::{Error, of_mirror};
@@ -20,16 +15,7 @@ use crate::base::http::{CacheState, Reply, Request};
 use crate::mirror::Resource;
 use crate::mirror::fresh::Demand;
 use crate::registries::bodies;
-
-/// A document as upstream gave it.
-struct Document {
-    /// The key and the digest that it is kept under.
-    place: Option<(Arc<str>, Digest)>,
-    body: Bytes,
-    last_modified: Option<HeaderValue>,
-    cache: CacheState,
-    age: Duration,
-}
+use crate::registries::replies::Document;
 
 /// What a client asks of one package.
 #[derive(Clone)]
@@ -58,7 +44,7 @@ impl Niso {
             let packages = wire::parse_list(&body)?;
             printed(|out| wire::print_list(&packages, &filter, out))
         };
-        Ok(document.reply(bodies::apart(print).await?))
+        Ok(document.origin.tell(replies::document(bodies::apart(print).await?)))
     }
 
     /// `GET /v1/packages/{name}/versions`. Source: contract niso §3.
@@ -69,7 +55,7 @@ impl Niso {
             let versions = wire::parse_versions(&body, &name)?;
             printed(|out| wire::print_versions(&versions, out))
         };
-        Ok(document.reply(bodies::apart(print).await?))
+        Ok(document.origin.tell(replies::document(bodies::apart(print).await?)))
     }
 
     /// `GET /v1/packages/{name}/tags`. Source: contract niso §3.
@@ -86,7 +72,7 @@ impl Niso {
         };
         let printed = bodies::apart(print).await?;
         // `latest` and what is known of each tag come from the versions: these tell no time of change for both.
-        Ok(Document { last_modified: None, ..tags.unwrap_or(versions) }.reply(printed))
+        Ok(tags.unwrap_or(versions).origin.untimed().tell(replies::document(printed)))
     }
 
     /// Finds what is wished for. Upstream is asked anew if the documents that are held do not have it yet.
@@ -98,7 +84,7 @@ impl Niso {
         if self.missed.is_known(name, &missing) {
             return Err(Error::not_found(missing));
         }
-        match self.look_up(wish, &newest(demand)).await? {
+        match self.look_up(wish, &demand.newest()).await? {
             (Some(listed), _) => Ok(listed),
             (None, cache) => {
                 if cache != CacheState::Stale {
@@ -122,7 +108,7 @@ impl Niso {
             let row = rows.resolve(&wish.spec, wish.arch.as_ref(), &tags);
             row.map(|row| Listed::of(&sources, &wish.name, row, versions.place)).transpose()
         };
-        Ok((bodies::apart(resolve).await?, versions.cache))
+        Ok((bodies::apart(resolve).await?, versions.origin.cache))
     }
 
     async fn versions_of(&self, name: &PackageName, demand: &Demand) -> Result<Document, Error> {
@@ -139,36 +125,14 @@ impl Niso {
 
     async fn document(&self, want: &Arc<Resource>, demand: &Demand, what: &str) -> Result<Document, Error> {
         let found = self.mirror.document(want, demand).await.map_err(|error| of_mirror(error, what))?;
-        let place = found.entry.as_ref().and_then(|entry| Some((Arc::clone(&entry.key), entry.digest?)));
-        let body = found.body;
-        let body = bodies::apart(move || Ok::<_, Error>(bodies::read_all(body)?)).await?;
-        Ok(Document { place, body, last_modified: found.last_modified, cache: found.cache, age: found.age })
+        Ok(Document::read(found).await?)
     }
-}
-
-/// Returns the demand of a client that knows of something newer than what is held.
-pub(super) fn newest(demand: &Demand) -> Demand {
-    Demand { newest: true, only_if_cached: demand.only_if_cached, ..Demand::NONE }
 }
 
 fn printed(print: impl FnOnce(&mut Vec<u8>) -> io::Result<()>) -> Result<Vec<u8>, Error> {
     let mut out = Vec::new();
     print(&mut out)?;
     Ok(out)
-}
-
-// === impl Document ===
-
-impl Document {
-    /// Answers with what was made of it.
-    fn reply(self, printed: Vec<u8>) -> Reply {
-        let mut reply = replies::document(printed, self.age);
-        if let Some(modified) = self.last_modified {
-            reply.set(LAST_MODIFIED, modified);
-        }
-        reply.note.cache = self.cache;
-        reply
-    }
 }
 
 // === impl Listed ===

@@ -1,21 +1,19 @@
 //! The heads of good answers. Pure: where the body comes from is another's business.
 
-use std::time::Duration;
-
 use bytes::Bytes;
-use http::header::{ACCEPT_RANGES, AGE, CACHE_CONTROL, CONTENT_DISPOSITION, CONTENT_TYPE, ETAG, HeaderName};
+use http::header::{CACHE_CONTROL, ETAG, HeaderName};
 use http::{HeaderValue, StatusCode};
 
 use super::name::{Arch, PackageName, Spec, Version};
-use crate::base::digest::{Digest, hex};
+use crate::base::digest::Digest;
 use crate::base::http::Reply;
+use crate::mirror::Found;
+use crate::registries::replies::{self, OCTETS, entity_tag, tagged};
 
 /// Which version a body is of: what `latest` came to. Source: contract niso §3.
 const PACKAGE_VERSION: HeaderName = HeaderName::from_static("x-package-version");
 /// What the publisher of an archive signed it with, passed on unread. Source: contract niso §3.
 pub const SIGNATURE: &str = "x-niso-signature";
-const OCTETS: HeaderValue = HeaderValue::from_static("application/octet-stream");
-const BYTES: HeaderValue = HeaderValue::from_static("bytes");
 const FOR_EVER: HeaderValue = HeaderValue::from_static("public, max-age=31536000, immutable");
 /// Where a tag points may be another version at any time.
 const MOVES: HeaderValue = HeaderValue::from_static("no-cache");
@@ -23,42 +21,35 @@ const MOVES: HeaderValue = HeaderValue::from_static("no-cache");
 /// What upstream's documents say may change; with `Age`, clients ask again before long.
 const SHORT: HeaderValue = HeaderValue::from_static("public, max-age=60");
 
-/// Answers with what was made of a document that upstream vouched for `age` ago.
-pub fn document(body: Vec<u8>, age: Duration) -> Reply {
-    let mut reply = tagged("application/json", body.into());
+/// Answers with what was made of a document.
+pub fn document(body: Vec<u8>) -> Reply {
+    let mut reply = tagged("application/json", body);
     reply.set(CACHE_CONTROL, SHORT);
-    reply.set(AGE, HeaderValue::from(age.as_secs()));
     reply
 }
 
 /// Answers with the chunks of an archive that was asked for as `spec`. Source: contract niso §5.
 pub fn chunks(body: Vec<u8>, spec: &Spec) -> Reply {
-    let mut reply = tagged("application/json", body.into());
+    let mut reply = tagged("application/json", body);
     reply.set(CACHE_CONTROL, cache_control(spec));
     reply
 }
 
 /// Begins the answer with an archive that was asked for as `spec`. Source: contract niso §3.
 pub fn archive(name: &PackageName, version: &Version, arch: &Arch, spec: &Spec) -> Reply {
-    let mut reply = octets();
-    let disposition = format!("attachment; filename=\"{}\"", name.archive_file(version, arch));
-    for (header, text) in [(CONTENT_DISPOSITION, disposition.as_str()), (PACKAGE_VERSION, version.as_str())] {
-        // Names, versions and architectures are letters, digits and a few signs.
-        if let Ok(value) = HeaderValue::from_str(text) {
-            reply.set(header, value);
-        }
-    }
+    let mut reply = replies::whole(OCTETS);
+    replies::save_as(&mut reply, &name.archive_file(version, arch));
+    // Versions are letters, digits and a few signs.
+    reply.headers.extend(HeaderValue::from_str(version.as_str()).ok().map(|version| (PACKAGE_VERSION, version)));
     reply.set(CACHE_CONTROL, cache_control(spec));
     reply
 }
 
 /// Begins the answer with a chunk. Source: contract niso §5.
 pub fn chunk(hash: &Digest) -> Reply {
-    let mut reply = octets();
+    let mut reply = replies::whole(OCTETS);
     reply.set(CACHE_CONTROL, FOR_EVER);
-    if let Ok(etag) = HeaderValue::from_str(&format!("\"sha256-{hash}\"")) {
-        reply.set(ETAG, etag);
-    }
+    reply.headers.extend(entity_tag(format_args!("sha256-{hash}")).map(|etag| (ETAG, etag)));
     reply
 }
 
@@ -74,20 +65,11 @@ pub fn health() -> Reply {
     Reply::bytes(StatusCode::OK, "application/json", r#"{"status":"ok"}"#)
 }
 
-/// Builds an answer whose entity tag is made of its bytes.
-fn tagged(content_type: &'static str, body: Bytes) -> Reply {
-    let etag = format!("\"{}\"", hex(&Digest::of(&body).as_bytes()[..16]));
-    let mut reply = Reply::bytes(StatusCode::OK, content_type, body);
-    if let Ok(etag) = HeaderValue::try_from(etag) {
-        reply.set(ETAG, etag);
-    }
-    reply
-}
-
-fn octets() -> Reply {
-    let mut reply = Reply::empty(StatusCode::OK);
-    reply.set(CONTENT_TYPE, OCTETS);
-    reply.set(ACCEPT_RANGES, BYTES);
+/// Answers with what was found, and what its publisher signed it with.
+pub fn with_found(reply: Reply, mut found: Found) -> Reply {
+    let signature = found.beside.take().and_then(|mut beside| beside.remove(SIGNATURE));
+    let mut reply = replies::with_found(reply, found);
+    reply.headers.extend(signature.map(|signature| (HeaderName::from_static(SIGNATURE), signature)));
     reply
 }
 

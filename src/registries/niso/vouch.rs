@@ -9,6 +9,7 @@ use super::proofs;
 use super::wire::{self, Limits, Row};
 use crate::base::digest::Digest;
 use crate::mirror::verify::{Content, Evidence, Proof, Statement};
+use crate::registries::replies::entity_tag;
 
 /// A list must parse. Nothing but its shape can be proved: it carries no digest (contract niso §8).
 pub struct IsList;
@@ -104,5 +105,5 @@ pub fn vouch_chunk(hash: &Digest) -> Vouched {
 
 /// A strong entity tag: `"sha256-<hex>"`. Source: contract niso §3.
 fn etag(digest: &Digest) -> Option<HeaderValue> {
-    HeaderValue::try_from(format!("\"sha256-{digest}\"")).ok()
+    entity_tag(format_args!("sha256-{digest}"))
 }

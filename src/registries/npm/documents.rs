@@ -21,8 +21,9 @@ use crate::mirror::Prepared;
 use crate::mirror::fresh::Demand;
 use crate::mirror::prepare::{Keys, Shape};
 use crate::mirror::store::Segment;
+use crate::registries::bodies;
 
-const VARY_ON: HeaderValue = HeaderValue::from_static("Accept, Accept-Encoding");
+pub(super) const VARY_ON: HeaderValue = HeaderValue::from_static("Accept, Accept-Encoding");
 
 /// How long clients may keep a single version. Source: contract npm §5.2.
 const MANIFEST_AGE: HeaderValue = HeaderValue::from_static("max-age=60");
@@ -71,7 +72,7 @@ impl Npm {
         write: bool,
     ) -> Result<Reply, Error> {
         let form = if write { Form::Full } else { Form::wanted(request.headers) };
-        let demand = if write { NEWEST } else { Demand::of(request.headers) };
+        let demand = if write { Demand::NONE.newest() } else { Demand::of(request.headers) };
         let prepared = self.prepared(request, name, &demand).await?;
         let segment = segment(&prepared, form.segment(negotiate::accepts_gzip(request.headers)))?;
         let mut reply = head(&prepared, form.content_type());
@@ -156,12 +157,9 @@ impl Npm {
     /// Returns the index of a document: small, and nearly always in memory.
     pub(super) async fn index(&self, prepared: &Prepared) -> Result<Bytes, Error> {
         let body = prepared.forms.segment_body(segment(prepared, merge::INDEX)?)?;
-        whole(body).await
+        Ok(bodies::read(body).await?)
     }
 }
-
-/// What a client wants that edits, or that asks for a version it knows to be there.
-pub(super) const NEWEST: Demand = Demand { newest: true, ..Demand::NONE };
 
 fn segment<'a>(prepared: &'a Prepared, name: &'static str) -> Result<&'a Segment, Error> {
     prepared.forms.segment(name).ok_or_else(|| Error::internal("a document without one of its forms"))
@@ -176,19 +174,7 @@ async fn slice(prepared: &Prepared, form: Form, line: &VersionLine<'_>) -> Resul
 }
 
 pub(super) async fn part(body: Body, place: &Range<u64>) -> Result<Bytes, Error> {
-    whole(body.slice(place.clone())).await
-}
-
-/// Reads a small body into memory.
-pub(super) async fn whole(body: Body) -> Result<Bytes, Error> {
-    match body {
-        Body::Bytes(bytes) => Ok(bytes),
-        Body::File(slice) => {
-            let read = tokio::task::spawn_blocking(move || slice.read_all()).await;
-            Ok(read.map_err(|_| Error::internal("a read that did not end"))??)
-        }
-        Body::Empty | Body::Stream(_) => Err(Error::internal("a document that is no file")),
-    }
+    Ok(bodies::read(body.slice(place.clone())).await?)
 }
 
 /// Begins a reply that is made of a document.

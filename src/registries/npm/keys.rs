@@ -7,16 +7,17 @@ use bytes::Bytes;
 use http::StatusCode;
 use http::header::CACHE_CONTROL;
 
+use super::Npm;
 use super::error::{Error, of_mirror};
 use super::merge::JSON;
 use super::name::PackageName;
 use super::proofs::KeySet;
 use super::small::SHORT;
-use super::{Npm, documents};
 use crate::base::http::{CacheState, Reply, Request};
 use crate::config::Signatures;
 use crate::mirror::fresh::Demand;
 use crate::mirror::{self, Upstream};
+use crate::registries::bodies;
 
 /// What an error calls the key sets.
 const KEYS: &str = "the registry's keys";
@@ -70,7 +71,7 @@ impl Npm {
     /// Returns the key set of one upstream, and how the mirror came by it; `None` when that one signs nothing.
     async fn key_set(&self, upstream: &Arc<Upstream>, demand: &Demand) -> Result<Option<(Bytes, CacheState)>, Error> {
         match self.mirror.document(&self.sources.keys(upstream)?, demand).await {
-            Ok(found) => Ok(Some((documents::whole(found.body).await?, found.cache))),
+            Ok(found) => Ok(Some((bodies::read(found.body).await?, found.cache))),
             Err(mirror::Error::Absent { .. } | mirror::Error::Refused { .. }) => Ok(None),
             Err(error) => Err(of_mirror(error, KEYS)),
         }

@@ -9,7 +9,7 @@ use std::sync::Arc;
 use bytes::Bytes;
 
 use super::Npm;
-use super::documents::{NEWEST, part, whole};
+use super::documents::part;
 use super::error::{Error, of_mirror};
 use super::name::{PackageName, Version};
 use super::proofs::KeySet;
@@ -18,6 +18,7 @@ use super::wire;
 use crate::base::digest::Digest;
 use crate::mirror;
 use crate::mirror::fresh::Demand;
+use crate::registries::bodies;
 
 /// One version, as its document describes it.
 pub struct Described {
@@ -64,7 +65,7 @@ impl Npm {
         // A document of the package that comes meanwhile is another, and may deny this.
         let digest = found.entry.and_then(|entry| entry.digest);
         let document = digest.map(|digest| (self.sources.packument_key(name).into(), digest));
-        Ok(Some(Described { manifest: whole(found.body).await?, published: None, document }))
+        Ok(Some(Described { manifest: bodies::read(found.body).await?, published: None, document }))
     }
 
     /// Tells whether the document of the package could prove no more: it has the time of publication, which an expired
@@ -87,7 +88,7 @@ impl Npm {
         let mut prepared = self.indexed(name, demand).await?;
         let mut index = self.index(&prepared).await?;
         if wire::find_version(&index, version.as_str()).is_none() {
-            prepared = self.indexed(name, &Demand { only_if_cached: demand.only_if_cached, ..NEWEST }).await?;
+            prepared = self.indexed(name, &demand.newest()).await?;
             index = self.index(&prepared).await?;
         }
         let line = wire::find_version(&index, version.as_str());

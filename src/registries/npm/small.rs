@@ -2,16 +2,18 @@
 
 use std::sync::Arc;
 
-use http::header::{ACCESS_CONTROL_ALLOW_ORIGIN, AGE, CACHE_CONTROL, ETAG, VARY};
+use http::header::{ACCESS_CONTROL_ALLOW_ORIGIN, CACHE_CONTROL, CONTENT_TYPE, VARY};
 use http::{HeaderValue, StatusCode};
 
 use super::Npm;
+use super::documents::VARY_ON;
 use super::error::{Error, of_mirror};
 use super::merge::JSON;
 use super::name::{PackageName, Version};
 use crate::base::http::{Reply, Request};
 use crate::mirror::fresh::Demand;
 use crate::mirror::{Found, Resource};
+use crate::registries::replies;
 
 /// What is mirrored as it is changes seldom; clients keep them no longer than this. Source: contract npm §6.2.
 pub const SHORT: HeaderValue = HeaderValue::from_static("public, max-age=300");
@@ -77,14 +79,8 @@ pub fn preflight() -> Reply {
 
 fn reply(found: Found) -> Reply {
     let mut reply = Reply::empty(StatusCode::OK);
-    reply.set(http::header::CONTENT_TYPE, HeaderValue::from_static(JSON));
+    reply.set(CONTENT_TYPE, HeaderValue::from_static(JSON));
     reply.set(CACHE_CONTROL, SHORT);
-    reply.set(AGE, HeaderValue::from(found.age.as_secs()));
-    reply.set(VARY, HeaderValue::from_static("Accept, Accept-Encoding"));
-    if let Some(etag) = found.etag {
-        reply.set(ETAG, etag);
-    }
-    reply.note.cache = found.cache;
-    reply.body = found.body;
-    reply
+    reply.set(VARY, VARY_ON);
+    replies::with_found(reply, found)
 }

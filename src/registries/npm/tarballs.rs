@@ -1,9 +1,7 @@
 //! Tarballs: what their document vouches for is known before a byte is asked of upstream.
 
-use http::header::{
-    ACCEPT_RANGES, ACCESS_CONTROL_ALLOW_ORIGIN, AGE, CACHE_CONTROL, CONTENT_DISPOSITION, CONTENT_TYPE, ETAG,
-};
-use http::{HeaderValue, StatusCode};
+use http::HeaderValue;
+use http::header::{ACCESS_CONTROL_ALLOW_ORIGIN, CACHE_CONTROL};
 
 use super::Npm;
 use super::error::{Error, of_mirror};
@@ -15,9 +13,8 @@ use crate::base::http::{Reply, Request};
 use crate::config::Signatures;
 use crate::mirror::Found;
 use crate::mirror::fresh::Demand;
+use crate::registries::replies::{self, OCTETS};
 
-const OCTETS: HeaderValue = HeaderValue::from_static("application/octet-stream");
-const BYTES: HeaderValue = HeaderValue::from_static("bytes");
 const FOR_EVER: HeaderValue = HeaderValue::from_static("public, max-age=31536000");
 const ANYBODY: HeaderValue = HeaderValue::from_static("*");
 
@@ -68,19 +65,9 @@ impl Npm {
 }
 
 fn reply(found: Found, file: &str) -> Reply {
-    let mut reply = Reply::empty(StatusCode::OK);
-    reply.set(CONTENT_TYPE, OCTETS);
-    reply.set(ACCEPT_RANGES, BYTES);
+    let mut reply = replies::whole(OCTETS);
     reply.set(CACHE_CONTROL, FOR_EVER);
     reply.set(ACCESS_CONTROL_ALLOW_ORIGIN, ANYBODY);
-    reply.set(AGE, HeaderValue::from(found.age.as_secs()));
-    if let Ok(disposition) = HeaderValue::try_from(format!("attachment; filename=\"{file}\"")) {
-        reply.set(CONTENT_DISPOSITION, disposition);
-    }
-    if let Some(etag) = found.etag {
-        reply.set(ETAG, etag);
-    }
-    reply.note.cache = found.cache;
-    reply.body = found.body;
-    reply
+    replies::save_as(&mut reply, file);
+    replies::with_found(reply, found)
 }

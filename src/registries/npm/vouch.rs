@@ -10,6 +10,7 @@ use super::proofs::{self, Decision, KeySet, Verdict};
 use super::wire::{self, Dist};
 use crate::config::Signatures;
 use crate::mirror::verify::{Content, Evidence, Proof, Statement};
+use crate::registries::replies::entity_tag;
 
 /// A version's `dist` that is longer than this vouches for nothing: what vouches for a release is remembered for good.
 const LONGEST: usize = 64 * 1024;
@@ -162,5 +163,5 @@ fn judge(release: &Release<'_>, keys: &KeySet, mode: Signatures) -> Result<Strin
 /// A strong entity tag: the integrity value itself. Source: contract npm §5.3.
 fn etag(dist: &Dist) -> Option<HeaderValue> {
     let value = dist.integrity.as_deref().or(dist.shasum.as_deref())?;
-    HeaderValue::try_from(format!("\"{value}\"")).ok()
+    entity_tag(value)
 }
