@@ -148,6 +148,20 @@ pub fn has_digest(proofs: &[Proof]) -> bool {
     proofs.iter().any(|proof| matches!(proof, Proof::Digest(_)))
 }
 
+/// Runs every proof over a body in memory, and returns what was proved.
+///
+/// # Errors
+/// The first that does not hold.
+#[cfg(test)]
+pub fn all(proofs: &[Proof], evidence: &Evidence<'_>) -> Result<Vec<String>, Broken> {
+    let mut proved = before(proofs)?;
+    let mut hasher = hasher(proofs);
+    hasher.update(&evidence.bytes().expect("a body in memory"));
+    proved.extend(hashed(proofs, &hasher.finish())?);
+    proved.extend(content(proofs, evidence)?);
+    Ok(proved)
+}
+
 // === impl Evidence ===
 
 impl<'a> Evidence<'a> {

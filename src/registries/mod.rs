@@ -2,9 +2,9 @@
 //!
 //! A dialect turns a request into an action once (`routes.rs`), names what it wants of the mirror (`sources.rs`, with
 //! the proofs of `proofs.rs`), and shapes what comes back (`merge.rs`, `wire.rs`). What they share is the engine, a
-//! [`desk`] to answer from, the [`shelf`] that a mount's resources stand on, readers for what strangers send
-//! ([`bodies`], [`members`], [`times`], [`untar`]), a [`memo`] of what they made of it and of what they [`missed`], the
-//! heads of [`replies`], and the words for what can go wrong ([`failure`]); none of them imports another.
+//! [`desk`] to answer from, the [`shelf`] that a mount's resources stand on, readers for what strangers send ([`paths`],
+//! [`bodies`], [`members`], [`times`], [`untar`]), a [`memo`] of what they made of it and of what they [`missed`], the heads
+//! of [`replies`], and the words for what can go wrong ([`failure`]); none of them imports another.
 //!
 //! A new one is a folder, its keys in [`config::Dialect`], and its line in [`of`].
 
@@ -20,6 +20,7 @@ pub mod missed;
 pub mod nessemble;
 pub mod niso;
 pub mod npm;
+pub mod paths;
 pub mod replies;
 pub mod shelf;
 pub mod times;

@@ -13,6 +13,7 @@ use super::error::{ALLOW_READ, Error};
 use super::name::{PackageName, PolicyName, RepositoryName, Version, parse_stem};
 use super::wire::Install;
 use crate::registries::desk::Named;
+use crate::registries::paths::{decode, is_known, is_read, no_route};
 
 /// No path of ours has more segments; longer ones are not looked at further.
 const MAX_SEGMENTS: usize = 12;
@@ -86,8 +87,8 @@ pub fn is_api(path: &str) -> bool {
 }
 
 fn judge_read(method: &Method, action: Action) -> Result<Action, Error> {
-    match *method {
-        Method::GET | Method::HEAD => Ok(action),
+    match method {
+        _ if is_read(method) => Ok(action),
         _ if is_known(method) => Err(Error::only(ALLOW_READ)),
         _ => Err(Error::NotImplemented),
     }
@@ -96,11 +97,6 @@ fn judge_read(method: &Method, action: Action) -> Result<Action, Error> {
 /// The API's own methods are for the API to judge.
 fn judge_any(method: &Method, action: Action) -> Result<Action, Error> {
     if is_known(method) { Ok(action) } else { Err(Error::NotImplemented) }
-}
-
-fn is_known(method: &Method) -> bool {
-    [Method::GET, Method::HEAD, Method::OPTIONS, Method::POST, Method::PUT, Method::DELETE, Method::PATCH]
-        .contains(method)
 }
 
 fn find(segments: &[&str]) -> Result<Action, Error> {
@@ -141,26 +137,6 @@ fn find_release(file: &str, suffix: &str) -> Result<(PackageName, Version), Erro
 fn target(segments: &[&str], query: &str) -> Box<str> {
     let path = segments.join("/");
     if query.is_empty() { path.into() } else { format!("{path}?{query}").into() }
-}
-
-fn no_route() -> Error {
-    Error::not_found("this path")
-}
-
-fn decode(raw: &str) -> Result<Cow<'_, str>, Error> {
-    let well_formed =
-        raw.split('%').skip(1).all(|rest| rest.len() >= 2 && rest.as_bytes()[..2].iter().all(u8::is_ascii_hexdigit));
-    if !well_formed {
-        return Err(Error::bad_request("the path has a malformed escape"));
-    }
-    let segment = percent_decode_str(raw).decode_utf8().map_err(|_| Error::bad_request("the path is not UTF-8"))?;
-    if segment.chars().any(|char| char.is_control() || char == '\\') {
-        return Err(Error::bad_request("the path has a control character or a backslash"));
-    }
-    if segment.split('/').any(|part| part == "." || part == "..") {
-        return Err(Error::bad_request("the path has a dot segment"));
-    }
-    Ok(segment)
 }
 
 // === impl Root ===

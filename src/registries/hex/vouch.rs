@@ -142,14 +142,9 @@ mod tests {
     use crate::base::digest::hex;
     use crate::mirror::verify;
 
-    /// Runs every proof as the engine does, and returns what was proved or which kind does not hold.
+    /// Returns what was proved, or which kind does not hold.
     fn run(proofs: &[Proof], body: &[u8]) -> Result<Vec<String>, &'static str> {
-        let mut proved = verify::before(proofs).map_err(|broken| broken.kind)?;
-        let mut hasher = verify::hasher(proofs);
-        hasher.update(body);
-        proved.extend(verify::hashed(proofs, &hasher.finish()).map_err(|broken| broken.kind)?);
-        proved.extend(verify::content(proofs, &Evidence::of(body)).map_err(|broken| broken.kind)?);
-        Ok(proved)
+        verify::all(proofs, &Evidence::of(body)).map_err(|broken| broken.kind)
     }
 
     #[test]

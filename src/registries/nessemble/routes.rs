@@ -7,12 +7,12 @@
 use std::borrow::Cow;
 
 use ::http::Method;
-use percent_encoding::percent_decode_str;
 use url::form_urlencoded;
 
 use super::error::{ALLOW_OPTIONS, ALLOW_READ, Error, NO_USERS};
 use super::name::{PUBLISH, Title, Version};
 use crate::registries::desk::Named;
+use crate::registries::paths::{cut, decode_text, is_read, no_route};
 
 /// No path of ours has more segments; longer ones are not looked at further.
 const MAX_SEGMENTS: usize = 16;
@@ -91,16 +91,15 @@ pub fn parse(method: &Method, path: &str, query: &str, accept: Option<&str>) -> 
     if accept.is_some_and(|accept| asked_version(accept).is_some_and(|version| version != 1)) {
         return Err(Error::NotAcceptable("this registry speaks version 1 of the protocol only"));
     }
-    let segments = split(path)?;
+    let segments = cut(path, MAX_SEGMENTS)?.into_iter().map(decode).collect::<Result<Vec<_>, _>>()?;
     let segments: Vec<&str> = segments.iter().map(AsRef::as_ref).collect();
     judge_method(method, find(segments.strip_prefix(&["v1"]).unwrap_or(&segments), query)?)
 }
 
 fn judge_method(method: &Method, target: Target) -> Result<Action, Error> {
-    let is_read = method == Method::GET || method == Method::HEAD;
     let allow = match target {
-        Target::Read(action) if is_read => return Ok(action),
-        Target::Private if is_read => return Err(NO_USERS),
+        Target::Read(action) if is_read(method) => return Ok(action),
+        Target::Private if is_read(method) => return Err(NO_USERS),
         Target::Read(_) => ALLOW_READ,
         Target::Private | Target::Write => ALLOW_OPTIONS,
     };
@@ -157,28 +156,8 @@ fn whole_number(text: &str) -> Option<i128> {
     is_number.then(|| text.parse().unwrap_or(far_out))
 }
 
-fn no_route() -> Error {
-    Error::not_found("this path")
-}
-
-/// Cuts a path into decoded segments. One slash at its end does not count.
-fn split(path: &str) -> Result<Vec<Cow<'_, str>>, Error> {
-    let path = path.strip_prefix('/').unwrap_or(path);
-    let path = path.strip_suffix('/').unwrap_or(path);
-    if path.is_empty() {
-        return Ok(Vec::new());
-    }
-    if path.split('/').nth(MAX_SEGMENTS).is_some() {
-        return Err(no_route());
-    }
-    path.split('/').map(decode).collect()
-}
-
 fn decode(raw: &str) -> Result<Cow<'_, str>, Error> {
-    let segment = percent_decode_str(raw).decode_utf8().map_err(|_| Error::bad_request("the path is not UTF-8"))?;
-    if segment.chars().any(char::is_control) {
-        return Err(Error::bad_request("the path has a control character"));
-    }
+    let segment = decode_text(raw)?;
     if segment.split(['/', '\\']).any(|part| matches!(part, "" | "." | "..")) {
         return Err(Error::bad_request("the path has an empty segment or a dot segment"));
     }

@@ -8,13 +8,13 @@ use std::borrow::Cow;
 use std::str::FromStr;
 
 use ::http::Method;
-use percent_encoding::percent_decode_str;
 use url::form_urlencoded;
 
 use super::error::{ALLOW_NONE, ALLOW_READ, Error, NO_USERS};
 use super::name::{self, Arch, PackageName, Spec, Tag};
 use crate::base::digest::Digest;
 use crate::registries::desk::Named;
+use crate::registries::paths::{cut, decode, is_read, no_route};
 
 /// No path of ours has more segments; longer ones are not looked at further.
 const MAX_SEGMENTS: usize = 8;
@@ -72,10 +72,9 @@ pub fn parse(method: &Method, path: &str, query: &str) -> Result<Action, Error> 
 }
 
 fn judge_method(method: &Method, target: Target) -> Result<Action, Error> {
-    let is_read = method == Method::GET || method == Method::HEAD;
     let allow = match target {
-        Target::Read(action) if is_read => return Ok(action),
-        Target::Private if is_read => return Err(NO_USERS),
+        Target::Read(action) if is_read(method) => return Ok(action),
+        Target::Private if is_read(method) => return Err(NO_USERS),
         Target::Read(_) => ALLOW_READ,
         Target::Private | Target::Write => ALLOW_NONE,
     };
@@ -133,46 +132,15 @@ fn parse_arch(query: &str) -> Result<Option<Arch>, Error> {
     Ok(arch.map(|(_, value)| Arch::parse(&value)).transpose()?)
 }
 
-fn no_route() -> Error {
-    Error::not_found("this path")
-}
-
 /// Cuts a path into decoded segments. One slash at its end does not count.
 fn split(path: &str) -> Result<Vec<Cow<'_, str>>, Error> {
-    let path = path.strip_prefix('/').unwrap_or(path);
-    let path = path.strip_suffix('/').unwrap_or(path);
-    if path.is_empty() {
-        return Ok(Vec::new());
-    }
-    if path.split('/').nth(MAX_SEGMENTS).is_some() {
-        return Err(no_route());
-    }
-    let segments = path.split('/').map(decode).collect::<Result<Vec<_>, _>>()?;
+    let segments = cut(path, MAX_SEGMENTS)?.into_iter().map(decode).collect::<Result<Vec<_>, _>>()?;
     // Where a name begins, and nowhere else, a slash may be hidden.
     let is_name = |index: usize| index == 2 && segments[1] == "packages";
     if segments.iter().enumerate().any(|(index, segment)| segment.contains('/') && !is_name(index)) {
         return Err(Error::bad_request("an escaped slash may only stand between a namespace and a name"));
     }
     Ok(segments)
-}
-
-fn decode(raw: &str) -> Result<Cow<'_, str>, Error> {
-    if raw.is_empty() {
-        return Err(Error::bad_request("the path has an empty segment"));
-    }
-    let well_formed =
-        raw.split('%').skip(1).all(|rest| rest.len() >= 2 && rest.as_bytes()[..2].iter().all(u8::is_ascii_hexdigit));
-    if !well_formed {
-        return Err(Error::bad_request("the path has a malformed escape"));
-    }
-    let segment = percent_decode_str(raw).decode_utf8().map_err(|_| Error::bad_request("the path is not UTF-8"))?;
-    if segment.chars().any(|char| char.is_control() || char == '\\') {
-        return Err(Error::bad_request("the path has a control character or a backslash"));
-    }
-    if segment.split('/').any(|part| part == "." || part == "..") {
-        return Err(Error::bad_request("the path has a dot segment"));
-    }
-    Ok(segment)
 }
 
 // === impl Filter ===

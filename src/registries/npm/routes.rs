@@ -7,12 +7,12 @@
 use std::borrow::Cow;
 
 use ::http::Method;
-use percent_encoding::percent_decode_str;
 use url::form_urlencoded;
 
 use super::error::{ALLOW_NONE, ALLOW_POST, ALLOW_READ, ALLOW_TARBALL, Error, NO_USERS};
 use super::name::{PackageName, Spec, Version};
 use crate::registries::desk::Named;
+use crate::registries::paths::{decode, empty_segment, is_known, is_read, no_route};
 
 /// No path of ours has more segments; longer ones are not looked at further.
 const MAX_SEGMENTS: usize = 12;
@@ -82,9 +82,8 @@ pub fn parse(method: &Method, path: &str, query: &str) -> Result<Action, Error> 
 }
 
 fn judge_method(method: &Method, target: Target) -> Result<Action, Error> {
-    let is_read = method == Method::GET || method == Method::HEAD;
     let allow = match target {
-        Target::Read(action) | Target::Tarball(action) if is_read => return Ok(action),
+        Target::Read(action) | Target::Tarball(action) if is_read(method) => return Ok(action),
         Target::Tarball(_) if method == Method::OPTIONS => return Ok(Action::Preflight),
         Target::Ask(action) if method == Method::POST => return Ok(action),
         Target::Read(_) => ALLOW_READ,
@@ -92,8 +91,7 @@ fn judge_method(method: &Method, target: Target) -> Result<Action, Error> {
         Target::Ask(_) => ALLOW_POST,
         Target::Write => ALLOW_NONE,
     };
-    let known = [Method::GET, Method::HEAD, Method::OPTIONS, Method::POST, Method::PUT, Method::DELETE, Method::PATCH];
-    if known.contains(method) { Err(Error::only(allow)) } else { Err(Error::NotImplemented) }
+    if is_known(method) { Err(Error::only(allow)) } else { Err(Error::NotImplemented) }
 }
 
 fn find(segments: &[&str], query: &str) -> Result<Target, Error> {
@@ -196,10 +194,6 @@ fn without_trailing_slash<'a, 'b>(segments: &'a [&'b str]) -> &'a [&'b str] {
     segments.strip_suffix(&[""]).unwrap_or(segments)
 }
 
-fn no_route() -> Error {
-    Error::not_found("this path")
-}
-
 /// Cuts a path into decoded segments; a scope and its name are two, however they were written.
 fn split(path: &str) -> Result<Vec<Cow<'_, str>>, Error> {
     let path = path.trim_start_matches('/');
@@ -220,9 +214,7 @@ fn split(path: &str) -> Result<Vec<Cow<'_, str>>, Error> {
         }
     }
     match segments[..].split_last() {
-        Some((_, rest)) if rest.iter().any(|segment| segment.is_empty()) => {
-            Err(Error::bad_request("the path has an empty segment"))
-        }
+        Some((_, rest)) if rest.iter().any(|segment| segment.is_empty()) => Err(empty_segment()),
         _ => Ok(segments),
     }
 }
@@ -234,22 +226,6 @@ fn split_scope(segment: &str) -> Result<(String, String), Error> {
         }
         _ => Err(Error::bad_request("an escaped slash may only stand between a scope and a name")),
     }
-}
-
-fn decode(raw: &str) -> Result<Cow<'_, str>, Error> {
-    let well_formed =
-        raw.split('%').skip(1).all(|rest| rest.len() >= 2 && rest.as_bytes()[..2].iter().all(u8::is_ascii_hexdigit));
-    if !well_formed {
-        return Err(Error::bad_request("the path has a malformed escape"));
-    }
-    let segment = percent_decode_str(raw).decode_utf8().map_err(|_| Error::bad_request("the path is not UTF-8"))?;
-    if segment.chars().any(|char| char.is_control() || char == '\\') {
-        return Err(Error::bad_request("the path has a control character or a backslash"));
-    }
-    if segment.split('/').any(|part| part == "." || part == "..") {
-        return Err(Error::bad_request("the path has a dot segment"));
-    }
-    Ok(segment)
 }
 
 // === impl Action ===
