@@ -14,12 +14,12 @@
 //! One request: [`routes::parse`] reads the path once into a place of the tree; [`sources`] names the resource;
 //! [`error`] is the one place where a fault becomes a status.
 
+mod artifacts;
 mod clients;
 pub mod error;
-mod forward;
 pub mod headers;
+mod passthrough;
 pub mod proofs;
-mod proved;
 mod read;
 pub mod routes;
 mod sources;

@@ -16,43 +16,43 @@
 //! | `api/…` | passed through, where the mount has an API; by default what reads, and what gets tokens | nothing is kept |
 //!
 //! What lies below `repos/` is private: it is served where the mount says so, to whom the repository itself lets in
-//! ([`doors`]).
+//! ([`private`]).
 //!
 //! What clients get is what was signed: a document is served as upstream's very bytes, never printed again and never
 //! under a `Content-Encoding`. One request: [`routes::parse`] reads the path once into an action; the action names the
 //! handler, the one path at the upstream and the label in the log; [`vouch`] says what must hold before it is kept;
 //! [`error`] is the one place where a fault becomes a status.
 
-mod api;
+mod artifacts;
 mod clients;
 mod documents;
-mod doors;
 pub mod error;
 mod first_seen;
 mod installs;
 mod keyring;
 pub mod keys;
 pub mod name;
+mod passthrough;
+mod private;
 pub mod proofs;
+mod registry_v1;
 mod replies;
 pub mod routes;
 #[cfg(test)]
 mod samples;
 mod sources;
-mod table;
-mod tarballs;
 pub mod vouch;
 pub mod wire;
 
 use std::sync::Arc;
 
-use self::api::Api;
-use self::doors::Doors;
 use self::error::{Error, Shape};
 use self::installs::Pairs;
 use self::keyring::Keyring;
 use self::keys::{Pin, PublicKey};
 use self::name::RepositoryName;
+use self::passthrough::Api;
+use self::private::Doors;
 use self::routes::{Action, Root};
 use self::sources::Sources;
 use self::wire::Package;

@@ -21,12 +21,12 @@
 //! the cache key and the label in the log; [`error`] is the one place where a fault becomes a status; [`replies::dress`]
 //! adds what every answer says.
 
-mod archives;
+mod artifacts;
 mod clients;
-mod counter;
 mod documents;
 pub mod error;
 pub mod first_seen;
+mod metered;
 pub mod name;
 pub mod proofs;
 pub mod rate;
@@ -40,8 +40,8 @@ pub mod wire;
 
 use std::sync::Arc;
 
-use self::counter::Counter;
 use self::error::Error;
+use self::metered::Metered;
 use self::rate::{Allowance, Meter};
 use self::routes::Action;
 use self::sources::Sources;
@@ -86,7 +86,7 @@ impl Registry for config::Nessemble {
         };
         let allowance =
             Allowance { per_minute: self.requests_per_minute.into(), per_day: self.requests_per_day.into() };
-        Arc::new(Counter { desk, meter: Meter::new(allowance), clock })
+        Arc::new(Metered { desk, meter: Meter::new(allowance), clock })
     }
 }
 

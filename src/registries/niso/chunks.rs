@@ -6,8 +6,8 @@ use std::sync::Arc;
 use bytes::Bytes;
 
 use super::Niso;
-use super::archives::Proved;
-use super::cuts::Cut;
+use super::artifacts::Proved;
+use super::chunk_places::Cut;
 use super::documents::Wish;
 use super::error::{Error, of_mirror};
 use super::{proofs, replies, wire};
@@ -44,7 +44,7 @@ impl Niso {
 
     /// Finds a chunk in an archive that was cut here, if that is still kept, and still holds it.
     async fn own_chunk(&self, hash: &Digest) -> Result<Option<Bytes>, Error> {
-        let place = match self.cuts.place(hash) {
+        let place = match self.places.find_chunk(hash) {
             Some(place) => Some(place),
             None => self.cut_until_found(hash).await?,
         };
@@ -66,15 +66,15 @@ impl Niso {
             *uncut = Some(self.kept_archives().await?);
         }
         let left = uncut.get_or_insert_default();
-        let mut place = self.cuts.place(hash);
+        let mut place = self.places.find_chunk(hash);
         while place.is_none()
-            && !self.cuts.is_full()
+            && !self.places.is_full()
             && let Some(archive) = left.last()
         {
             self.cut_kept(archive).await?;
             // Only now: whoever asked may have left.
             left.pop();
-            place = self.cuts.place(hash);
+            place = self.places.find_chunk(hash);
         }
         Ok(place)
     }
@@ -100,14 +100,14 @@ impl Niso {
 
     /// Returns the chunks of an archive that is whole and proved.
     async fn cut(&self, archive: &str, checksum: &Digest, body: Body) -> Result<Arc<Cut>, Error> {
-        if let Some(cut) = self.cuts.find(checksum) {
+        if let Some(cut) = self.places.find_archive(checksum) {
             return Ok(cut);
         }
         let _turn = self.turns.acquire().await;
         let promised = *checksum;
         let work = move || proofs::cut_proved(bodies::reader(body), &promised).map_err(Error::from);
         let chunks = bodies::apart(work).await?;
-        Ok(self.cuts.keep(Cut { archive: archive.to_owned(), checksum: promised, chunks }))
+        Ok(self.places.keep(Cut { archive: archive.to_owned(), checksum: promised, chunks }))
     }
 
     async fn find_kept(&self, archive: &str) -> Result<Option<Found>, Error> {

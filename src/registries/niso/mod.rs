@@ -18,10 +18,10 @@
 //! One request: [`routes::parse`] reads the path once into an action; the action names the handler, the cache key and
 //! the label in the log; [`error`] is the one place where a fault becomes a status.
 
-mod archives;
+mod artifacts;
+mod chunk_places;
 mod chunks;
 mod clients;
-mod cuts;
 mod documents;
 pub mod error;
 pub mod first_seen;
@@ -40,7 +40,7 @@ use std::sync::Arc;
 use bytes::Bytes;
 use tokio::sync::{Mutex, Semaphore};
 
-use self::cuts::Cuts;
+use self::chunk_places::ChunkPlaces;
 use self::documents::Wish;
 use self::error::Error;
 use self::name::Slash;
@@ -70,7 +70,7 @@ const TURNS: usize = 2;
 pub struct Niso {
     mirror: Mirror,
     sources: Arc<Sources>,
-    cuts: Cuts,
+    places: ChunkPlaces,
     /// The keys of archives that former runs have kept and this one has not cut, once somebody asked for a chunk of them.
     uncut: Mutex<Option<Vec<String>>>,
     /// By the checksums of their archives.
@@ -98,7 +98,7 @@ impl Registry for config::Niso {
         Arc::new(Niso {
             mirror: opening.mirror,
             sources: Arc::new(Sources::new(Shelf::new(opening.mount), opening.upstreams, slash)),
-            cuts: Cuts::default(),
+            places: ChunkPlaces::default(),
             uncut: Mutex::default(),
             manifests: Memo::new(MANIFESTS),
             missed: Missed::new(Clock::default(), opening.mount.negative_ttl),

@@ -12,7 +12,7 @@ use super::error::{Error, of_mirror};
 use super::merge::JSON;
 use super::name::PackageName;
 use super::proofs::KeySet;
-use super::small::SHORT;
+use super::replies::SHORT;
 use crate::base::http::{CacheState, Reply, Request};
 use crate::config::Signatures;
 use crate::mirror::fresh::Demand;

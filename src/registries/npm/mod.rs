@@ -15,6 +15,7 @@
 //! One request: [`routes::parse`] reads the path once into an action; the action names the handler, the cache key and
 //! the label in the log; [`error`] is the one place where a fault becomes a status.
 
+mod artifacts;
 mod audit;
 mod bases;
 mod clients;
@@ -29,10 +30,9 @@ mod passthrough;
 pub mod proofs;
 mod range;
 mod release;
+mod replies;
 pub mod routes;
-mod small;
 mod sources;
-mod tarballs;
 mod vouch;
 pub mod wire;
 
@@ -105,8 +105,8 @@ impl Desk for Npm {
     async fn answer(&self, request: &Request<'_>, action: &Action) -> Result<Outcome, Error> {
         let reply = match action {
             Action::Root => self.root(),
-            Action::Ping => small::ping(),
-            Action::Preflight => small::preflight(),
+            Action::Ping => replies::ping(),
+            Action::Preflight => replies::preflight(),
             Action::Packument { name, uncached } => self.packument(request, name, *uncached).await?,
             Action::Manifest { name, spec } => self.manifest(request, name, spec).await?,
             Action::Tarball { name, version } => self.tarball(request, name, version).await?,

@@ -4,7 +4,7 @@
 use super::Npm;
 use super::error::{Error, of_mirror};
 use crate::base::http::{Forward, Request};
-use crate::registries::forward::{forward, target};
+use crate::registries::passthrough::{forward, target};
 
 impl Npm {
     /// Sends a request on to the default upstream. Source: contract npm §10.1, §10.4, §11.

@@ -15,7 +15,7 @@ use crate::base::http::{Forward, Request};
 use crate::base::secret::Secret;
 use crate::config;
 use crate::mirror::Upstream;
-use crate::registries::forward::forward;
+use crate::registries::passthrough::forward;
 
 /// The public repository's.
 const HEXPM: &str = "https://hex.pm/api/";

@@ -22,7 +22,7 @@ pub struct Cut {
 
 /// The archives that were cut. Held for a few lines only.
 #[derive(Default)]
-pub struct Cuts(Mutex<Known>);
+pub struct ChunkPlaces(Mutex<Known>);
 
 #[derive(Default)]
 struct Known {
@@ -35,16 +35,16 @@ struct Known {
     chunks: usize,
 }
 
-// === impl Cuts ===
+// === impl ChunkPlaces ===
 
-impl Cuts {
+impl ChunkPlaces {
     /// Finds the chunks of an archive by its checksum.
-    pub fn find(&self, checksum: &Digest) -> Option<Arc<Cut>> {
+    pub fn find_archive(&self, checksum: &Digest) -> Option<Arc<Cut>> {
         self.lock().by_archive.get(checksum).cloned()
     }
 
     /// Finds the key of an archive that has a chunk, and the bytes of it that the chunk is.
-    pub fn place(&self, hash: &Digest) -> Option<(String, Range<u64>)> {
+    pub fn find_chunk(&self, hash: &Digest) -> Option<(String, Range<u64>)> {
         let known = self.lock();
         let (cut, index) = known.places.get(hash)?;
         let Chunk { offset, size, .. } = cut.chunks[*index];
@@ -120,23 +120,23 @@ mod tests {
 
     #[test]
     fn a_chunk_is_found_in_the_newest_archive_that_has_it() {
-        let cuts = Cuts::default();
-        cuts.keep(cut("old", &[1, 2]));
-        cuts.keep(cut("new", &[3, 2]));
-        assert_eq!(cuts.place(&hash(1)), Some(("old".to_owned(), 0..1)));
-        assert_eq!(cuts.place(&hash(2)), Some(("new".to_owned(), 1..2)));
-        assert_eq!(cuts.place(&hash(4)), None);
-        assert_eq!(cuts.find(&Digest::of(b"old")).unwrap().chunks.len(), 2);
+        let places = ChunkPlaces::default();
+        places.keep(cut("old", &[1, 2]));
+        places.keep(cut("new", &[3, 2]));
+        assert_eq!(places.find_chunk(&hash(1)), Some(("old".to_owned(), 0..1)));
+        assert_eq!(places.find_chunk(&hash(2)), Some(("new".to_owned(), 1..2)));
+        assert_eq!(places.find_chunk(&hash(4)), None);
+        assert_eq!(places.find_archive(&Digest::of(b"old")).unwrap().chunks.len(), 2);
     }
 
     #[test]
     fn the_oldest_archive_is_forgotten_and_what_others_share_with_it_is_not() {
-        let cuts = Cuts::default();
-        cuts.keep(cut("old", &[u64::MAX, 1]));
+        let places = ChunkPlaces::default();
+        places.keep(cut("old", &[u64::MAX, 1]));
         let many: Vec<u64> = (1..=MOST_CHUNKS as u64).collect();
-        cuts.keep(cut("new", &many));
-        assert!(cuts.find(&Digest::of(b"old")).is_none() && cuts.place(&hash(u64::MAX)).is_none());
-        assert_eq!(cuts.place(&hash(1)), Some(("new".to_owned(), 0..1)));
-        assert!(cuts.lock().chunks == MOST_CHUNKS && cuts.is_full());
+        places.keep(cut("new", &many));
+        assert!(places.find_archive(&Digest::of(b"old")).is_none() && places.find_chunk(&hash(u64::MAX)).is_none());
+        assert_eq!(places.find_chunk(&hash(1)), Some(("new".to_owned(), 0..1)));
+        assert!(places.lock().chunks == MOST_CHUNKS && places.is_full());
     }
 }

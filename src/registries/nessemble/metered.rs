@@ -13,14 +13,14 @@ use crate::base::clock::Clock;
 use crate::base::http::{Handler, Outcome, Refusal, Reply, Request};
 
 /// A mount, with the count of its requests.
-pub struct Counter {
+pub struct Metered {
     pub desk: Nessemble,
     pub meter: Meter,
     pub clock: Clock,
 }
 
 #[async_trait]
-impl Handler for Counter {
+impl Handler for Metered {
     async fn handle(&self, request: &Request<'_>) -> Outcome {
         let start = Instant::now();
         let (outcome, figures) = match self.meter.enter(request.peer, self.clock.now()) {

@@ -15,7 +15,7 @@ use super::headers;
 use super::routes::Place;
 use crate::base::http::{Forward, Listener};
 use crate::mirror::Mirror;
-use crate::registries::forward::forward;
+use crate::registries::passthrough::forward;
 
 impl Files {
     /// Sends a request on to the upstream.

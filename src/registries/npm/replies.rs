@@ -13,7 +13,7 @@ use super::name::{PackageName, Version};
 use crate::base::http::{Reply, Request};
 use crate::mirror::fresh::Demand;
 use crate::mirror::{Found, Resource};
-use crate::registries::replies;
+use crate::registries::replies::with_found;
 
 /// What is mirrored as it is changes seldom; clients keep them no longer than this. Source: contract npm §6.2.
 pub const SHORT: HeaderValue = HeaderValue::from_static("public, max-age=300");
@@ -82,5 +82,5 @@ fn reply(found: Found) -> Reply {
     reply.set(CONTENT_TYPE, HeaderValue::from_static(JSON));
     reply.set(CACHE_CONTROL, SHORT);
     reply.set(VARY, VARY_ON);
-    replies::with_found(reply, found)
+    with_found(reply, found)
 }

@@ -13,7 +13,7 @@ use std::time::{Duration, SystemTime};
 use super::error::{Error, NO_KEY, of_mirror};
 use super::name::RepositoryName;
 use super::routes::Action;
-use super::{Hex, Repository, api};
+use super::{Hex, Repository, passthrough};
 use crate::base::clock::Clock;
 use crate::base::digest::Digest;
 use crate::base::http::{Reply, Request};
@@ -62,7 +62,7 @@ impl Hex {
     pub(super) async fn enter(&self, request: &Request<'_>, name: &RepositoryName) -> Result<Member, Error> {
         let refused = || format!("this mirror does not serve the private repository {name}");
         let doors = self.doors.as_ref().ok_or_else(|| Error::Forbidden(refused().into()))?;
-        let credentials = api::credentials(request)?.ok_or(NO_KEY)?;
+        let credentials = passthrough::credentials(request)?.ok_or(NO_KEY)?;
         let pass = pass(name, &credentials);
         let repository = self.repository.of_member(name, credentials);
         let answer = match doors.find(&pass) {
