@@ -78,6 +78,12 @@ pub struct Broken {
     pub detail: String,
 }
 
+/// A proof made of a function.
+struct Check<F> {
+    kind: &'static str,
+    hold: F,
+}
+
 /// Runs the proofs that need no body, and returns what was proved.
 ///
 /// # Errors
@@ -162,6 +168,55 @@ pub fn all(proofs: &[Proof], evidence: &Evidence<'_>) -> Result<Vec<String>, Bro
     Ok(proved)
 }
 
+// === impl Proof ===
+
+impl Proof {
+    /// Builds a proof that is judged already: what was proved, or why it does not hold.
+    pub fn judged(kind: &'static str, verdict: Result<String, String>) -> Self {
+        Self::Statement(Arc::new(Check { kind, hold: move || verdict.clone() }))
+    }
+
+    /// Builds a proof over a whole body, which `hold` judges as [`Content::hold`] does.
+    pub fn content(
+        kind: &'static str,
+        hold: impl Fn(&Evidence<'_>) -> Result<String, String> + Send + Sync + 'static,
+    ) -> Self {
+        Self::Content(Arc::new(Check { kind, hold }))
+    }
+
+    /// Builds a proof over all bytes of a body that is short by nature; `proved` names what is proved by it.
+    pub fn bytes<E: fmt::Display>(
+        kind: &'static str,
+        proved: &'static str,
+        hold: impl Fn(&[u8]) -> Result<(), E> + Send + Sync + 'static,
+    ) -> Self {
+        Self::content(kind, move |evidence| match hold(&evidence.bytes()?) {
+            Ok(()) => Ok(proved.to_owned()),
+            Err(error) => Err(error.to_string()),
+        })
+    }
+}
+
+impl<F: Fn() -> Result<String, String> + Send + Sync> Statement for Check<F> {
+    fn kind(&self) -> &'static str {
+        self.kind
+    }
+
+    fn hold(&self) -> Result<String, String> {
+        (self.hold)()
+    }
+}
+
+impl<F: Fn(&Evidence<'_>) -> Result<String, String> + Send + Sync> Content for Check<F> {
+    fn kind(&self) -> &'static str {
+        self.kind
+    }
+
+    fn hold(&self, evidence: &Evidence<'_>) -> Result<String, String> {
+        (self.hold)(evidence)
+    }
+}
+
 // === impl Evidence ===
 
 impl<'a> Evidence<'a> {
@@ -221,27 +276,11 @@ mod tests {
     use crate::base::digest::Digest;
     use crate::base::fs::Temp;
 
-    struct Says(Result<String, String>);
-
-    impl Statement for Says {
-        fn kind(&self) -> &'static str {
-            "signature"
-        }
-        fn hold(&self) -> Result<String, String> {
-            self.0.clone()
-        }
-    }
-
-    struct IsJson;
-
-    impl Content for IsJson {
-        fn kind(&self) -> &'static str {
-            "document"
-        }
-        fn hold(&self, evidence: &Evidence<'_>) -> Result<String, String> {
+    fn is_json() -> Proof {
+        Proof::content("document", |evidence| {
             let read = serde_json::from_reader::<_, serde::de::IgnoredAny>(evidence.reader());
             read.map(|_| "json".into()).map_err(|error| error.to_string())
-        }
+        })
     }
 
     fn run(proofs: &[Proof], body: &[u8]) -> Result<Vec<String>, Broken> {
@@ -261,7 +300,7 @@ mod tests {
 
     #[test]
     fn a_statement_is_judged_without_a_body() {
-        let proof = |says| [Proof::Statement(Arc::new(Says(says)))];
+        let proof = |says| [Proof::judged("signature", says)];
         assert_eq!(before(&proof(Ok("signed".into()))).unwrap(), ["signed"]);
         let broken = before(&proof(Err("forged".into()))).unwrap_err();
         assert_eq!(broken.to_string(), "signature does not hold: forged");
@@ -269,10 +308,17 @@ mod tests {
 
     #[test]
     fn content_is_judged_as_a_whole() {
-        let proofs = [Proof::Content(Arc::new(IsJson))];
+        let proofs = [is_json()];
         assert!(needs_body(&proofs));
         assert_eq!(content(&proofs, &Evidence::of(b"{}")).unwrap(), ["json"]);
         assert_eq!(content(&proofs, &Evidence::of(b"<html>")).unwrap_err().kind, "document");
+    }
+
+    #[test]
+    fn bytes_are_judged_by_a_function() {
+        let proofs = [Proof::bytes("document", "text", |body| str::from_utf8(body).map(drop))];
+        assert_eq!(all(&proofs, &Evidence::of(b"text")).unwrap(), ["text"]);
+        assert_eq!(all(&proofs, &Evidence::of(b"\xff")).unwrap_err().kind, "document");
     }
 
     #[test]
@@ -281,12 +327,12 @@ mod tests {
         temp.write_all(b"[1,2,3]").unwrap();
         let file = temp.slice(7);
         let evidence = Evidence::of_file(&file);
-        assert_eq!(content(&[Proof::Content(Arc::new(IsJson))], &evidence).unwrap(), ["json"]);
+        assert_eq!(content(&[is_json()], &evidence).unwrap(), ["json"]);
         assert_eq!(&evidence.bytes().unwrap()[..], b"[1,2,3]");
         temp.write_all(&vec![b' '; LONGEST_READ as usize]).unwrap();
         let file = temp.slice(7 + LONGEST_READ);
         let evidence = Evidence::of_file(&file);
-        assert_eq!(content(&[Proof::Content(Arc::new(IsJson))], &evidence).unwrap(), ["json"]);
+        assert_eq!(content(&[is_json()], &evidence).unwrap(), ["json"]);
         assert_eq!(evidence.bytes().unwrap_err(), "it is longer than 67108864 bytes");
     }
 }

@@ -2,12 +2,13 @@
 
 use std::sync::Arc;
 
-use http::HeaderMap;
+use http::{HeaderMap, HeaderValue};
 use url::Url;
 
 use crate::config;
 use crate::mirror::Upstream;
 use crate::mirror::resource::{Expires, Kind, Redirects, Resource, Rules};
+use crate::mirror::verify::Proof;
 
 /// Where the resources of one mount stand.
 pub struct Shelf {
@@ -15,6 +16,12 @@ pub struct Shelf {
     pub rules: Arc<Rules>,
     pub max_document_bytes: u64,
     max_artifact_bytes: u64,
+}
+
+/// What must hold before an artifact is kept, and the entity tag it is served under.
+pub struct Vouched {
+    pub proofs: Vec<Proof>,
+    pub etag: Option<HeaderValue>,
 }
 
 // === impl Shelf ===

@@ -23,6 +23,7 @@ pub mod proofs;
 mod read;
 pub mod routes;
 mod sources;
+mod vouch;
 
 use std::sync::Arc;
 

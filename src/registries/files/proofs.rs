@@ -9,7 +9,6 @@
 //! Source: GNU coreutils manual, "md5sum invocation" and "cksum output modes".
 
 use crate::base::digest::{Algorithm, Promise};
-use crate::mirror::verify::{Content, Evidence};
 
 /// A checksum file longer than this is looked at no further, in lines.
 const MOST_LINES: usize = 1_000_000;
@@ -25,9 +24,6 @@ pub struct Sum {
 /// The file gives two sums of one kind for one name: neither can be trusted.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Ambiguous;
-
-/// Holds for what is a checksum file, or empty: a page that asks to log in is neither.
-pub struct IsSums;
 
 // === impl Sum ===
 
@@ -112,21 +108,14 @@ fn unescape(name: &str) -> Option<String> {
     Some(plain)
 }
 
-// === impl IsSums ===
-
-impl Content for IsSums {
-    fn kind(&self) -> &'static str {
-        "checksums"
-    }
-
-    fn hold(&self, evidence: &Evidence<'_>) -> Result<String, String> {
-        let body = evidence.bytes()?;
-        let text = std::str::from_utf8(&body).map_err(|_| "it is no text".to_owned())?;
-        if text.trim().is_empty() || text.lines().take(MOST_LINES).any(|line| read_line(line).is_some()) {
-            return Ok("checksums".to_owned());
-        }
-        Err("no line of it is a checksum".to_owned())
-    }
+/// Proves that a body is a checksum file, or empty: a page that asks to log in is neither.
+///
+/// # Errors
+/// One sentence.
+pub fn check_sums(body: &[u8]) -> Result<(), &'static str> {
+    let text = std::str::from_utf8(body).map_err(|_| "it is no text")?;
+    let is_sums = text.trim().is_empty() || text.lines().take(MOST_LINES).any(|line| read_line(line).is_some());
+    if is_sums { Ok(()) } else { Err("no line of it is a checksum") }
 }
 
 #[cfg(test)]
@@ -135,10 +124,6 @@ mod tests {
 
     fn digits(sign: &str, count: usize) -> String {
         sign.repeat(count)
-    }
-
-    fn hold(body: &[u8]) -> Result<String, String> {
-        IsSums.hold(&Evidence::of(body))
     }
 
     #[test]
@@ -171,7 +156,7 @@ mod tests {
             "name".to_owned(),
         ] {
             assert_eq!(find(&line, "name"), Ok(None), "{line}");
-            assert!(hold(line.as_bytes()).is_err(), "{line}");
+            assert!(check_sums(line.as_bytes()).is_err(), "{line}");
         }
     }
 
@@ -187,8 +172,8 @@ mod tests {
 
     #[test]
     fn a_page_is_no_checksum_file() {
-        assert!(hold(b"<!doctype html><title>Log in</title>").is_err());
-        assert!(hold(b"\xff\xfe").is_err());
-        assert!(hold(b"\n").is_ok());
+        assert!(check_sums(b"<!doctype html><title>Log in</title>").is_err());
+        assert!(check_sums(b"\xff\xfe").is_err());
+        assert!(check_sums(b"\n").is_ok());
     }
 }

@@ -7,12 +7,11 @@ use http::HeaderMap;
 use url::Url;
 
 use super::error::Error;
-use super::proofs::{IsSums, Sum};
+use super::proofs::Sum;
 use super::routes::Place;
+use super::vouch;
 use crate::config;
 use crate::mirror::resource::{Redirects, Resource, Rules, Upstream};
-use crate::mirror::verify::Proof;
-use crate::registries::replies::entity_tag;
 use crate::registries::shelf::Shelf;
 
 /// A checksum file whose server says nothing of its freshness is asked for again after this.
@@ -68,12 +67,8 @@ impl Sources {
         let target = place.target();
         let key = self.shelf.key(&self.upstream, &["/proved/", sum.as_str(), "/", &target]);
         let artifact = self.shelf.artifact(&self.upstream, key, self.url(place)?);
-        Ok(Arc::new(Resource {
-            package: target,
-            etag: entity_tag(sum.as_str()),
-            proofs: vec![Proof::Digest(sum.promise.clone().into())],
-            ..artifact
-        }))
+        let vouched = vouch::file(sum);
+        Ok(Arc::new(Resource { package: target, etag: vouched.etag, proofs: vouched.proofs, ..artifact }))
     }
 
     /// A checksum file.
@@ -86,7 +81,7 @@ impl Sources {
         let document = self.shelf.document(&self.upstream, key, self.url(place)?);
         Ok(Arc::new(Resource {
             package: target,
-            proofs: vec![Proof::Content(Arc::new(IsSums))],
+            proofs: vouch::sums(),
             rules: Arc::clone(&self.sums_rules),
             ..document
         }))

@@ -18,7 +18,6 @@ use crate::base::digest::{Digest, Promise};
 use crate::base::secret::Secret;
 use crate::mirror::resource::{Redirects, Release, Resource, Upstream};
 use crate::mirror::verify::Proof;
-use crate::registries::replies::entity_tag;
 use crate::registries::shelf::Shelf;
 
 /// Documents are compressed files already, which nobody is to compress again on the way. Source: contract hex §1.2.
@@ -113,11 +112,12 @@ impl Sources {
         let sum = promised.checksums.outer.to_hex();
         let key = self.shelf.key(&self.upstream, &["/tarball/", &sum, "/", &action.path()]);
         let artifact = self.shelf.artifact(&self.upstream, key, self.url(&action.path())?).at_most(MAX_TARBALL);
+        let vouched = vouch::tarball(&promised.checksums);
         Ok(Arc::new(Resource {
             package: self.package_of(name),
             is_private: self.is_private(),
-            etag: entity_tag(&sum),
-            proofs: vouch::tarball(&promised.checksums),
+            etag: vouched.etag,
+            proofs: vouched.proofs,
             // What is private may always be replaced. Source: contract hex §3.5.
             release: (!self.is_private()).then(|| Release {
                 name: Releases::name(&self.shelf.mount, name, version),
@@ -167,9 +167,9 @@ impl Sources {
         let path = Action::Install(Install::Archive(archive.clone())).path();
         let sum = promise.to_hex();
         let key = self.shelf.key(&self.upstream, &["/build/", &sum, "/", &path]);
-        let etag = entity_tag(&sum);
         let artifact = self.shelf.artifact(&self.upstream, key, self.url(&path)?).at_most(MAX_BUILD);
-        Ok(Arc::new(Resource { etag, proofs: vouch::archive(promise), ..artifact }))
+        let vouched = vouch::build(promise);
+        Ok(Arc::new(Resource { etag: vouched.etag, proofs: vouched.proofs, ..artifact }))
     }
 
     /// The old registry, with the signature that came as a file, if one did; one in a header is kept beside it.

@@ -8,7 +8,9 @@ use super::name::{PackageName, PolicyName};
 use super::proofs::{self, Checksums, Trusted};
 use super::wire;
 use crate::base::digest::Promise;
-use crate::mirror::verify::{Content, Evidence, Proof};
+use crate::mirror::verify::Proof;
+use crate::registries::replies::entity_tag;
+use crate::registries::shelf::Vouched;
 
 /// How the index says that a signature was proved; the key's fingerprint follows.
 pub const SIGNED: &str = "signed by ";
@@ -22,51 +24,12 @@ pub enum Document {
     Policy(PolicyName),
 }
 
-/// A proof over a whole body, by a function of it.
-struct Check<F> {
-    kind: &'static str,
-    hold: F,
-}
-
-impl<F: Fn(&[u8]) -> Result<String, String> + Send + Sync> Content for Check<F> {
-    fn kind(&self) -> &'static str {
-        self.kind
-    }
-
-    fn hold(&self, evidence: &Evidence<'_>) -> Result<String, String> {
-        (self.hold)(&evidence.bytes()?)
-    }
-}
-
-/// The old registry must be signed, in the file beside it or in a header.
-struct Table {
-    trusted: Arc<Trusted>,
-    /// What the file has.
-    signature: Option<Vec<u8>>,
-}
-
-impl Content for Table {
-    fn kind(&self) -> &'static str {
-        "signature"
-    }
-
-    fn hold(&self, evidence: &Evidence<'_>) -> Result<String, String> {
-        let (body, beside) = (evidence.bytes()?, evidence.headers.and_then(proofs::find_signature));
-        let signatures: Vec<&[u8]> = self.signature.as_deref().into_iter().chain(beside).collect();
-        if signatures.is_empty() {
-            return Err(proofs::Error::Unsigned.to_string());
-        }
-        let held = signatures.into_iter().try_for_each(|signature| self.trusted.registry_v1(&body, signature));
-        told(held, signed_by(&self.trusted.key))
-    }
-}
-
-/// Returns the proofs of a signed document: by its repository's key, and the one that was asked for.
-///
-/// Source: contract hex §2.4.
+/// A signed document must be signed by its repository's key, and be the one that was asked for. Source: contract hex
+/// §2.4.
 pub fn document(trusted: &Arc<Trusted>, document: Document) -> Vec<Proof> {
     let trusted = Arc::clone(trusted);
-    check("signature", move |body| {
+    vec![Proof::content("signature", move |evidence| {
+        let body = &evidence.bytes()?;
         let held = match &document {
             Document::Names => trusted.names(body).map(drop),
             Document::Versions => trusted.versions(body).map(drop),
@@ -74,54 +37,63 @@ pub fn document(trusted: &Arc<Trusted>, document: Document) -> Vec<Proof> {
             Document::Policy(name) => trusted.policy(body, name).map(drop),
         };
         told(held, signed_by(&trusted.key))
-    })
+    })]
 }
 
-/// Returns the proofs of a tarball, of which a proved document promises `checksums`. Source: contract hex §2.4.
-pub fn tarball(checksums: &Checksums) -> Vec<Proof> {
+/// A tarball must be what a proved document promises of it. Source: contract hex §2.4.
+pub fn tarball(checksums: &Checksums) -> Vouched {
     let inner = checksums.inner;
-    let mut proofs = vec![Proof::Digest(checksums.promise().into())];
-    proofs
-        .extend(check("inner-checksum", move |body| told(proofs::tarball(body, &inner), "inner checksum".to_owned())));
-    proofs
+    let check = move |body: &[u8]| proofs::tarball(body, &inner);
+    let proofs =
+        vec![Proof::Digest(checksums.promise().into()), Proof::bytes("inner-checksum", "inner checksum", check)];
+    Vouched { proofs, etag: entity_tag(checksums.outer) }
 }
 
-/// Returns what can be asked of documentation: that it is whole and keeps to itself. Source: contract hex §2.4.
+/// Documentation must be whole and keep to itself: nothing more can be asked of it. Source: contract hex §2.4.
 pub fn docs() -> Vec<Proof> {
-    check("well-formed", |body| told(wire::check_docs(body), "no digest: well-formed".to_owned()))
+    vec![Proof::bytes("well-formed", "no digest: well-formed", wire::check_docs)]
 }
 
-/// Returns the proofs of the old registry, whose signature came as a file, or comes as a header; each that is there must be
-/// right. Source: contract hex §1.5.
+/// The old registry must be signed, in the file beside it or in a header; each signature that is there must be right.
+///
+/// Source: contract hex §1.5.
 pub fn registry_v1(trusted: &Arc<Trusted>, signature: Option<Vec<u8>>) -> Vec<Proof> {
-    vec![Proof::Content(Arc::new(Table { trusted: Arc::clone(trusted), signature }))]
+    let trusted = Arc::clone(trusted);
+    vec![Proof::content("signature", move |evidence| {
+        let (body, beside) = (evidence.bytes()?, evidence.headers.and_then(proofs::find_signature));
+        let signatures: Vec<&[u8]> = signature.as_deref().into_iter().chain(beside).collect();
+        if signatures.is_empty() {
+            return Err(proofs::Error::Unsigned.to_string());
+        }
+        let held = signatures.into_iter().try_for_each(|signature| trusted.registry_v1(&body, signature));
+        told(held, signed_by(&trusted.key))
+    })]
 }
 
-/// Returns the proofs of a key that is fetched to be believed: it is the pinned one. Source: contract hex §2.1.
+/// A key that is fetched to be believed must be the pinned one. Source: contract hex §2.1.
 pub fn public_key(pin: Pin) -> Vec<Proof> {
-    check("key", move |body| told(pin.admit(body).map(drop), format!("key {}", pin.fingerprint())))
+    vec![Proof::content("key", move |evidence| {
+        told(pin.admit(&evidence.bytes()?).map(drop), format!("key {}", pin.fingerprint()))
+    })]
 }
 
-/// Returns what can be asked of a signature whose document is proved by it later: that it is text of its length.
+/// A signature whose document is proved by it later must be text of its length.
 pub fn signature() -> Vec<Proof> {
-    check("well-formed", |body| {
+    vec![Proof::bytes("well-formed", "well-formed", |body| {
         let is_text = proofs::signature_text(body).is_some_and(|text| !text.is_empty() && text.is_ascii());
-        if is_text { Ok("well-formed".to_owned()) } else { Err("it is no signature".to_owned()) }
-    })
+        if is_text { Ok(()) } else { Err("it is no signature") }
+    })]
 }
 
-/// Returns what can be asked of a list of builds: that it can be read. Source: contract hex §1.4.
+/// A list of builds must be one that can be read. Source: contract hex §1.4.
 pub fn build_list() -> Vec<Proof> {
-    check("well-formed", |body| told(wire::check_list(body), "well-formed".to_owned()))
+    vec![Proof::bytes("well-formed", "well-formed", wire::check_list)]
 }
 
-/// Returns the proofs of a build that its list promises. Source: contract hex §1.4.
-pub fn archive(promise: Promise) -> Vec<Proof> {
-    vec![Proof::Digest(promise.into())]
-}
-
-fn check(kind: &'static str, hold: impl Fn(&[u8]) -> Result<String, String> + Send + Sync + 'static) -> Vec<Proof> {
-    vec![Proof::Content(Arc::new(Check { kind, hold }))]
+/// A build must be what its list promises. Source: contract hex §1.4.
+pub fn build(promise: Promise) -> Vouched {
+    let etag = entity_tag(promise.to_hex());
+    Vouched { proofs: vec![Proof::Digest(promise.into())], etag }
 }
 
 fn told(held: Result<(), impl Display>, proved: String) -> Result<String, String> {
@@ -140,7 +112,7 @@ mod tests {
     use super::super::wire::Install;
     use super::*;
     use crate::base::digest::hex;
-    use crate::mirror::verify;
+    use crate::mirror::verify::{self, Evidence};
 
     /// Returns what was proved, or which kind does not hold.
     fn run(proofs: &[Proof], body: &[u8]) -> Result<Vec<String>, &'static str> {
@@ -174,10 +146,10 @@ mod tests {
     fn a_tarball_is_held_to_both_checksums() {
         let (good, other) = (Parts::of("jason", "1.0.0"), Parts::of("jason", "1.0.1"));
         let checksums = good.release("1.0.0").checksums().unwrap();
-        assert_eq!(run(&tarball(&checksums), &good.pack()).unwrap(), ["digest", "inner checksum"]);
-        assert_eq!(run(&tarball(&checksums), &other.pack()), Err("digest"));
+        assert_eq!(run(&tarball(&checksums).proofs, &good.pack()).unwrap(), ["digest", "inner checksum"]);
+        assert_eq!(run(&tarball(&checksums).proofs, &other.pack()), Err("digest"));
         let mistaken = Checksums { inner: other.inner, ..checksums };
-        assert_eq!(run(&tarball(&mistaken), &good.pack()), Err("inner-checksum"));
+        assert_eq!(run(&tarball(&mistaken).proofs, &good.pack()), Err("inner-checksum"));
     }
 
     #[test]
@@ -234,13 +206,13 @@ mod tests {
 
     #[test]
     fn a_build_is_held_to_its_list() {
-        let Some(Install::Archive(build)) = Install::parse(&["1.14.0", "hex-2.0.6.ez"]) else { panic!("no build") };
-        assert_eq!((&build.version, &build.elixir), (&version("2.0.6"), &version("1.14.0")));
+        let Some(Install::Archive(archive)) = Install::parse(&["1.14.0", "hex-2.0.6.ez"]) else { panic!("no build") };
+        assert_eq!((&archive.version, &archive.elixir), (&version("2.0.6"), &version("1.14.0")));
         let sum = "cf83e1357eefb8bdf1542850d66d8007d620e4050b5715dc83f4a921d36ce9ce\
                    47d0d13c5d85f2b0ff8318d2877eec2f63b931bd47417a81a538327af927da3e";
         let list = format!("2.0.6,{sum},1.14.0\n");
-        let sum_of = |list: &str| wire::find_sum(list.as_bytes(), &build);
-        let proofs = archive(sum_of(&list).unwrap().unwrap());
+        let sum_of = |list: &str| wire::find_sum(list.as_bytes(), &archive);
+        let Vouched { proofs, .. } = build(sum_of(&list).unwrap().unwrap());
         assert_eq!(run(&proofs, b"").unwrap(), ["digest"]);
         assert_eq!(run(&proofs, b"x"), Err("digest"));
         assert!(sum_of("").unwrap().is_none());

@@ -9,12 +9,11 @@ use super::error::Error;
 use super::first_seen::First;
 use super::name::{Title, Version};
 use super::proofs::INTEGRITY;
-use super::vouch::{self, IsPackage, IsPage, IsText};
+use super::vouch;
 use super::wire::{LARGEST, Package};
 use crate::base::digest::Digest;
 use crate::mirror::first_seen::Chronicle;
 use crate::mirror::resource::{Expires, Release, Resource, Upstream};
-use crate::mirror::verify::Proof;
 use crate::registries::Upstreams;
 use crate::registries::shelf::Shelf;
 
@@ -50,8 +49,7 @@ impl Sources {
     pub fn page(&self, number: u64) -> Result<Arc<Resource>, Error> {
         let key = self.shelf.key(self.upstream(), &["/list/", &number.to_string()]);
         let path = format!("?page={number}&per_page={PER_PAGE}");
-        let proofs = vec![Proof::Content(Arc::new(IsPage))];
-        Ok(Arc::new(Resource { proofs, ..self.document(key, &path, JSON)? }))
+        Ok(Arc::new(Resource { proofs: vouch::page(), ..self.document(key, &path, JSON)? }))
     }
 
     /// The document of a package, or of one version of it. Source: contract nessemble §5.4.
@@ -60,12 +58,11 @@ impl Sources {
             None => self.shelf.key(self.upstream(), &["/package/", title.as_str()]),
             Some(version) => self.shelf.key(self.upstream(), &["/version/", title.as_str(), "/", version.as_str()]),
         };
-        let proof = Proof::Content(Arc::new(IsPackage(title.clone(), version.cloned())));
         let chronicle = |version| -> Arc<dyn Chronicle> { Arc::new(First::of(&self.shelf.mount, title, version)) };
         let document = self.document(key, &package_path(title, version), JSON)?;
         Ok(Arc::new(Resource {
             package: title.to_string(),
-            proofs: vec![proof],
+            proofs: vouch::package(title, version),
             chronicle: version.map(chronicle),
             ..document
         }))
@@ -81,7 +78,7 @@ impl Sources {
         let Package { title, version, .. } = package;
         let key = self.archive_key(title, version);
         let url = self.url(&format!("{}/data", package_path(title, Some(version))))?;
-        let vouched = vouch::vouch(package);
+        let vouched = vouch::archive(package);
         Ok(Arc::new(Resource {
             package: title.to_string(),
             accept: Some(ARCHIVE),
@@ -103,8 +100,7 @@ impl Sources {
     pub fn reference(&self, path: &[String]) -> Result<Arc<Resource>, Error> {
         let encoded: String = path.iter().fold("reference".to_owned(), |path, term| path + "/" + &segment(term));
         let key = self.shelf.key(self.upstream(), &["/", &encoded]);
-        let proofs = vec![Proof::Content(Arc::new(IsText))];
-        Ok(Arc::new(Resource { proofs, ..self.document(key, &encoded, TEXT)? }))
+        Ok(Arc::new(Resource { proofs: vouch::reference(), ..self.document(key, &encoded, TEXT)? }))
     }
 
     fn document(&self, key: String, path: &str, accept: &'static str) -> Result<Resource, Error> {

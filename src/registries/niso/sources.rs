@@ -6,7 +6,7 @@ use super::error::Error;
 use super::first_seen::Releases;
 use super::name::{Arch, PackageName, Slash, Version};
 use super::replies::SIGNATURE;
-use super::vouch::{self, IsList, IsTags, IsVersions};
+use super::vouch;
 use super::wire::Row;
 use crate::base::digest::Digest;
 use crate::mirror::resource::{Release, Resource, Upstream};
@@ -39,20 +39,19 @@ impl Sources {
     pub fn list(&self) -> Result<Arc<Resource>, Error> {
         let upstream = &self.upstreams.default;
         let key = self.shelf.key(upstream, &["/list"]);
-        let proofs = vec![Proof::Content(Arc::new(IsList))];
-        Ok(Arc::new(Resource { proofs, ..self.document(key, upstream, "v1/packages")? }))
+        Ok(Arc::new(Resource { proofs: vouch::list(), ..self.document(key, upstream, "v1/packages")? }))
     }
 
     /// The versions of a package. Source: contract niso §3.
     pub fn versions(&self, name: &PackageName) -> Result<Arc<Resource>, Error> {
-        let document = self.of_package(name, "versions", Proof::Content(Arc::new(IsVersions(name.clone()))))?;
+        let document = self.of_package(name, "versions", vouch::versions(name))?;
         let chronicle = Arc::new(Releases::of(&self.shelf.mount, name));
         Ok(Arc::new(Resource { chronicle: Some(chronicle), ..document }))
     }
 
     /// The tags of a package. Source: contract niso §3.
     pub fn tags(&self, name: &PackageName) -> Result<Arc<Resource>, Error> {
-        self.of_package(name, "tags", Proof::Content(Arc::new(IsTags))).map(Arc::new)
+        self.of_package(name, "tags", vouch::tags()).map(Arc::new)
     }
 
     pub fn archive_key(&self, name: &PackageName, version: &Version, arch: &Arch) -> String {
@@ -80,7 +79,7 @@ impl Sources {
         let (upstream, Row { version, arch, .. }) = (self.upstream(name), row);
         let key = self.archive_key(name, version, arch);
         let url = self.url(upstream, &self.path(name, &format!("{version}/{arch}")))?;
-        let vouched = vouch::vouch(name, row);
+        let vouched = vouch::archive(name, row);
         Ok(Arc::new(Resource {
             package: name.to_string(),
             keeps: &[SIGNATURE],
@@ -101,15 +100,15 @@ impl Sources {
         let upstream = &self.upstreams.default;
         let key = self.shelf.key(upstream, &["/chunk/", &hash.to_hex()]);
         let url = self.url(upstream, &format!("v1/chunks/{hash}"))?;
-        let vouched = vouch::vouch_chunk(hash);
+        let vouched = vouch::chunk(hash);
         Ok(Arc::new(Resource { etag: vouched.etag, proofs: vouched.proofs, ..self.shelf.artifact(upstream, key, url) }))
     }
 
-    fn of_package(&self, name: &PackageName, what: &str, proof: Proof) -> Result<Resource, Error> {
+    fn of_package(&self, name: &PackageName, what: &str, proofs: Vec<Proof>) -> Result<Resource, Error> {
         let upstream = self.upstream(name);
         let key = self.shelf.key(upstream, &["/", what, "/", name.as_str()]);
         let document = self.document(key, upstream, &self.path(name, what))?;
-        Ok(Resource { package: name.to_string(), proofs: vec![proof], ..document })
+        Ok(Resource { package: name.to_string(), proofs, ..document })
     }
 
     fn path(&self, name: &PackageName, rest: &str) -> String {

@@ -1,109 +1,52 @@
 //! What must hold before anything of niso's is kept, as proofs that the engine runs.
 
-use std::sync::Arc;
-
-use http::HeaderValue;
-
 use super::name::{PackageName, Version};
 use super::proofs;
 use super::wire::{self, Limits, Row};
 use crate::base::digest::Digest;
-use crate::mirror::verify::{Content, Evidence, Proof, Statement};
+use crate::mirror::verify::{Evidence, Proof};
 use crate::registries::replies::entity_tag;
+use crate::registries::shelf::Vouched;
 
 /// A list must parse. Nothing but its shape can be proved: it carries no digest (contract niso §8).
-pub struct IsList;
+pub fn list() -> Vec<Proof> {
+    vec![Proof::bytes("document", "list", |body| wire::parse_list(body).map(drop))]
+}
 
 /// A list of versions must parse, and be of its package.
-pub struct IsVersions(pub PackageName);
+pub fn versions(name: &PackageName) -> Vec<Proof> {
+    let name = name.clone();
+    vec![Proof::bytes("document", "versions", move |body| wire::parse_versions(body, &name).map(drop))]
+}
 
 /// A list of tags must parse.
-pub struct IsTags;
-
-/// An archive must be whole, hold what its own sums say, and be of its package and version.
-pub struct IsArchive(pub PackageName, pub Version);
-
-/// An archive that nobody vouches for, known before a byte of it is asked for.
-struct Unvouched;
-
-/// The proofs of one archive or chunk, and the entity tag it is served under.
-pub struct Vouched {
-    pub proofs: Vec<Proof>,
-    pub etag: Option<HeaderValue>,
+pub fn tags() -> Vec<Proof> {
+    vec![Proof::bytes("document", "tags", |body| wire::parse_tags(body).map(drop))]
 }
 
-impl Content for IsList {
-    fn kind(&self) -> &'static str {
-        "document"
-    }
-
-    fn hold(&self, evidence: &Evidence<'_>) -> Result<String, String> {
-        wire::parse_list(&evidence.bytes()?).map(|_| "list".to_owned()).map_err(|error| error.to_string())
-    }
-}
-
-impl Content for IsVersions {
-    fn kind(&self) -> &'static str {
-        "document"
-    }
-
-    fn hold(&self, evidence: &Evidence<'_>) -> Result<String, String> {
-        wire::parse_versions(&evidence.bytes()?, &self.0)
-            .map(|_| "versions".to_owned())
-            .map_err(|error| error.to_string())
-    }
-}
-
-impl Content for IsTags {
-    fn kind(&self) -> &'static str {
-        "document"
-    }
-
-    fn hold(&self, evidence: &Evidence<'_>) -> Result<String, String> {
-        wire::parse_tags(&evidence.bytes()?).map(|_| "tags".to_owned()).map_err(|error| error.to_string())
-    }
-}
-
-impl Content for IsArchive {
-    fn kind(&self) -> &'static str {
-        "archive"
-    }
-
-    fn hold(&self, evidence: &Evidence<'_>) -> Result<String, String> {
-        let Self(name, version) = self;
-        let checked = proofs::check_archive(evidence.reader(), name, version, &Limits::default());
-        let told = |archive: wire::Archive| if archive.has_sums { "archive, sums" } else { "archive" };
-        checked.map(|archive| told(archive).to_owned()).map_err(|error| error.to_string())
-    }
-}
-
-impl Statement for Unvouched {
-    fn kind(&self) -> &'static str {
-        "digest"
-    }
-
-    fn hold(&self) -> Result<String, String> {
-        Err(proofs::Error::NoChecksum.to_string())
-    }
-}
-
-/// Collects what vouches for an archive: its length and digest, and its own sums. Source: contract niso §8.
-pub fn vouch(name: &PackageName, row: &Row<'_>) -> Vouched {
-    let Ok(digest) = proofs::promised(row) else {
-        return Vouched { proofs: vec![Proof::Statement(Arc::new(Unvouched))], etag: None };
+/// An archive must have the length and the digest that its row names, be whole, hold what its own sums say, and be of its
+/// package and version. One that nobody vouches for is refused before a byte of it is asked for. Source: contract niso
+/// §8.
+pub fn archive(name: &PackageName, row: &Row<'_>) -> Vouched {
+    let digest = match proofs::promised(row) {
+        Ok(digest) => digest,
+        Err(error) => return Vouched { proofs: vec![Proof::judged("digest", Err(error.to_string()))], etag: None },
     };
-    let mut vouched = vouch_chunk(&digest);
+    let (name, version) = (name.clone(), row.version.clone());
+    let mut vouched = chunk(&digest);
     vouched.proofs.extend(row.size.map(Proof::Length));
-    vouched.proofs.push(Proof::Content(Arc::new(IsArchive(name.clone(), row.version.clone()))));
+    vouched.proofs.push(Proof::content("archive", move |evidence| check_archive(evidence, &name, &version)));
     vouched
 }
 
 /// A chunk is vouched for by its own name. Source: contract niso §5.
-pub fn vouch_chunk(hash: &Digest) -> Vouched {
-    Vouched { proofs: vec![Proof::Digest(proofs::integrity(hash))], etag: etag(hash) }
+pub fn chunk(hash: &Digest) -> Vouched {
+    // Source: contract niso §3.
+    Vouched { proofs: vec![Proof::Digest(proofs::integrity(hash))], etag: entity_tag(format_args!("sha256-{hash}")) }
 }
 
-/// A strong entity tag: `"sha256-<hex>"`. Source: contract niso §3.
-fn etag(digest: &Digest) -> Option<HeaderValue> {
-    entity_tag(format_args!("sha256-{digest}"))
+fn check_archive(evidence: &Evidence<'_>, name: &PackageName, version: &Version) -> Result<String, String> {
+    let checked = proofs::check_archive(evidence.reader(), name, version, &Limits::default());
+    let told = |archive: wire::Archive| if archive.has_sums { "archive, sums" } else { "archive" };
+    checked.map(|archive| told(archive).to_owned()).map_err(|error| error.to_string())
 }

@@ -58,7 +58,7 @@ impl Npm {
         let written = wire::find_dist(&manifest)?;
         let dist = wire::parse_dist(written)?;
         let release = Release { name, version, dist: &dist, written, published };
-        let vouched = vouch::vouch(&release, &keys, self.signatures);
+        let vouched = vouch::tarball(&release, &keys, self.signatures);
         let want = self.sources.tarball(&release, vouched, document)?;
         self.mirror.artifact(&want, &demand).await.map_err(|error| of_mirror(error, &format!("{name}@{version}")))
     }

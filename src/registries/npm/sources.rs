@@ -8,13 +8,12 @@ use url::Url;
 use super::error::Error;
 use super::first_seen::Releases;
 use super::name::{PackageName, Version};
-use super::vouch::{IsJson, IsKeySet, IsManifest, IsPackument, Release, Vouched};
+use super::vouch::{self, Release};
 use crate::base::digest::Digest;
 use crate::mirror;
 use crate::mirror::resource::{Resource, Rules, Upstream};
-use crate::mirror::verify::Proof;
 use crate::registries::Upstreams;
-use crate::registries::shelf::Shelf;
+use crate::registries::shelf::{Shelf, Vouched};
 
 /// The form of a document that all others are made of. Source: contract npm §18.1.
 const FULL: &str = "application/json";
@@ -70,7 +69,7 @@ impl Sources {
         let upstream = self.upstream(name);
         Ok(Arc::new(Resource {
             package: name.to_string(),
-            proofs: vec![Proof::Content(Arc::new(IsPackument(name.clone())))],
+            proofs: vouch::packument(name),
             chronicle: Some(Arc::new(Releases::of(&self.shelf.mount, name))),
             ..self.document(self.packument_key(name), upstream, &name.escaped())?
         }))
@@ -82,7 +81,7 @@ impl Sources {
         let key = self.shelf.key(upstream, &["/manifest/", name.as_str(), "/", version.as_str()]);
         Ok(Arc::new(Resource {
             package: name.to_string(),
-            proofs: vec![Proof::Content(Arc::new(IsManifest(name.clone(), version.clone())))],
+            proofs: vouch::manifest(name, version),
             rules: Arc::clone(&self.alone),
             ..self.document(key, upstream, &format!("{}/{version}", name.escaped()))?
         }))
@@ -118,10 +117,7 @@ impl Sources {
     /// The keys that an upstream signs releases with. Source: contract npm §6.2.
     pub fn keys(&self, upstream: &Arc<Upstream>) -> Result<Arc<Resource>, Error> {
         let key = self.shelf.key(upstream, &["/keys"]);
-        Ok(Arc::new(Resource {
-            proofs: vec![Proof::Content(Arc::new(IsKeySet))],
-            ..self.document(key, upstream, "-/npm/v1/keys")?
-        }))
+        Ok(Arc::new(Resource { proofs: vouch::keys(), ..self.document(key, upstream, "-/npm/v1/keys")? }))
     }
 
     /// The attestations of one version. Source: contract npm §6.3.
@@ -131,7 +127,7 @@ impl Sources {
         let path = format!("-/npm/v1/attestations/{}@{version}", name.escaped());
         Ok(Arc::new(Resource {
             package: name.to_string(),
-            proofs: vec![Proof::Content(Arc::new(IsJson))],
+            proofs: vouch::attestations(),
             ..self.document(key, upstream, &path)?
         }))
     }

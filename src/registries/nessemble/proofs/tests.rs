@@ -19,14 +19,14 @@ fn prove(proofs: &[Proof], body: &[u8]) -> Result<Vec<String>, verify::Broken> {
 }
 
 fn proofs_of(archive: &[u8]) -> Vec<Proof> {
-    vouch::vouch(&package("foo", "1.0.1", archive)).proofs
+    vouch::archive(&package("foo", "1.0.1", archive)).proofs
 }
 
 #[test]
 fn a_right_archive_is_proved_by_its_digest_and_files() {
     let archive = archive("foo", "1.0.1", b"LDA #$01\n");
     assert_eq!(prove(&proofs_of(&archive), &archive).unwrap(), ["digest", "shasum", "archive"]);
-    let etag = vouch::vouch(&package("foo", "1.0.1", &archive)).etag.unwrap();
+    let etag = vouch::archive(&package("foo", "1.0.1", &archive)).etag.unwrap();
     assert_eq!(etag, format!("\"sha1-{}\"", shasum(&archive)).as_str());
 }
 
@@ -67,7 +67,7 @@ fn a_digest_alone_does_not_make_an_archive() {
 #[test]
 fn without_a_shasum_the_head_vouches_and_without_either_nobody_does() {
     let archive = archive("foo", "1.0.1", b"LDA #$01\n");
-    let vouched = vouch::vouch(&Package { shasum: None, ..package("foo", "1.0.1", b"") });
+    let vouched = vouch::archive(&Package { shasum: None, ..package("foo", "1.0.1", b"") });
     assert_eq!(vouched.etag, None);
     let told = |header: Option<&str>| {
         let headers = header.map(|text| HeaderMap::from_iter([(INTEGRITY.parse().unwrap(), text.parse().unwrap())]));

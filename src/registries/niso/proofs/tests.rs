@@ -28,7 +28,7 @@ fn prove(proofs: &[Proof], body: &[u8]) -> Result<Vec<String>, verify::Broken> {
 
 fn proofs_of(document: &str) -> Vec<Proof> {
     let versions = wire::parse_versions(document.as_bytes(), &name()).unwrap();
-    vouch::vouch(&name(), &versions.rows[0]).proofs
+    vouch::archive(&name(), &versions.rows[0]).proofs
 }
 
 fn checked(archive: &[u8]) -> Result<Archive, Error> {
@@ -83,7 +83,7 @@ fn an_archive_without_a_checksum_is_refused_before_it_is_asked_for() {
 #[test]
 fn a_chunk_is_proved_by_its_name() {
     let chunk = noise(20_000);
-    let vouched = vouch::vouch_chunk(&Digest::of(&chunk));
+    let vouched = vouch::chunk(&Digest::of(&chunk));
     assert_eq!(prove(&vouched.proofs, &chunk).unwrap(), ["digest"]);
     assert_eq!(vouched.etag.unwrap(), format!("\"sha256-{}\"", Digest::of(&chunk)).as_str());
     for at in [0, 10_000, 19_999] {
