@@ -7,31 +7,35 @@ use std::io;
 use super::name::{Title, Version};
 use super::wire::{parse_package, with_shasum};
 use crate::mirror::first_seen::{Chronicle, IsOf, Reading, Rival};
-use crate::mirror::store;
+use crate::mirror::store::First;
 
-/// The one release that a version's document is of.
-pub struct First {
+/// The releases that a version's document is of: one.
+pub struct Releases {
     title: Title,
     version: Version,
-    /// `nessemble/foo@1.0.1`.
-    pub name: String,
+    name: String,
 }
 
-// === impl First ===
+// === impl Releases ===
 
-impl First {
+impl Releases {
     pub fn of(mount: &str, title: &Title, version: &Version) -> Self {
-        Self { title: title.clone(), version: version.clone(), name: format!("{mount}/{title}@{version}") }
+        Self { title: title.clone(), version: version.clone(), name: Self::name(mount, title, version) }
+    }
+
+    /// Names it: `nessemble/foo@1.0.1`.
+    pub fn name(mount: &str, title: &Title, version: &Version) -> String {
+        format!("{mount}/{title}@{version}")
     }
 }
 
-impl Chronicle for First {
+impl Chronicle for Releases {
     /// Other versions may begin like this one; they are passed over.
     fn prefix(&self) -> &str {
         &self.name
     }
 
-    fn read(&self, document: &[u8], firsts: &[store::First], _is_of: &IsOf<'_>) -> io::Result<Reading> {
+    fn read(&self, document: &[u8], firsts: &[First], _is_of: &IsOf<'_>) -> io::Result<Reading> {
         let package = parse_package(document, &self.title, Some(&self.version)).map_err(io::Error::other)?;
         let first = firsts.iter().find(|first| first.release == self.name).and_then(|first| first.testimony.as_deref());
         match (first, package.shasum) {
@@ -56,13 +60,13 @@ mod tests {
         format!(r#"{start},"shasum": {shasum} ,"version":{{"1.0.1":null}},"x":{{"shasum":"y"}}}}"#)
     }
 
-    fn first(name: &str, testimony: Option<&str>) -> store::First {
+    fn first(name: &str, testimony: Option<&str>) -> First {
         let testimony = testimony.map(str::to_owned);
-        store::First { release: name.to_owned(), digest: Digest::of(b"first"), testimony, rival: None }
+        First { release: name.to_owned(), digest: Digest::of(b"first"), testimony, rival: None }
     }
 
-    fn read(document: &str, firsts: &[store::First]) -> Reading {
-        let first = First::of("nessemble", &Title::parse("foo").unwrap(), &Version::parse("1.0.1").unwrap());
+    fn read(document: &str, firsts: &[First]) -> Reading {
+        let first = Releases::of("nessemble", &Title::parse("foo").unwrap(), &Version::parse("1.0.1").unwrap());
         let is_of = |_: Digest, _: &Integrity| panic!("nobody needs the bytes");
         first.read(document.as_bytes(), firsts, &is_of).unwrap()
     }

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 
 use super::error::Error;
-use super::first_seen::First;
+use super::first_seen::Releases;
 use super::name::{Title, Version};
 use super::proofs::INTEGRITY;
 use super::vouch;
@@ -58,7 +58,7 @@ impl Sources {
             None => self.shelf.key(self.upstream(), &["/package/", title.as_str()]),
             Some(version) => self.shelf.key(self.upstream(), &["/version/", title.as_str(), "/", version.as_str()]),
         };
-        let chronicle = |version| -> Arc<dyn Chronicle> { Arc::new(First::of(&self.shelf.mount, title, version)) };
+        let chronicle = |version| -> Arc<dyn Chronicle> { Arc::new(Releases::of(&self.shelf.mount, title, version)) };
         let document = self.document(key, &package_path(title, version), JSON)?;
         Ok(Arc::new(Resource {
             package: title.to_string(),
@@ -86,7 +86,7 @@ impl Sources {
             etag: vouched.etag,
             proofs: vouched.proofs,
             release: Some(Release {
-                name: First::of(&self.shelf.mount, title, version).name,
+                name: Releases::name(&self.shelf.mount, title, version),
                 testimony: package.shasum.clone(),
                 document,
                 is_provisional: false,

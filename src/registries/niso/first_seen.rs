@@ -22,14 +22,14 @@ impl Releases {
     }
 
     /// Names one of them: `niso/@acme/app@1.1.0/x86_64-linux`.
-    pub fn name(&self, version: &Version, arch: &Arch) -> String {
-        format!("{}{version}/{arch}", self.prefix)
+    pub fn name(mount: &str, package: &PackageName, version: &Version, arch: &Arch) -> String {
+        format!("{mount}/{package}@{version}/{arch}")
     }
 
     /// Returns the first release that a row is rival to, with the row that vouched for it. A row without a checksum
     /// contradicts nothing.
     fn first<'a>(&self, row: &Row<'_>, firsts: &'a [First]) -> Option<(&'a First, &'a str)> {
-        let (name, checksum) = (self.name(&row.version, &row.arch), row.checksum?);
+        let (name, checksum) = (format!("{}{}/{}", self.prefix, row.version, row.arch), row.checksum?);
         let first = firsts.iter().find(|first| first.release == name && first.digest != checksum)?;
         Some((first, first.testimony.as_deref()?))
     }

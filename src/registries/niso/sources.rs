@@ -86,7 +86,7 @@ impl Sources {
             etag: vouched.etag,
             proofs: vouched.proofs,
             release: Some(Release {
-                name: Releases::of(&self.shelf.mount, name).name(version, arch),
+                name: Releases::name(&self.shelf.mount, name, version, arch),
                 testimony: Some(row.written.to_owned()),
                 document,
                 is_provisional: false,

@@ -27,8 +27,8 @@ impl Releases {
     }
 
     /// Names one of them: `npm/left-pad@1.0.0`.
-    pub fn name(&self, version: &Version) -> String {
-        format!("{}{version}", self.prefix)
+    pub fn name(mount: &str, package: &PackageName, version: &Version) -> String {
+        format!("{mount}/{package}@{version}")
     }
 
     /// Returns the version and the first `dist` of a release that is to be held to.

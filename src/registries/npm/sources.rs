@@ -105,7 +105,7 @@ impl Sources {
             etag: vouched.etag,
             proofs: vouched.proofs,
             release: Some(mirror::Release {
-                name: Releases::of(&self.shelf.mount, name).name(version),
+                name: Releases::name(&self.shelf.mount, name, version),
                 testimony,
                 document,
                 is_provisional: false,
