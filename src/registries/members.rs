@@ -8,7 +8,7 @@ use serde::de::{Deserialize, Deserializer, Error as _, MapAccess, SeqAccess, Vis
 use serde_json::value::RawValue;
 
 /// Most members of an object, and most elements of an array: a short document may hold very many empty ones.
-const MOST: usize = 1 << 20;
+const MAX_MEMBERS: usize = 1 << 20;
 
 /// The members of one object, in their order, their values not read yet.
 #[derive(Clone, Debug, Default)]
@@ -116,7 +116,7 @@ impl<'de: 'a, 'a> Deserialize<'de> for Members<'a> {
             fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Members<'de>, A::Error> {
                 let mut members = Vec::new();
                 while let Some(member) = map.next_entry()? {
-                    if members.len() == MOST {
+                    if members.len() == MAX_MEMBERS {
                         return Err(A::Error::custom("too many members"));
                     }
                     members.push(member);
@@ -143,7 +143,7 @@ impl<'de: 'a, 'a> Deserialize<'de> for Elements<'a> {
             fn visit_seq<A: SeqAccess<'de>>(self, mut sequence: A) -> Result<Elements<'de>, A::Error> {
                 let mut elements = Vec::new();
                 while let Some(element) = sequence.next_element()? {
-                    if elements.len() == MOST {
+                    if elements.len() == MAX_MEMBERS {
                         return Err(A::Error::custom("too many elements"));
                     }
                     elements.push(element);
@@ -224,9 +224,14 @@ mod tests {
     fn there_is_an_end_to_how_many_there_may_be() {
         let array = |count: usize| format!("[{}]", vec!["7"; count].join(","));
         let object = |count: usize| format!("{{{}}}", vec!["\"\":7"; count].join(","));
-        assert_eq!(parse_array(raw(&array(MOST)), "").map(|rows| rows.map(|rows| rows.len())), Ok(Some(MOST)));
-        assert_eq!(parse_array(raw(&array(MOST + 1)), "").map(|rows| rows.is_none()), Ok(true));
-        assert!(Members::of(raw(&object(MOST))).is_some() && Members::of(raw(&object(MOST + 1))).is_none());
+        assert_eq!(
+            parse_array(raw(&array(MAX_MEMBERS)), "").map(|rows| rows.map(|rows| rows.len())),
+            Ok(Some(MAX_MEMBERS))
+        );
+        assert_eq!(parse_array(raw(&array(MAX_MEMBERS + 1)), "").map(|rows| rows.is_none()), Ok(true));
+        assert!(
+            Members::of(raw(&object(MAX_MEMBERS))).is_some() && Members::of(raw(&object(MAX_MEMBERS + 1))).is_none()
+        );
     }
 
     #[test]

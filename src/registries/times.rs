@@ -4,13 +4,13 @@ use time::format_description::well_known::Rfc3339;
 use time::{OffsetDateTime, UtcOffset};
 
 /// Longer texts are no times, and are not looked at.
-const LONGEST: usize = 64;
+const MAX_TEXT: usize = 64;
 
 /// Reads a time, in any zone, or in UTC where it names none; `None` for anything else, and for times before 1970.
 ///
 /// Source: RFC 3339 §5.6; contract niso §1 and nessemble §5.4 for times without a zone.
 pub fn parse_time(text: &str) -> Option<OffsetDateTime> {
-    if text.len() > LONGEST {
+    if text.len() > MAX_TEXT {
         return None;
     }
     let zoned = |text: &str| OffsetDateTime::parse(text, &Rfc3339).ok();

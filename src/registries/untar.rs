@@ -11,9 +11,9 @@ use std::io::{self, Read};
 use tar::{Archive, Entry, EntryType, Header, PaxExtensions};
 
 /// Longest path of a member, in bytes.
-const LONGEST_PATH: u64 = 4096;
+const MAX_PATH: u64 = 4096;
 /// Longest description of a member in the manner of pax, in bytes.
-const LONGEST_PAX: u64 = 64 << 10;
+const MAX_PAX: u64 = 64 << 10;
 
 /// How much of an archive is looked at.
 #[derive(Clone, Copy, Debug)]
@@ -182,7 +182,7 @@ fn kind_of(kind: EntryType, path: &[u8]) -> Kind {
 /// Returns a path without its `./` and without a slash at its end.
 fn judge_path(path: &[u8]) -> Result<String, Error> {
     let refused = || Error::Path(String::from_utf8_lossy(path).into_owned());
-    if path.len() as u64 > LONGEST_PATH {
+    if path.len() as u64 > MAX_PATH {
         return Err(Error::LongPath);
     }
     let text = str::from_utf8(path).map_err(|_| refused())?;
@@ -195,7 +195,7 @@ fn judge_path(path: &[u8]) -> Result<String, Error> {
 
 /// Reads a path in the manner of GNU: a member of its own, ended by a NUL.
 fn read_long_name(entry: &mut impl Read) -> Result<Vec<u8>, Error> {
-    let mut name = read_at_most(entry, LONGEST_PATH)?;
+    let mut name = read_at_most(entry, MAX_PATH)?;
     if name.last() == Some(&0) {
         name.pop();
     }
@@ -232,7 +232,7 @@ impl Described {
         if std::mem::replace(&mut self.has_pax, true) {
             return Err(Error::Kind("one described twice"));
         }
-        let lines = read_at_most(entry, LONGEST_PAX)?;
+        let lines = read_at_most(entry, MAX_PAX)?;
         for line in PaxExtensions::new(&lines) {
             let line = line.map_err(Error::Read)?;
             match line.key_bytes() {

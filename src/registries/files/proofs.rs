@@ -11,7 +11,7 @@
 use crate::base::digest::{Algorithm, Promise};
 
 /// A checksum file longer than this is looked at no further, in lines.
-const MOST_LINES: usize = 1_000_000;
+const MAX_LINES: usize = 1_000_000;
 
 /// What a checksum file vouches with for one file.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -52,7 +52,7 @@ impl Sum {
 /// [`Ambiguous`].
 pub fn find(sums: &str, name: &str) -> Result<Option<Sum>, Ambiguous> {
     let mut found: Option<Sum> = None;
-    for (listed, sum) in sums.lines().take(MOST_LINES).filter_map(read_line) {
+    for (listed, sum) in sums.lines().take(MAX_LINES).filter_map(read_line) {
         if listed.strip_prefix("./").unwrap_or(&listed) != name {
             continue;
         }
@@ -114,7 +114,7 @@ fn unescape(name: &str) -> Option<String> {
 /// One sentence.
 pub fn check_sums(body: &[u8]) -> Result<(), &'static str> {
     let text = std::str::from_utf8(body).map_err(|_| "it is no text")?;
-    let is_sums = text.trim().is_empty() || text.lines().take(MOST_LINES).any(|line| read_line(line).is_some());
+    let is_sums = text.trim().is_empty() || text.lines().take(MAX_LINES).any(|line| read_line(line).is_some());
     if is_sums { Ok(()) } else { Err("no line of it is a checksum") }
 }
 

@@ -8,7 +8,7 @@ use crate::config::Files as Rules;
 use crate::registries::desk::Named;
 
 /// No path of ours is longer in its one spelling, query included, in bytes.
-const LONGEST: usize = 4096;
+const MAX_PLACE: usize = 4096;
 
 /// What a request asks for.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -67,7 +67,7 @@ impl Place {
         }
         let place = Self { path: segments.join("/"), query: query.to_owned() };
         // Not before: of two spellings of one path, one may be three times as long.
-        if place.path.len() + place.query.len() > LONGEST {
+        if place.path.len() + place.query.len() > MAX_PLACE {
             return Err(Error::bad_request("the path is too long"));
         }
         Ok(place)
@@ -204,11 +204,12 @@ mod tests {
 
     #[test]
     fn how_long_a_path_is_does_not_depend_on_its_spelling() {
-        for (spelling, longest) in [("x", LONGEST), ("%78", LONGEST), (" ", LONGEST / 3), ("%20", LONGEST / 3)] {
+        for (spelling, longest) in [("x", MAX_PLACE), ("%78", MAX_PLACE), (" ", MAX_PLACE / 3), ("%20", MAX_PLACE / 3)]
+        {
             assert!(Place::parse(&spelling.repeat(longest), "").is_ok(), "{spelling:?}");
             assert!(Place::parse(&spelling.repeat(longest + 1), "").is_err(), "{spelling:?}");
         }
-        assert!(Place::parse("/a", &"x".repeat(LONGEST)).is_err());
+        assert!(Place::parse("/a", &"x".repeat(MAX_PLACE)).is_err());
     }
 
     #[test]

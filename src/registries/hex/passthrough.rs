@@ -24,13 +24,13 @@ const HEXPM: &str = "https://hex.pm/api/";
 const SECOND_FACTOR: HeaderName = HeaderName::from_static("x-hex-otp");
 
 /// The largest package, and documentation, in bytes. Source: contract hex §3.3.
-const LARGEST: u64 = 16 << 20;
+const MAX_PACKAGE: u64 = 16 << 20;
 
 /// What gives out tokens and takes them back. Source: contract hex §7.5.
 const TOKENS: [&str; 3] = ["oauth/token", "oauth/device_authorization", "oauth/revoke"];
 
 /// Longest request for a token, in bytes.
-const LONGEST_FORM: u64 = 64 << 10;
+const MAX_FORM: u64 = 64 << 10;
 
 /// The API of a mount.
 pub struct Api {
@@ -59,7 +59,7 @@ impl Api {
 
     /// Sets the longest request body, in bytes; where publishing is allowed, packages may be as large as they may be.
     pub fn at_most(self, max_body: u64) -> Self {
-        Self { max_body: if self.writes { max_body.max(LARGEST) } else { max_body }, ..self }
+        Self { max_body: if self.writes { max_body.max(MAX_PACKAGE) } else { max_body }, ..self }
     }
 }
 
@@ -72,7 +72,7 @@ impl Api {
         let path = target.split_once('?').map_or(target, |(path, _)| path);
         match *method {
             _ if self.writes || method.is_safe() => Ok(self.max_body),
-            Method::POST if TOKENS.contains(&path) => Ok(self.max_body.min(LONGEST_FORM)),
+            Method::POST if TOKENS.contains(&path) => Ok(self.max_body.min(MAX_FORM)),
             _ => Err(Error::only(ALLOW_READ)),
         }
     }

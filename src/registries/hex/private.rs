@@ -28,7 +28,7 @@ const BELIEVED: Duration = Duration::from_secs(60);
 const DISBELIEVED: Duration = Duration::from_secs(5);
 
 /// How many credentials are remembered at once; who is forgotten is asked about again.
-const MOST: usize = 10_000;
+const MAX_ANSWERED: usize = 10_000;
 
 /// Who has been let in or turned away, and when.
 pub struct Doors {
@@ -151,10 +151,10 @@ impl Doors {
         }
         let now = self.clock.now();
         let mut answered = self.answered();
-        if answered.len() >= MOST {
+        if answered.len() >= MAX_ANSWERED {
             answered.retain(|_, answered| answered.is_believed(now));
         }
-        if answered.len() >= MOST {
+        if answered.len() >= MAX_ANSWERED {
             answered.clear();
         }
         answered.insert(pass, Answered { at: now, answer: answer.clone() });
@@ -229,11 +229,11 @@ mod tests {
         let (clock, doors) = doors();
         let note =
             |count: usize| (0..count).for_each(|number| doors.note(pass_of("acme", &number.to_string()), &Ok(())));
-        note(MOST);
+        note(MAX_ANSWERED);
         clock.advance(BELIEVED);
         doors.note(pass_of("acme", "key"), &Ok(()));
         assert_eq!(doors.answered().len(), 1, "those that are believed no longer go");
-        note(2 * MOST);
-        assert!(doors.answered().len() <= MOST);
+        note(2 * MAX_ANSWERED);
+        assert!(doors.answered().len() <= MAX_ANSWERED);
     }
 }

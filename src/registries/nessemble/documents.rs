@@ -10,7 +10,7 @@ use super::error::{Error, of_mirror};
 use super::name::{Title, Version};
 use super::replies::{self, Keeping};
 use super::routes::Page;
-use super::sources::MOST_PAGES;
+use super::sources::MAX_PAGES;
 use super::wire::{Links, Listed, Package, Reader};
 use super::{proofs, wire};
 use crate::base::digest::Digest;
@@ -114,7 +114,7 @@ impl Nessemble {
         let (mut pages, mut next) = (vec![body.clone()], next_of(body).await?);
         // A link back leads nowhere new.
         while let Some(number) = next.filter(|number| *number > pages.len() as u64) {
-            if number > MOST_PAGES {
+            if number > MAX_PAGES {
                 return Err(Error::BadGateway { what: what.to_owned(), cause: None });
             }
             let Document { body, .. } = self.document(&self.sources.page(number)?, demand, what).await?;

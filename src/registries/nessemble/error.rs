@@ -27,7 +27,7 @@ pub const NO_USERS: Error = Error::Unauthorized("this mirror has no users: you a
 pub const NOT_KEPT: &str = "no-store, no-cache, must-revalidate, post-check=0, pre-check=0, max-age=0";
 
 /// Longest text of an error, in bytes.
-const LONGEST_TEXT: usize = 199;
+const MAX_TEXT: usize = 199;
 
 /// Returns the answer in nessemble's shape. `request_id` is shown where the fault is ours.
 pub fn reply(error: &Error, request_id: &str) -> Reply {
@@ -72,7 +72,7 @@ fn status(error: &Error) -> StatusCode {
 /// Returns a text as the old client can print it.
 fn plain(text: &str) -> String {
     let printable = |char: char| if char == '%' || !(' '..='~').contains(&char) { '?' } else { char };
-    text.chars().map(printable).take(LONGEST_TEXT).collect()
+    text.chars().map(printable).take(MAX_TEXT).collect()
 }
 
 /// A document was proved before it was kept: one that cannot be read is our own fault.

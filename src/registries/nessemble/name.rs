@@ -4,9 +4,9 @@
 use std::fmt;
 
 /// Longest title, in characters.
-const LONGEST_TITLE: usize = 128;
+const MAX_TITLE: usize = 128;
 /// Longest version, in characters: SemVer sets no end, and every version stands in many keys.
-const LONGEST_VERSION: usize = 256;
+const MAX_VERSION: usize = 256;
 
 /// The last part of the path that packages are published at; no package can be called so.
 pub const PUBLISH: &str = "publish";
@@ -41,7 +41,7 @@ impl Title {
     pub fn parse(text: &str) -> Result<Self, Error> {
         let is_first = text.bytes().next().is_some_and(|byte| byte.is_ascii_alphanumeric());
         let is_next = |byte: u8| byte.is_ascii_alphanumeric() || b"._+-".contains(&byte);
-        let fits = is_first && text.len() <= LONGEST_TITLE && text.bytes().all(is_next) && text != PUBLISH;
+        let fits = is_first && text.len() <= MAX_TITLE && text.bytes().all(is_next) && text != PUBLISH;
         if fits { Ok(Self(text.into())) } else { Err(Error::Title) }
     }
 
@@ -63,7 +63,7 @@ impl Version {
     /// # Errors
     /// [`Error::Version`].
     pub fn parse(text: &str) -> Result<Self, Error> {
-        let parsed = semver::Version::parse(text).ok().filter(|_| text.len() <= LONGEST_VERSION);
+        let parsed = semver::Version::parse(text).ok().filter(|_| text.len() <= MAX_VERSION);
         Ok(Self { text: text.into(), parsed: parsed.ok_or(Error::Version)? })
     }
 

@@ -15,7 +15,7 @@ const MINUTE: u64 = 60;
 const DAY: u64 = 24 * 60 * 60;
 
 /// Addresses that are counted apart; past that, those that were silent for a minute are forgotten, in their favour.
-const MOST_CLIENTS: usize = 1 << 16;
+const MAX_CLIENTS: usize = 1 << 16;
 
 /// Stands for all addresses that there is no room for.
 const STRANGERS: IpAddr = IpAddr::V6(Ipv6Addr::UNSPECIFIED);
@@ -95,11 +95,11 @@ impl Meter {
 
 /// Returns under which address a client is counted, forgetting others if need be.
 fn make_room(counts: &mut HashMap<IpAddr, Count>, client: IpAddr, now: u64) -> IpAddr {
-    if counts.len() < MOST_CLIENTS || counts.contains_key(&client) {
+    if counts.len() < MAX_CLIENTS || counts.contains_key(&client) {
         return client;
     }
     counts.retain(|_, count| count.minute.end > now);
-    if counts.len() < MOST_CLIENTS { client } else { STRANGERS }
+    if counts.len() < MAX_CLIENTS { client } else { STRANGERS }
 }
 
 // === impl Count ===
@@ -199,11 +199,11 @@ mod tests {
     fn many_addresses_take_no_more_room_than_there_is() {
         let meter = Meter::new(Allowance { per_minute: 1, per_day: 10 });
         let address = |number: u32| Some(IpAddr::from((0x0a00_0000 + number).to_be_bytes()));
-        let most = MOST_CLIENTS as u32;
+        let most = MAX_CLIENTS as u32;
         assert!((0..most).all(|number| meter.enter(address(number), at(0)).is_ok()));
         assert!(meter.enter(address(most), at(0)).is_ok(), "a stranger comes in");
         assert!(meter.enter(address(most + 1), at(0)).is_err(), "strangers share what they have");
-        assert!(meter.lock().len() <= MOST_CLIENTS + 1);
+        assert!(meter.lock().len() <= MAX_CLIENTS + 1);
         assert!(meter.enter(address(most + 2), at(61)).is_ok());
         assert_eq!(meter.lock().len(), 1, "who was silent for a minute is forgotten");
     }

@@ -17,10 +17,10 @@ use crate::registries::paths::{cut, decode_text, is_read, no_route};
 /// No path of ours has more segments; longer ones are not looked at further.
 const MAX_SEGMENTS: usize = 16;
 /// Longest search term, in bytes.
-const LONGEST_TERM: usize = 256;
+const MAX_TERM: usize = 256;
 /// Packages on a page: where nothing is said, and at most.
 const PER_PAGE: u64 = 10;
-const MOST_PER_PAGE: u64 = 1_000;
+const MAX_PER_PAGE: u64 = 1_000;
 
 /// What a request asks for.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -111,7 +111,7 @@ fn find(segments: &[&str], query: &str) -> Result<Target, Error> {
         [] => Action::List(Page::parse(query)?),
         ["status"] => Action::Status,
         ["search"] => Action::Search { term: None },
-        ["search", term] if term.len() <= LONGEST_TERM => Action::Search { term: Some((*term).to_owned()) },
+        ["search", term] if term.len() <= MAX_TERM => Action::Search { term: Some((*term).to_owned()) },
         ["package", PUBLISH] => return Ok(Target::Write),
         ["package", title, rest @ ..] => find_in_package(title, rest)?,
         ["reference", path @ ..] if path.iter().all(|term| !term.contains(['/', '\\'])) => {
@@ -178,7 +178,7 @@ impl Page {
         let bounded = |number: i128, most: u64| number.clamp(1, i128::from(most)) as u64;
         Ok(Self {
             number: bounded(number("page", 1)?, u64::from(u32::MAX)),
-            size: bounded(number("per_page", PER_PAGE)?, MOST_PER_PAGE),
+            size: bounded(number("per_page", PER_PAGE)?, MAX_PER_PAGE),
             sort: Sort::of(&value("sort_by").unwrap_or_default()),
             order: Order::of(&value("order").unwrap_or_default()),
         })

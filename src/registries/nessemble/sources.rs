@@ -10,7 +10,7 @@ use super::first_seen::Releases;
 use super::name::{Title, Version};
 use super::proofs::INTEGRITY;
 use super::vouch;
-use super::wire::{LARGEST, Package};
+use super::wire::{MAX_ARCHIVE, Package};
 use crate::base::digest::Digest;
 use crate::mirror::first_seen::Chronicle;
 use crate::mirror::resource::{Expires, Release, Resource, Upstream};
@@ -24,7 +24,7 @@ const ARCHIVE: &str = "application/tar+gzip";
 /// Packages asked for at once: upstreams allow few requests a minute.
 const PER_PAGE: u64 = 1_000;
 /// Pages followed; a list that goes on after that is not believed.
-pub const MOST_PAGES: u64 = 100;
+pub const MAX_PAGES: u64 = 100;
 
 /// All that stands in a path for more than itself.
 const NOT_IN_SEGMENTS: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'_').remove(b'~');
@@ -91,7 +91,7 @@ impl Sources {
                 document,
                 is_provisional: false,
             }),
-            max_bytes: LARGEST,
+            max_bytes: MAX_ARCHIVE,
             ..self.shelf.artifact(self.upstream(), key, url)
         }))
     }

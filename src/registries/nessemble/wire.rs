@@ -16,8 +16,8 @@ mod list;
 mod package;
 mod search;
 
-pub use archive::{Archive, LARGEST, open};
-pub use budget::{MOST_TOKENS, Reader};
+pub use archive::{Archive, MAX_ARCHIVE, open};
+pub use budget::{MAX_TOKENS, Reader};
 pub use list::{ListPage, Listed, merge, parse_page, print_page};
 pub use package::{Links, Package, parse_package, print_package, with_shasum};
 pub use search::{print_results, search};
@@ -47,7 +47,7 @@ pub enum Error {
     Uncompress(#[source] std::io::Error),
     #[error("the archive goes on after its end")]
     Trailing,
-    #[error("the archive is longer than {LARGEST} bytes")]
+    #[error("the archive is longer than {MAX_ARCHIVE} bytes")]
     TooLong,
     #[error(transparent)]
     Archive(#[from] untar::Error),

@@ -9,7 +9,7 @@ use super::wire::Chunk;
 use crate::base::digest::Digest;
 
 /// Chunks remembered, those of 16 GiB or so.
-const MOST_CHUNKS: usize = 1 << 18;
+const MAX_CHUNKS: usize = 1 << 18;
 
 /// An archive cut into chunks.
 #[derive(Debug)]
@@ -53,7 +53,7 @@ impl ChunkPlaces {
 
     /// Tells whether an archive more would have another forgotten.
     pub fn is_full(&self) -> bool {
-        self.lock().chunks >= MOST_CHUNKS
+        self.lock().chunks >= MAX_CHUNKS
     }
 
     /// Remembers an archive.
@@ -63,7 +63,7 @@ impl ChunkPlaces {
             return Arc::clone(known);
         }
         known.add(&cut);
-        while known.chunks > MOST_CHUNKS && known.order.len() > 1 {
+        while known.chunks > MAX_CHUNKS && known.order.len() > 1 {
             known.drop_oldest();
         }
         cut
@@ -133,10 +133,10 @@ mod tests {
     fn the_oldest_archive_is_forgotten_and_what_others_share_with_it_is_not() {
         let places = ChunkPlaces::default();
         places.keep(cut("old", &[u64::MAX, 1]));
-        let many: Vec<u64> = (1..=MOST_CHUNKS as u64).collect();
+        let many: Vec<u64> = (1..=MAX_CHUNKS as u64).collect();
         places.keep(cut("new", &many));
         assert!(places.find_archive(&Digest::of(b"old")).is_none() && places.find_chunk(&hash(u64::MAX)).is_none());
         assert_eq!(places.find_chunk(&hash(1)), Some(("new".to_owned(), 0..1)));
-        assert!(places.lock().chunks == MOST_CHUNKS && places.is_full());
+        assert!(places.lock().chunks == MAX_CHUNKS && places.is_full());
     }
 }

@@ -4,9 +4,9 @@
 use std::fmt;
 
 /// Longest part of a name, architecture or tag, in characters.
-const LONGEST: usize = 64;
+const MAX_PART: usize = 64;
 /// Longest version, in characters: SemVer sets no end, and every version stands in many keys.
-const LONGEST_VERSION: usize = 256;
+const MAX_VERSION: usize = 256;
 
 /// What follows a name or a version in a path, and so cannot be an architecture or a tag.
 const RESERVED: [&str; 4] = ["manifest", "chunks", "versions", "tags"];
@@ -122,7 +122,7 @@ fn is_name_part(text: &str) -> bool {
 
 /// Tells whether the first byte of a text and all others are as they must be, and are not too many.
 fn is_part(text: &str, is_first: impl Fn(u8) -> bool, is_next: impl Fn(u8) -> bool) -> bool {
-    text.len() <= LONGEST && text.bytes().next().is_some_and(is_first) && text.bytes().all(is_next)
+    text.len() <= MAX_PART && text.bytes().next().is_some_and(is_first) && text.bytes().all(is_next)
 }
 
 // === impl Version ===
@@ -133,7 +133,7 @@ impl Version {
     /// # Errors
     /// [`Error::Version`].
     pub fn parse(text: &str) -> Result<Self, Error> {
-        let parsed = semver::Version::parse(text).ok().filter(|_| text.len() <= LONGEST_VERSION);
+        let parsed = semver::Version::parse(text).ok().filter(|_| text.len() <= MAX_VERSION);
         Ok(Self { text: text.into(), parsed: parsed.ok_or(Error::Version)? })
     }
 

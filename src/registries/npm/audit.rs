@@ -33,7 +33,7 @@ mod tree;
 const UNPACKED: u64 = 8;
 
 /// A longer report is none, in bytes.
-const LONGEST_REPORT: u64 = 16 << 20;
+const MAX_REPORT: u64 = 16 << 20;
 
 /// What errors call it.
 const WHAT: &str = "an audit";
@@ -155,7 +155,7 @@ impl Npm {
     /// Asks one upstream; `None` when it has no audits.
     async fn ask(&self, upstream: &Arc<Upstream>, path: &str, body: Bytes) -> Result<Option<Bytes>, mirror::Error> {
         let url = upstream.join(path).map_err(|_| mirror::Error::Died)?;
-        let question = Question { upstream: Arc::clone(upstream), url, body, max_answer_bytes: LONGEST_REPORT };
+        let question = Question { upstream: Arc::clone(upstream), url, body, max_answer_bytes: MAX_REPORT };
         let Answer { status, body } = self.mirror.ask(&question).await?;
         match status.as_u16() {
             200 => Ok(Some(body)),

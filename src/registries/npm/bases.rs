@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 use super::error::Error;
 
 /// How many names one mirror has at once, at most; a configured `public_url` makes it one.
-const MOST: usize = 64;
+const MAX_BASES: usize = 64;
 
 /// A name that nothing was prepared for in this time makes room for another.
 const IDLE: Duration = Duration::from_secs(600);
@@ -24,10 +24,10 @@ impl Bases {
     /// [`Error::BadRequest`] when there are too many.
     pub fn admit(&self, base: &str, now: Instant) -> Result<(), Error> {
         let mut known = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        if known.len() >= MOST && !known.contains_key(base) {
+        if known.len() >= MAX_BASES && !known.contains_key(base) {
             known.retain(|_, used| now.duration_since(*used) < IDLE);
         }
-        if known.len() >= MOST && !known.contains_key(base) {
+        if known.len() >= MAX_BASES && !known.contains_key(base) {
             let reason = "this mirror is reached under too many names; its operator may set public_url";
             return Err(Error::bad_request(reason));
         }
@@ -43,7 +43,7 @@ mod tests {
     #[test]
     fn made_up_names_run_out_known_ones_stay_and_idle_ones_make_room() {
         let (bases, start) = (Bases::default(), Instant::now());
-        for number in 0..MOST {
+        for number in 0..MAX_BASES {
             bases.admit(&format!("http://host-{number}.example/npm"), start).unwrap();
         }
         assert!(bases.admit("http://one-too-many.example/npm", start).is_err());

@@ -85,7 +85,7 @@ const PREFIX: &str = "npm_config_prefix";
 const PATIENCE: Duration = Duration::from_secs(10);
 
 /// npm answers with one line.
-const LONGEST_ANSWER_BYTES: u64 = 64 << 10;
+const MAX_ANSWER_BYTES: u64 = 64 << 10;
 
 /// Returns the upstream of a mount that names none: the registry found, without credentials. Blocks like [`discover`].
 pub fn upstream(listen: &Listen, mount: &Mount) -> Upstream {
@@ -258,7 +258,7 @@ fn run(command: &mut Command, patience: Duration) -> Option<String> {
     let (sender, receiver) = mpsc::channel();
     std::thread::spawn(move || {
         let mut said = String::new();
-        let read = output.take(LONGEST_ANSWER_BYTES).read_to_string(&mut said);
+        let read = output.take(MAX_ANSWER_BYTES).read_to_string(&mut said);
         // Nobody listens any more when it took too long.
         let _ = sender.send(read.map(|_| said));
     });

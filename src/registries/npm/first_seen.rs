@@ -11,7 +11,7 @@ use crate::mirror::first_seen::{Chronicle, IsOf, Reading, Rival};
 use crate::mirror::store::First;
 
 /// How much of what a document claims is told, in characters: the longest hash has a hundred.
-const LONGEST_CLAIM: usize = 256;
+const MAX_CLAIM: usize = 256;
 
 /// The releases of one package.
 pub struct Releases {
@@ -69,7 +69,7 @@ fn claim(testimony: &str, dist: &str, is_of_first: &dyn Fn(&Integrity) -> Option
     };
     let then = wire::parse_dist(testimony).ok().and_then(|dist| proofs::all_promised(&dist).ok()?);
     let agrees = then.and_then(|then| then.agrees_with(&now)).or_else(|| is_of_first(&now));
-    (agrees == Some(false)).then(|| now.to_string().chars().take(LONGEST_CLAIM).collect())
+    (agrees == Some(false)).then(|| now.to_string().chars().take(MAX_CLAIM).collect())
 }
 
 #[cfg(test)]

@@ -13,7 +13,7 @@ use crate::registries::replies::entity_tag;
 use crate::registries::shelf::Vouched;
 
 /// A version's `dist` that is longer than this vouches for nothing: what vouches for a release is remembered for good.
-const LONGEST: usize = 64 * 1024;
+const MAX_DIST: usize = 64 * 1024;
 
 /// How the index says that a signature was proved; the key follows.
 pub const SIGNED: &str = "signed by ";
@@ -58,7 +58,7 @@ pub fn attestations() -> Vec<Proof> {
 /// Source: contract npm §6.1, §6.2.
 pub fn tarball(release: &Release<'_>, keys: &KeySet, mode: Signatures) -> Vouched {
     let mut proofs = match proofs::promised(release.dist) {
-        _ if release.written.len() > LONGEST => vec![Proof::judged("digest", Err("its dist is too long".to_owned()))],
+        _ if release.written.len() > MAX_DIST => vec![Proof::judged("digest", Err("its dist is too long".to_owned()))],
         Ok(Some(integrity)) => vec![Proof::Digest(integrity)],
         Ok(None) => vec![Proof::content("well-formed", is_gzip)],
         Err(reason) => vec![Proof::judged("digest", Err(reason.to_string()))],

@@ -3,7 +3,7 @@
 
 use heliostat::registries::nessemble::name::Version;
 use heliostat::registries::nessemble::proofs;
-use heliostat::registries::nessemble::wire::{LARGEST, open};
+use heliostat::registries::nessemble::wire::{MAX_ARCHIVE, open};
 use heliostat_fuzz::archives::{Member, assert_inside, gzip, mend, unpack};
 use libfuzzer_sys::fuzz_target;
 
@@ -17,7 +17,7 @@ fuzz_target!(|input: &[u8]| {
 
 fn check(tar: &[u8], archive: &[u8]) {
     let Ok(opened) = open(archive) else { return };
-    assert!(archive.len() as u64 <= LARGEST && tar.len() as u64 <= LARGEST);
+    assert!(archive.len() as u64 <= MAX_ARCHIVE && tar.len() as u64 <= MAX_ARCHIVE);
     let members = unpack(tar).expect("what we can read, others can");
     for name in ["lib.asm", "README.md", "package.json"] {
         let is_named = |member: &&Member| member.is_file && member.path.rsplit('/').next() == Some(name);

@@ -4,7 +4,7 @@ use super::*;
 use crate::mirror::verify::{self, Evidence, Proof};
 use crate::registries::nessemble::samples::{archive, gzip, pack, package};
 use crate::registries::nessemble::vouch;
-use crate::registries::nessemble::wire::{LARGEST, Package};
+use crate::registries::nessemble::wire::{MAX_ARCHIVE, Package};
 
 fn title() -> Title {
     Title::parse("foo").unwrap()
@@ -57,7 +57,7 @@ fn a_digest_alone_does_not_make_an_archive() {
         (gzip(b"no tar"), "cannot be"),
         (trailing, "goes on after its end"),
         (cut, "cannot be"),
-        (vec![0; LARGEST as usize + 1], "longer than 65536"),
+        (vec![0; MAX_ARCHIVE as usize + 1], "longer than 65536"),
     ] {
         let broken = prove(&proofs_of(&archive), &archive).unwrap_err();
         assert!(broken.kind == "archive" && broken.detail.contains(reason), "{broken}, not {reason}");

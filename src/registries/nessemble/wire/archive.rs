@@ -11,9 +11,9 @@ use crate::registries::nessemble::name::{Title, Version};
 use crate::registries::untar::{self, Kind, Limits, Member};
 
 /// The old client has this much room for an archive, in bytes, and as much for it unpacked.
-pub const LARGEST: u64 = 65_536;
+pub const MAX_ARCHIVE: u64 = 65_536;
 
-const LIMITS: Limits = Limits { members: 256, unpacked_bytes: LARGEST };
+const LIMITS: Limits = Limits { members: 256, unpacked_bytes: MAX_ARCHIVE };
 
 const CODE: &str = "lib.asm";
 const README: &str = "README.md";
@@ -46,7 +46,7 @@ struct Files {
 /// [`Error::TooLong`], [`Error::Uncompress`], [`Error::Trailing`], [`Error::Archive`], [`Error::NoFile`],
 /// [`Error::PackageJson`], [`Error::Repeated`].
 pub fn open(archive: &[u8]) -> Result<Archive, Error> {
-    if archive.len() as u64 > LARGEST {
+    if archive.len() as u64 > MAX_ARCHIVE {
         return Err(Error::TooLong);
     }
     let mut tar = GzDecoder::new(archive);
@@ -76,7 +76,7 @@ impl Files {
             Some(PACKAGE) => &mut self.package,
             _ => return Ok(()),
         };
-        match place.replace(member.read(LARGEST)?) {
+        match place.replace(member.read(MAX_ARCHIVE)?) {
             None => Ok(()),
             Some(_) => Err(untar::Error::refuse(format!("{} is there twice", member.path))),
         }

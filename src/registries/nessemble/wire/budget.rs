@@ -6,7 +6,7 @@ use std::borrow::Cow;
 use crate::registries::members::quote;
 
 /// Most tokens of a document: each object, array, name and value counts one.
-pub const MOST_TOKENS: usize = 128;
+pub const MAX_TOKENS: usize = 128;
 
 /// Names that the old client looks for. It takes the first text that reads so, be it a name or a value.
 const SOUGHT: [&str; 6] = ["title", "description", "readme", "resource", "status", "error"];
@@ -28,7 +28,7 @@ impl Reader {
     /// Returns how many of `count` things are told, each of which costs `each` tokens when `fixed` are gone already.
     pub(super) fn room(self, count: usize, each: usize, fixed: usize) -> usize {
         match self {
-            Self::Old => count.min(MOST_TOKENS.saturating_sub(fixed) / each),
+            Self::Old => count.min(MAX_TOKENS.saturating_sub(fixed) / each),
             Self::Any => count,
         }
     }

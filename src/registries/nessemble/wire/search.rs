@@ -4,7 +4,7 @@
 
 use std::io::{self, Write};
 
-use super::budget::{MOST_TOKENS, Reader};
+use super::budget::{MAX_TOKENS, Reader};
 use super::list::{Listed, package_url};
 use crate::registries::members::quote;
 
@@ -43,7 +43,7 @@ pub fn print_results(
         // Of the best match alone too much would be told, if it were not for this.
         let tags = if index == 0 { &tags[..reader.room(tags.len(), 1, spent)] } else { tags };
         spent += tags.len();
-        if reader == Reader::Old && spent > MOST_TOKENS {
+        if reader == Reader::Old && spent > MAX_TOKENS {
             break;
         }
         out.write_all(if index == 0 { b"" } else { b"," })?;

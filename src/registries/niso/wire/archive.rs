@@ -16,9 +16,9 @@ const MAGIC: [u8; 4] = [0x28, 0xb5, 0x2f, 0xfd];
 /// Unpacking takes at most 128 MiB for what may be referred back to.
 const WINDOW_LOG: u32 = 27;
 /// Longest manifest, in bytes.
-const LONGEST_MANIFEST: u64 = 1 << 20;
+const MAX_MANIFEST: u64 = 1 << 20;
 /// Longest list of sums, in bytes.
-const LONGEST_SUMS: u64 = 16 << 20;
+const MAX_SUMS: u64 = 16 << 20;
 
 const MANIFEST: &str = "manifest.toml";
 const SUMS: &str = "checksums.sha256";
@@ -90,13 +90,13 @@ impl Reading {
         }
         match (member.path, member.kind) {
             (MANIFEST, Kind::File) => {
-                let text = member.read(LONGEST_MANIFEST)?;
+                let text = member.read(MAX_MANIFEST)?;
                 self.digest(MANIFEST, Digest::of(&text))?;
                 self.manifest = Some(text);
                 Ok(())
             }
             (SUMS, Kind::File) if self.sums.is_none() => {
-                self.sums = Some(member.read(LONGEST_SUMS)?);
+                self.sums = Some(member.read(MAX_SUMS)?);
                 Ok(())
             }
             (SIGNATURE, Kind::File) => Ok(()),
