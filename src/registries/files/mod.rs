@@ -11,18 +11,19 @@
 //! that they lead through the mirror. A client's credentials and cookies are for us and never go upstream: so nothing
 //! that is kept was made for one user, and `Authorization` needs none of the care of RFC 9111 §3.5.
 //!
-//! One request: [`routes::parse`] reads the path once into a place of the tree; [`sources`] names the resource;
-//! [`error`] is the one place where a fault becomes a status.
+//! One request: [`routes::parse`] reads the path once into an action; the action names the handler and the label in the
+//! log; [`sources`] names the resource: its key, its one place at the upstream, and what [`vouch`] says must hold before
+//! it is kept; [`error`] is the one place where a fault becomes a status.
 
 mod artifacts;
 mod clients;
 pub mod error;
-pub mod headers;
+mod headers;
 mod passthrough;
 pub mod proofs;
 mod read;
 pub mod routes;
-mod sources;
+pub mod sources;
 mod vouch;
 
 use std::sync::Arc;

@@ -19,9 +19,11 @@
 //! ([`private`]).
 //!
 //! What clients get is what was signed: a document is served as upstream's very bytes, never printed again and never
-//! under a `Content-Encoding`. One request: [`routes::parse`] reads the path once into an action; the action names the
-//! handler, the one path at the upstream and the label in the log; [`vouch`] says what must hold before it is kept;
-//! [`error`] is the one place where a fault becomes a status.
+//! under a `Content-Encoding`.
+//!
+//! One request: [`routes::parse`] reads the path once into an action; the action names the handler and the label in the
+//! log; [`sources`] names the resource: its key, its one place at the upstream, and what [`vouch`] says must hold before
+//! it is kept; [`error`] is the one place where a fault becomes a status.
 
 mod artifacts;
 mod clients;
@@ -40,8 +42,8 @@ mod replies;
 pub mod routes;
 #[cfg(test)]
 mod samples;
-mod sources;
-pub mod vouch;
+pub mod sources;
+mod vouch;
 pub mod wire;
 
 use std::sync::Arc;
@@ -136,15 +138,6 @@ impl Registry for config::Hex {
     }
 }
 
-/// Returns whose word is taken: the operator's choice, else the public repository's.
-fn pin(keys: &config::Hex) -> Result<Pin, keys::Error> {
-    match (&keys.public_key, &keys.fingerprint) {
-        (Some(key), _) => PublicKey::parse(&key.pem).map(Pin::Key),
-        (None, Some(fingerprint)) => fingerprint.parse().map(Pin::Fingerprint),
-        (None, None) => Ok(Pin::Key(PublicKey::hexpm())),
-    }
-}
-
 impl Desk for Hex {
     type Action = Action;
 
@@ -218,6 +211,15 @@ impl Repository {
             Action::RegistryV1Signature => self.table_signature(request).await,
             Action::Api { .. } => Err(Error::internal("the API is no part of a repository")),
         }
+    }
+}
+
+/// Returns whose word is taken: the operator's choice, else the public repository's.
+fn pin(keys: &config::Hex) -> Result<Pin, keys::Error> {
+    match (&keys.public_key, &keys.fingerprint) {
+        (Some(key), _) => PublicKey::parse(&key.pem).map(Pin::Key),
+        (None, Some(fingerprint)) => fingerprint.parse().map(Pin::Fingerprint),
+        (None, None) => Ok(Pin::Key(PublicKey::hexpm())),
     }
 }
 

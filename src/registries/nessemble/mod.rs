@@ -17,25 +17,26 @@
 //! All of it below `/v1` too. The only client is a C program with an HTTP reader and a JSON reader of its own, both with
 //! little room: what an answer must look like for it stands in [`replies`] and `wire/budget.rs`.
 //!
-//! One request: [`rate`] counts it; [`routes::parse`] reads the path once into an action; the action names the handler,
-//! the cache key and the label in the log; [`error`] is the one place where a fault becomes a status; [`replies::dress`]
-//! adds what every answer says.
+//! One request: [`routes::parse`] reads the path once into an action; the action names the handler and the label in the
+//! log; [`sources`] names the resource: its key, its one place at the upstream, and what [`vouch`] says must hold before
+//! it is kept; [`error`] is the one place where a fault becomes a status. Before all of that, [`metered`] counts the
+//! request, and after it adds what every answer says.
 
 mod artifacts;
 mod clients;
 mod documents;
 pub mod error;
-pub mod first_seen;
+mod first_seen;
 mod metered;
 pub mod name;
 pub mod proofs;
-pub mod rate;
-pub mod replies;
+mod rate;
+mod replies;
 pub mod routes;
 #[cfg(test)]
 mod samples;
 pub mod sources;
-pub mod vouch;
+mod vouch;
 pub mod wire;
 
 use std::sync::Arc;

@@ -15,8 +15,9 @@
 //! Archives may carry Ed25519 signatures; what they sign is not documented, and without a key that somebody trusts they
 //! prove nothing, so they are passed on unread (contract niso §4).
 //!
-//! One request: [`routes::parse`] reads the path once into an action; the action names the handler, the cache key and
-//! the label in the log; [`error`] is the one place where a fault becomes a status.
+//! One request: [`routes::parse`] reads the path once into an action; the action names the handler and the label in the
+//! log; [`sources`] names the resource: its key, its one place at the upstream, and what [`vouch`] says must hold before
+//! it is kept; [`error`] is the one place where a fault becomes a status.
 
 mod artifacts;
 mod chunk_places;
@@ -24,15 +25,15 @@ mod chunks;
 mod clients;
 mod documents;
 pub mod error;
-pub mod first_seen;
+mod first_seen;
 pub mod name;
 pub mod proofs;
-pub mod replies;
+mod replies;
 pub mod routes;
 #[cfg(test)]
 mod samples;
 pub mod sources;
-pub mod vouch;
+mod vouch;
 pub mod wire;
 
 use std::sync::Arc;

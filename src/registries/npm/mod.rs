@@ -12,14 +12,15 @@
 //! | audit | passed through; split by scope where scopes have upstreams of their own | nothing is kept |
 //! | `GET /`, `GET /-/ping` | ourselves | |
 //!
-//! One request: [`routes::parse`] reads the path once into an action; the action names the handler, the cache key and
-//! the label in the log; [`error`] is the one place where a fault becomes a status.
+//! One request: [`routes::parse`] reads the path once into an action; the action names the handler and the label in the
+//! log; [`sources`] names the resource: its key, its one place at the upstream, and what [`vouch`] says must hold before
+//! it is kept; [`error`] is the one place where a fault becomes a status.
 
 mod artifacts;
 mod audit;
 mod bases;
 mod clients;
-pub mod discover;
+mod discover;
 mod documents;
 pub mod error;
 mod first_seen;
@@ -32,7 +33,7 @@ mod range;
 mod release;
 mod replies;
 pub mod routes;
-mod sources;
+pub mod sources;
 mod vouch;
 pub mod wire;
 
