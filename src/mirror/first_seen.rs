@@ -174,8 +174,7 @@ impl Engine {
     /// [`Error::Unproven`]: other bytes were seen first since.
     pub(super) async fn hold_kept(&self, want: &Resource, entry: &Entry) -> Result<(), Error> {
         let release = want.release.as_ref().filter(|release| !release.is_provisional);
-        let was_provisional = entry.proofs.iter().any(|proof| proof == PROVISIONAL);
-        let (Some(release), Some(digest), true) = (release, entry.digest, was_provisional) else { return Ok(()) };
+        let (Some(release), Some(digest), true) = (release, entry.digest, is_provisional(entry)) else { return Ok(()) };
         if self.settled.is_noted(&entry.key, SystemTime::UNIX_EPOCH) {
             return Ok(());
         }
@@ -189,6 +188,11 @@ impl Engine {
         }
         Ok(())
     }
+}
+
+/// Tells whether an artifact was kept while its release might be replaced by rights.
+pub(super) fn is_provisional(entry: &Entry) -> bool {
+    entry.proofs.iter().any(|proof| proof == PROVISIONAL)
 }
 
 /// Says of bytes that are not those of a disputed release what they are: the rival's.

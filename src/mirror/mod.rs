@@ -156,13 +156,24 @@ impl Mirror {
         &self.0.metrics
     }
 
-    /// Returns an artifact that is kept, without asking anybody.
+    /// Returns an artifact that is kept for good, without asking anybody: one whose release may be replaced by rights is
+    /// found by [`Mirror::artifact`] alone, which knows whether that time is over.
     ///
     /// # Errors
     /// [`Error::Broken`], [`Error::Store`].
     pub async fn find_artifact(&self, key: &str) -> Result<Option<Found>, Error> {
-        let entry = self.0.find(key).await.filter(|entry| !entry.is_absence());
+        let entry = self.0.find(key).await.filter(|entry| !entry.is_absence() && !first_seen::is_provisional(entry));
         entry.map(|entry| self.0.found(&entry, Kind::Artifact, CacheState::Hit)).transpose()
+    }
+
+    /// Returns a document that is in memory and fresh: the hit path. Asks no disk, no database and no upstream, and need
+    /// not be told where it would come from.
+    ///
+    /// # Errors
+    /// [`Error::Broken`].
+    pub fn find_document(&self, key: &str, rules: &Rules, demand: &Demand) -> Result<Option<Found>, Error> {
+        let entry = self.0.find_fresh(key, rules, demand);
+        entry.map(|entry| self.0.found(&entry, Kind::Document, CacheState::Hit)).transpose()
     }
 
     /// Tells whether a resource was fetched and failed its proofs at `since` or later: what vouched for it then may have
@@ -234,11 +245,7 @@ impl Mirror {
     /// Returns a document's forms if both are in memory, fresh and of one generation: the hit path. Asks no disk, no
     /// database and no upstream.
     pub fn find_prepared(&self, keys: &Keys, rules: &Rules, demand: &Demand) -> Option<Prepared> {
-        let document = self.0.store.find_hot(keys.document()).filter(|entry| !entry.is_absence())?;
-        let times = times(&document, Kind::Document);
-        if fresh::judge(&times, rules, demand, self.0.clock.now()) != Verdict::Fresh {
-            return None;
-        }
+        let document = self.0.find_fresh(keys.document(), rules, demand)?;
         let forms = self.0.store.find_hot(keys.forms())?;
         (forms.source == document.digest).then(|| self.0.prepared(document, forms, CacheState::Hit, rules))
     }
@@ -272,6 +279,13 @@ impl Engine {
                 None
             }
         }
+    }
+
+    /// Finds a document that is in memory and fresh.
+    fn find_fresh(&self, key: &str, rules: &Rules, demand: &Demand) -> Option<Arc<Entry>> {
+        let entry = self.store.find_hot(key).filter(|entry| !entry.is_absence())?;
+        let verdict = fresh::judge(&times(&entry, Kind::Document), rules, demand, self.clock.now());
+        (verdict == Verdict::Fresh).then_some(entry)
     }
 
     /// Waits for upstream, and falls back on what is held where that is allowed.

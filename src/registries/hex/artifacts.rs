@@ -41,20 +41,34 @@ impl Repository {
     ) -> Result<Reply, Error> {
         let demand = Demand::of(request.headers);
         let promised = self.promised(name, version, &demand).await?;
-        let wanted = |promised| self.sources.tarball(name, version, promised);
-        let fetched = match self.fetch_tarball(&wanted(&promised)?, &demand).await {
-            // Upstream may have given document and tarball from different moments.
-            Err(error @ mirror::Error::Unproven(_)) => {
-                let newer = self.described(name, &demand.newest()).await?.promised(version);
-                match newer.filter(|newer| newer.checksums != promised.checksums) {
-                    Some(newer) => self.fetch_tarball(&wanted(&newer)?, &demand).await,
-                    None => Err(error),
-                }
-            }
-            fetched => fetched,
+        let told = |error| of_mirror(error, &format!("{name} {version}"));
+        let kept = self.mirror.find_artifact(&self.sources.tarball_key(name, version, &promised.checksums)).await;
+        let found = match kept.map_err(told)? {
+            Some(found) => found,
+            None => self.fetch_promised(name, version, (promised, &demand)).await?,
         };
-        let found = fetched.map_err(|error| of_mirror(error, &format!("{name} {version}")))?;
         Ok(replies::reply(found, OCTETS, WEEK))
+    }
+
+    /// Fetches a tarball that a document promises, or another one that a newer document does: upstream may have given the
+    /// two from different moments.
+    async fn fetch_promised(
+        &self,
+        name: &PackageName,
+        version: &Version,
+        (promised, demand): (Promised, &Demand),
+    ) -> Result<Found, Error> {
+        let told = |error| of_mirror(error, &format!("{name} {version}"));
+        let wanted = |promised| self.sources.tarball(name, version, promised);
+        let error = match self.fetch_tarball(&wanted(&promised)?, demand).await {
+            Err(error @ mirror::Error::Unproven(_)) => error,
+            fetched => return fetched.map_err(told),
+        };
+        let newer = self.described(name, &demand.newest()).await?.promised(version);
+        match newer.filter(|newer| newer.checksums != promised.checksums) {
+            Some(newer) => self.fetch_tarball(&wanted(&newer)?, demand).await.map_err(told),
+            None => Err(told(error)),
+        }
     }
 
     /// Returns what the document says of a tarball. One that lacks the version may be too old to have it.

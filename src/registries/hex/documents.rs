@@ -49,8 +49,12 @@ impl Repository {
 
     /// Returns whose word is taken.
     pub(super) async fn trusted(&self) -> Result<Arc<Trusted>, Error> {
+        if let Some(trusted) = self.trusted.get() {
+            return Ok(Arc::clone(trusted));
+        }
         let key = self.keyring.key(&self.mirror).await?;
-        Ok(Arc::new(Trusted { repository: self.name.clone(), key }))
+        let trusted = || Arc::new(Trusted { repository: self.name.clone(), key });
+        Ok(Arc::clone(self.trusted.get_or_init(trusted)))
     }
 
     pub(super) async fn signed_document(
@@ -59,6 +63,11 @@ impl Repository {
         action: &Action,
         demand: &Demand,
     ) -> Result<Found, Error> {
+        let key = self.sources.signed_key(trusted, action);
+        let kept = self.mirror.find_document(&key, self.sources.rules(), demand);
+        if let Some(found) = kept.map_err(|error| of_mirror(error, &action.path()))? {
+            return Ok(found);
+        }
         let want = self.sources.signed(trusted, action)?;
         self.document(&want, demand, &action.path()).await
     }

@@ -46,7 +46,7 @@ pub mod sources;
 mod vouch;
 pub mod wire;
 
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 
 use self::error::{Error, Shape};
 use self::installs::Pairs;
@@ -55,6 +55,7 @@ use self::keys::{Pin, PublicKey};
 use self::name::RepositoryName;
 use self::passthrough::Api;
 use self::private::Doors;
+use self::proofs::Trusted;
 use self::routes::{Action, Root};
 use self::sources::Sources;
 use self::wire::Package;
@@ -91,6 +92,8 @@ pub struct Repository {
     sources: Sources,
     name: RepositoryName,
     keyring: Arc<Keyring>,
+    /// Whose word is taken, once the key is there.
+    trusted: OnceLock<Arc<Trusted>>,
     /// By the digests of their proved documents.
     packages: Arc<Memo<Arc<Package>>>,
     /// Versions that no document has.
@@ -124,6 +127,7 @@ impl Registry for config::Hex {
         let repository = Repository {
             mirror: opening.mirror,
             keyring: Arc::new(Keyring::new(pin, sources.clone())),
+            trusted: OnceLock::new(),
             sources,
             name: RepositoryName::parse(&self.repository).expect("a mount is checked before it is opened"),
             packages: Arc::new(Memo::new(PACKAGES)),
@@ -192,6 +196,7 @@ impl Repository {
             sources: self.sources.of_member(name, credentials),
             name: name.clone(),
             keyring: Arc::clone(&self.keyring),
+            trusted: OnceLock::new(),
             packages: Arc::clone(&self.packages),
             missed: Arc::clone(&self.missed),
             pairs: Arc::clone(&self.pairs),
@@ -227,7 +232,6 @@ fn pin(keys: &config::Hex) -> Result<Pin, keys::Error> {
 mod tests {
     use prost::Message;
 
-    use super::proofs::Trusted;
     use super::samples::{EXFMT, Signer, package_name};
     use super::*;
     use crate::base::digest::hex;

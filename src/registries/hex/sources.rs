@@ -16,7 +16,7 @@ use super::vouch::{self, Document};
 use super::wire::{Archive, Install, List, MAX_LISTING, MAX_RESOURCE};
 use crate::base::digest::{Digest, Promise};
 use crate::base::secret::Secret;
-use crate::mirror::resource::{Redirects, Release, Resource, Upstream};
+use crate::mirror::resource::{Redirects, Release, Resource, Rules, Upstream};
 use crate::mirror::verify::Proof;
 use crate::registries::shelf::Shelf;
 
@@ -84,6 +84,16 @@ impl Sources {
         self.upstream.authorization.is_some()
     }
 
+    /// How long documents are trusted.
+    pub fn rules(&self) -> &Rules {
+        &self.shelf.rules
+    }
+
+    /// Returns the key of a signed document.
+    pub fn signed_key(&self, trusted: &Trusted, action: &Action) -> String {
+        self.shelf.key(&self.upstream, &["/signed/", &signer(trusted), "/", &action.path()])
+    }
+
     /// A signed document. One that another key proved is another resource. Source: contract hex §2.4.
     pub fn signed(&self, trusted: &Arc<Trusted>, action: &Action) -> Result<Arc<Resource>, Error> {
         let (document, package, longest) = match action {
@@ -93,7 +103,7 @@ impl Sources {
             Action::Policy { name, .. } => (Document::Policy(name.clone()), self.package_of(name), MAX_RESOURCE),
             _ => return Err(Error::internal("no signed document")),
         };
-        let key = self.shelf.key(&self.upstream, &["/signed/", &signer(trusted), "/", &action.path()]);
+        let key = self.signed_key(trusted, action);
         let chronicle = match action {
             Action::Package { root: Root::Main, name } => {
                 Some(Arc::new(Releases::of(&self.shelf.mount, name, trusted)) as Arc<_>)
@@ -104,14 +114,18 @@ impl Sources {
         Ok(Arc::new(Resource { package, chronicle, ..resource }))
     }
 
+    /// Returns the key of a tarball.
+    pub fn tarball_key(&self, name: &PackageName, version: &Version, checksums: &Checksums) -> String {
+        let (sum, path) = (checksums.outer.to_hex(), self.tarball_path(name, version));
+        self.shelf.key(&self.upstream, &["/tarball/", &sum, "/", &path])
+    }
+
     /// A tarball that a proved document promises. Other bytes under another checksum are another resource.
     ///
     /// Source: contract hex §2.4, §3.5.
     pub fn tarball(&self, name: &PackageName, version: &Version, promised: &Promised) -> Result<Arc<Resource>, Error> {
-        let action = Action::Tarball { root: self.root.clone(), name: name.clone(), version: version.clone() };
-        let sum = promised.checksums.outer.to_hex();
-        let key = self.shelf.key(&self.upstream, &["/tarball/", &sum, "/", &action.path()]);
-        let artifact = self.shelf.artifact(&self.upstream, key, self.url(&action.path())?).at_most(MAX_TARBALL);
+        let (key, path) = (self.tarball_key(name, version, &promised.checksums), self.tarball_path(name, version));
+        let artifact = self.shelf.artifact(&self.upstream, key, self.url(&path)?).at_most(MAX_TARBALL);
         let vouched = vouch::tarball(&promised.checksums);
         Ok(Arc::new(Resource {
             package: self.package_of(name),
@@ -190,6 +204,10 @@ impl Sources {
         let document = self.shelf.document(&self.upstream, key, self.url(&action.path())?);
         let headers = HeaderMap::from_iter([(ACCEPT_ENCODING, IDENTITY)]);
         Ok(Resource { headers, proofs, is_private: self.is_private(), ..document })
+    }
+
+    fn tarball_path(&self, name: &PackageName, version: &Version) -> String {
+        Action::Tarball { root: self.root.clone(), name: name.clone(), version: version.clone() }.path()
     }
 
     fn is_private(&self) -> bool {
