@@ -3,7 +3,7 @@
 //! # The house
 //!
 //! ```text
-//! main → cli → app → { front, web } → registries → mirror → { config, telemetry } → base
+//! main → cli → app → { front, web } → registries → { mirror, overlay } → { config, telemetry } → base
 //! ```
 //!
 //! | part | what for |
@@ -12,6 +12,7 @@
 //! | [`config`] | one section a part; every mistake listed at once |
 //! | [`telemetry`] | logs, metrics, health |
 //! | [`mirror`] | the engine: fetch once, prove, keep, serve; knows no registry |
+//! | [`overlay`] | what was written here, for good: users, tokens, published packages, blocks |
 //! | [`registries`] | one folder a dialect, the same files in each |
 //! | [`front`] | pingora: listeners, mounts, replies as bytes, passthrough; knows no registry |
 //! | [`web`] | what the server says of itself: start screen, pages, incidents, metrics, health |
@@ -20,7 +21,7 @@
 //!
 //! Imports go along the arrows, never against them and never sideways: no registry imports another, and `front` sees a
 //! table of handlers. Each dependency has one door: pingora in `front`, reqwest in `mirror/fetch`, cacache and
-//! SQLite in `mirror/store`, files in `base/fs`. `tests/it/layers.rs` holds all of this.
+//! SQLite in `mirror/store`, all other SQL in `overlay/db`, files in `base/fs`. `tests/it/layers.rs` holds all of this.
 //!
 //! # One request
 //!
@@ -48,6 +49,7 @@ pub mod cli;
 pub mod config;
 pub mod front;
 pub mod mirror;
+pub mod overlay;
 pub mod registries;
 pub mod telemetry;
 pub mod web;

@@ -171,7 +171,8 @@ fn storey(part: &str) -> Option<usize> {
 
 /// Returns the paths that a file names; none for a file of tests.
 fn named(file: &File) -> Vec<Named> {
-    let is_test = file.path.ends_with("/tests.rs") || file.path.contains("/tests/");
+    let is_test =
+        file.path.ends_with("/tests.rs") || ["/tests/", "/compliance/"].iter().any(|part| file.path.contains(part));
     if is_test { Vec::new() } else { paths(&file.text) }
 }
 

@@ -1,0 +1,78 @@
+//! How often logins have failed of late.
+
+use std::time::SystemTime;
+
+use super::sql::{Link, values};
+use super::{Database, Note};
+use crate::overlay::error::Error;
+use crate::overlay::patience::{self, Failures, MEMORY, Subject};
+
+/// How often an attempt that others have overtaken is counted anew.
+const ATTEMPTS: u32 = 8;
+
+/// Counts an attempt for all its subjects, before it is known whether it fails.
+///
+/// # Errors
+/// [`Error::TooManyAttempts`]: it comes too early, and is counted for none. Else the database's.
+pub async fn charge(database: &Database, subjects: &[Subject], now: SystemTime) -> Result<(), Error> {
+    for _ in 0..ATTEMPTS {
+        let note = database.note().await?;
+        // Writes first, as it must.
+        let oldest = now.checked_sub(MEMORY).unwrap_or(SystemTime::UNIX_EPOCH);
+        note.link().run("DELETE FROM failures WHERE last_at < $1", values![oldest]).await?;
+        if charge_all(&note, subjects, now).await? {
+            return note.commit().await;
+        }
+    }
+    Err(Error::TooManyAttempts { until: now })
+}
+
+/// Returns `false` when another attempt was counted meanwhile.
+async fn charge_all(note: &Note, subjects: &[Subject], now: SystemTime) -> Result<bool, Error> {
+    for subject in subjects {
+        let held = find(note.link(), subject).await?;
+        let next = patience::charge(subject, held, now).map_err(|until| Error::TooManyAttempts { until })?;
+        if !replace(note.link(), subject, held, next).await? {
+            return Ok(false);
+        }
+    }
+    Ok(true)
+}
+
+async fn find(link: Link<'_>, subject: &Subject) -> Result<Option<Failures>, Error> {
+    let sql = "SELECT count, last_at FROM failures WHERE subject = $1";
+    let row = link.first(sql, values![subject.name.as_str()]).await?;
+    row.map(|row| Ok(Failures { count: row.get(0)?, last_at: row.get(1)? })).transpose()
+}
+
+async fn replace(link: Link<'_>, subject: &Subject, held: Option<Failures>, next: Failures) -> Result<bool, Error> {
+    let (name, Failures { count, last_at }) = (subject.name.as_str(), next);
+    let done = match held {
+        None => {
+            let sql = "INSERT INTO failures (subject, count, last_at) VALUES ($1, $2, $3) ON CONFLICT DO NOTHING";
+            link.run(sql, values![name, count, last_at]).await?
+        }
+        Some(held) => {
+            let sql = "UPDATE failures SET count = $2, last_at = $3 WHERE subject = $1 AND count = $4";
+            link.run(sql, values![name, count, last_at, held.count]).await?
+        }
+    };
+    Ok(done == 1)
+}
+
+/// Takes back what an attempt that succeeded was counted for.
+///
+/// # Errors
+/// The database's.
+pub async fn forgive(database: &Database, subjects: &[Subject]) -> Result<(), Error> {
+    let note = database.note().await?;
+    for subject in subjects {
+        let sql = if subject.is_forgiven {
+            "DELETE FROM failures WHERE subject = $1"
+        } else {
+            "UPDATE failures SET count = count - 1 WHERE subject = $1 AND count > 0"
+        };
+        note.link().run(sql, values![subject.name.as_str()]).await?;
+    }
+    note.commit().await
+}

@@ -1,0 +1,96 @@
+//! What the tables are, and how those of an older program are brought up to date.
+//!
+//! ```text
+//! migrations   which of these were run, and when
+//! heads        one row: how far everything has come; locked by each write
+//! audit        one line a write
+//! users, failures                      accounts; how often a login has failed of late
+//! namespaces, members                  @acme, and who may do what in it
+//! tokens                               by SHA-256
+//! packages, releases, files, tags, owners, stars    what was published
+//! changes                              the feed
+//! blobs                                which published bytes there are, or are on their way
+//! blocks                               what is not served
+//! first_seen                           the first digest of every release, and what vouched for it
+//! ```
+//!
+//! Written once for both databases: `BYTES` stands for either one's type of bytes, `TEXT` for text in the order of its
+//! bytes. Times are milliseconds since 1970. A migration that was released is never changed; what is to be other is
+//! changed by the next.
+
+use sea_orm::{
+    ConnectionTrait, DatabaseConnection, DatabaseTransaction, DbBackend, SqliteTransactionMode, TransactionOptions,
+    TransactionTrait,
+};
+
+use super::sql::{Link, values};
+use crate::overlay::error::Error;
+
+/// Each in its turn, never out of it: the first has the number 1.
+const ALL: [&str; 1] = [include_str!("0001_start.sql")];
+
+/// What PostgreSQL's nodes lock while they do this: the bytes of "helio".
+const LOCK: i64 = 0x68_656c_696f;
+
+/// Brings the tables up to date. Of several nodes that start at once, one does it and the others wait: it is one
+/// transaction, and takes the lock first.
+///
+/// # Errors
+/// [`Error::TooNew`], or the database's. Then nothing was changed.
+pub async fn run(pool: &DatabaseConnection) -> Result<(), Error> {
+    let options = TransactionOptions {
+        sqlite_transaction_mode: Some(SqliteTransactionMode::Immediate),
+        ..TransactionOptions::default()
+    };
+    let transaction = match pool.get_database_backend() {
+        DbBackend::Postgres => pool.begin().await?,
+        _ => pool.begin_with_options(options).await?,
+    };
+    lock(&transaction).await?;
+    migrate(&transaction).await?;
+    Ok(transaction.commit().await?)
+}
+
+async fn lock(transaction: &DatabaseTransaction) -> Result<(), Error> {
+    if transaction.get_database_backend() == DbBackend::Postgres {
+        transaction.execute_unprepared(&format!("SELECT pg_advisory_xact_lock({LOCK})")).await?;
+    }
+    Ok(())
+}
+
+async fn migrate(transaction: &DatabaseTransaction) -> Result<(), Error> {
+    let sql = "CREATE TABLE IF NOT EXISTS migrations (version BIGINT PRIMARY KEY)";
+    transaction.execute_unprepared(sql).await?;
+    let link = Link::transaction(transaction);
+    let row = link.first("SELECT COALESCE(MAX(version), 0) FROM migrations", values![]).await?;
+    let found: u64 = row.ok_or(Error::Row("a maximum is missing"))?.get(0)?;
+    if found > ALL.len() as u64 {
+        return Err(Error::TooNew { found, known: ALL.len() as u64 });
+    }
+    for (version, text) in (1_u64..).zip(ALL).skip(found as usize) {
+        transaction.execute_unprepared(&translate(text, transaction.get_database_backend())).await?;
+        link.run("INSERT INTO migrations (version) VALUES ($1)", values![version]).await?;
+    }
+    Ok(())
+}
+
+/// Turns our words for types into those of a database.
+fn translate(text: &str, backend: DbBackend) -> String {
+    match backend {
+        // Names are listed in the order of their bytes, as by SQLite, whatever the server's language.
+        DbBackend::Postgres => text.replace(" BYTES", " BYTEA").replace(" TEXT", " TEXT COLLATE \"C\""),
+        _ => text.replace(" BYTES", " BLOB"),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn types_are_those_of_the_database() {
+        let text = "CREATE TABLE t (a BYTES NOT NULL, b TEXT)";
+        assert_eq!(translate(text, DbBackend::Sqlite), "CREATE TABLE t (a BLOB NOT NULL, b TEXT)");
+        assert_eq!(translate(text, DbBackend::Postgres), "CREATE TABLE t (a BYTEA NOT NULL, b TEXT COLLATE \"C\")");
+    }
+}

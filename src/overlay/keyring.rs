@@ -1,0 +1,308 @@
+//! Who shows a token: its holder, and what both may do. Asked once of the database, then held in memory until a token, a
+//! user or a role changes anywhere.
+
+use std::collections::{BTreeMap, HashMap};
+use std::net::IpAddr;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, PoisonError, RwLock};
+use std::time::{Duration, SystemTime};
+
+use super::Overlay;
+use super::db::{namespaces, tokens, users};
+use super::error::Error;
+use super::namespaces::Role;
+use super::passwords::is_equal;
+use super::rights::{Action, Rights};
+use super::tokens::{Token, TokenId};
+use super::users::User;
+use crate::base::clock::millis;
+use crate::base::digest::Digest;
+use crate::base::secret::Secret;
+
+/// How many tokens are held in memory, at some 1 KiB each. Past that, all are forgotten.
+const MOST: usize = 20_000;
+
+/// How long a use of a token is not written down again.
+const USE: Duration = Duration::from_secs(60);
+
+/// Who asks, and what it may do.
+#[derive(Debug)]
+pub struct Identity {
+    /// `None`: a token of an operator that is nobody's.
+    pub user: Option<User>,
+    /// By what it is known; `None` by name and password.
+    pub token: Option<Token>,
+    /// By namespace, without its `@`.
+    pub roles: BTreeMap<String, Role>,
+    /// When its last use was noted, in milliseconds since 1970.
+    noted_at: AtomicU64,
+}
+
+/// Holders by the hash of their token, as they were when the head of identity was at `revision`.
+#[derive(Default)]
+pub(super) struct Keyring {
+    held: RwLock<Held>,
+    /// Uses that are not written down yet. Held for a few instructions, once a minute and token.
+    uses: Mutex<HashMap<TokenId, SystemTime>>,
+}
+
+#[derive(Default)]
+struct Held {
+    revision: u64,
+    identities: HashMap<Digest, Arc<Identity>>,
+}
+
+impl Overlay {
+    /// Tells who shows a token. Costs a hash of its text, and while it is held in memory no question to the database but
+    /// how far that has come, twice a second.
+    ///
+    /// # Errors
+    /// [`Error::UnknownToken`], [`Error::RevokedToken`], [`Error::ExpiredToken`], [`Error::WrongNetwork`],
+    /// [`Error::Locked`]. [`Error::Unavailable`]: nobody can say whether it still holds.
+    pub async fn check_token(&self, text: &Secret, from: IpAddr) -> Result<Arc<Identity>, Error> {
+        let hash = Digest::of(text.reveal().as_bytes());
+        let revision = self.pulse.heads(&self.db).await?.identity;
+        let identity = match self.keyring.find(revision, &hash) {
+            Some(identity) => identity,
+            None => {
+                let identity = Arc::new(self.load_identity(hash).await?);
+                self.keyring.hold(revision, hash, &identity);
+                identity
+            }
+        };
+        let now = self.clock.now();
+        identity.judge(&hash, from, now)?;
+        self.keyring.note_use(&identity, now);
+        Ok(identity)
+    }
+
+    /// Returns who has logged in by name and password: may do whatever the user may.
+    ///
+    /// # Errors
+    /// The database's.
+    pub async fn identity_of(&self, user: User) -> Result<Identity, Error> {
+        let roles = namespaces::roles_of(self.db.link(), user.id).await?;
+        Ok(Identity { user: Some(user), token: None, roles, noted_at: AtomicU64::new(0) })
+    }
+
+    /// Writes down when tokens were used: to be called every minute or so, and before the end.
+    ///
+    /// # Errors
+    /// The database's. Those uses are forgotten.
+    pub async fn save_uses(&self) -> Result<(), Error> {
+        let uses = std::mem::take(&mut *self.keyring.uses.lock().unwrap_or_else(PoisonError::into_inner));
+        if uses.is_empty() {
+            return Ok(());
+        }
+        let mut uses: Vec<_> = uses.into_iter().collect();
+        // In one order on all nodes: else two of them could wait for each other.
+        uses.sort_unstable();
+        tokens::note_uses(&self.db, &uses).await
+    }
+
+    async fn load_identity(&self, hash: Digest) -> Result<Identity, Error> {
+        let snapshot = self.db.snapshot().await?;
+        let token = tokens::find(snapshot.link(), hash).await?.ok_or(Error::UnknownToken)?;
+        let user = match token.user {
+            Some(id) => users::find_by_id(snapshot.link(), id).await?,
+            None => None,
+        };
+        let roles = match &user {
+            Some(user) => namespaces::roles_of(snapshot.link(), user.id).await?,
+            None => BTreeMap::new(),
+        };
+        Ok(Identity { user, token: Some(token), roles, noted_at: AtomicU64::new(0) })
+    }
+}
+
+// === impl Identity ===
+
+impl Identity {
+    /// Tells whether the token holds, here and now.
+    fn judge(&self, hash: &Digest, from: IpAddr, now: SystemTime) -> Result<(), Error> {
+        let Some(token) = &self.token else { return Ok(()) };
+        if !is_equal(token.hash.as_bytes(), hash.as_bytes()) {
+            return Err(Error::UnknownToken);
+        }
+        if token.revoked_at.is_some() {
+            return Err(Error::RevokedToken);
+        }
+        if token.expires_at.is_some_and(|expires_at| expires_at <= now) {
+            return Err(Error::ExpiredToken);
+        }
+        if self.user.as_ref().is_some_and(|user| user.locked_at.is_some()) {
+            return Err(Error::Locked);
+        }
+        if token.networks.hold(from) { Ok(()) } else { Err(Error::WrongNetwork) }
+    }
+
+    /// Tells whether the token allows an action on a package. Whether its user may do so is for who knows the package's
+    /// owners and its namespace: [`Identity::role`].
+    pub fn allows(&self, action: Action, mount: &str, name: &str) -> bool {
+        let Some(token) = &self.token else { return true };
+        let is_bound = token.is_read_only && action != Action::Pull || token.is_automation && action == Action::Admin;
+        !is_bound && token.rights.allow(action, mount, name)
+    }
+
+    /// Tells whether it may do what is about no package: an admin, by a token that is not bound.
+    pub fn rules(&self) -> bool {
+        let is_admin = self.user.as_ref().is_none_or(|user| user.is_admin);
+        let is_free = |token: &Token| token.rights.rule() && !token.is_read_only && !token.is_automation;
+        is_admin && self.token.as_ref().map_or(self.user.is_some(), is_free)
+    }
+
+    /// Tells whether a token with these rights may be handed out.
+    pub fn may_grant(&self, rights: &Rights) -> bool {
+        self.token.as_ref().is_none_or(|token| !token.is_read_only && token.rights.cover(rights))
+    }
+
+    /// Returns its role in a namespace, named without `@`.
+    pub fn role(&self, namespace: &str) -> Option<Role> {
+        self.roles.get(namespace).copied()
+    }
+}
+
+// === impl Keyring ===
+
+impl Keyring {
+    fn find(&self, revision: u64, hash: &Digest) -> Option<Arc<Identity>> {
+        let held = self.held.read().unwrap_or_else(PoisonError::into_inner);
+        if held.revision == revision { held.identities.get(hash).cloned() } else { None }
+    }
+
+    /// Holds who was loaded after the head was seen at `revision`: it is as new as that, or newer.
+    fn hold(&self, revision: u64, hash: Digest, identity: &Arc<Identity>) {
+        let mut held = self.held.write().unwrap_or_else(PoisonError::into_inner);
+        if revision > held.revision || held.identities.len() >= MOST {
+            *held = Held { revision: revision.max(held.revision), ..Held::default() };
+        }
+        // Loaded while others saw a later head: it may be older than that.
+        if revision == held.revision {
+            held.identities.insert(hash, Arc::clone(identity));
+        }
+    }
+
+    fn note_use(&self, identity: &Identity, now: SystemTime) {
+        let Some(token) = &identity.token else { return };
+        let noted_at = identity.noted_at.load(Ordering::Relaxed);
+        if millis(now) < noted_at.saturating_add(USE.as_millis() as u64) {
+            return;
+        }
+        identity.noted_at.store(millis(now), Ordering::Relaxed);
+        self.uses.lock().unwrap_or_else(PoisonError::into_inner).insert(token.id, now);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::base::clock::from_millis;
+    use crate::overlay::networks::Networks;
+    use crate::overlay::users::UserName;
+
+    const HERE: [u8; 4] = [192, 0, 2, 1];
+
+    fn user(is_admin: bool) -> User {
+        User {
+            id: 1,
+            name: UserName::parse("joe").unwrap(),
+            email: None,
+            profile: None,
+            is_admin,
+            locked_at: None,
+            created_at: from_millis(0),
+            modified_at: from_millis(0),
+            revision: 1,
+        }
+    }
+
+    fn token(rights: &str) -> Token {
+        Token {
+            id: 2,
+            hash: Digest::of(b"text"),
+            hint: String::new(),
+            user: Some(1),
+            kind: "session".to_owned(),
+            name: String::new(),
+            rights: Rights::parse(rights).unwrap(),
+            networks: Networks::default(),
+            is_read_only: false,
+            is_automation: false,
+            created_at: from_millis(0),
+            expires_at: None,
+            revoked_at: None,
+            last_used_at: None,
+        }
+    }
+
+    fn identity(user: Option<User>, token: Option<Token>) -> Identity {
+        Identity { user, token, roles: BTreeMap::new(), noted_at: AtomicU64::new(0) }
+    }
+
+    #[test]
+    fn a_token_holds_until_something_speaks_against_it() {
+        let now = from_millis(1000);
+        let judge = |change: fn(&mut User, &mut Token)| {
+            let (mut user, mut token) = (user(false), token("admin"));
+            change(&mut user, &mut token);
+            identity(Some(user), Some(token)).judge(&Digest::of(b"text"), HERE.into(), now)
+        };
+        assert!(judge(|_, token| token.expires_at = Some(from_millis(1001))).is_ok());
+        assert!(matches!(judge(|_, token| token.expires_at = Some(from_millis(1000))), Err(Error::ExpiredToken)));
+        assert!(matches!(judge(|_, token| token.revoked_at = Some(from_millis(5))), Err(Error::RevokedToken)));
+        assert!(matches!(judge(|_, token| token.hash = Digest::of(b"other")), Err(Error::UnknownToken)));
+        assert!(matches!(judge(|user, _| user.locked_at = Some(from_millis(5))), Err(Error::Locked)));
+        let elsewhere = judge(|_, token| token.networks = Networks::parse("198.51.100.0/24").unwrap());
+        assert!(matches!(elsewhere, Err(Error::WrongNetwork)));
+    }
+
+    #[test]
+    fn a_bound_token_does_less_than_its_rights_say() {
+        for (is_read_only, is_automation, allowed) in [(false, false, 4), (true, false, 1), (false, true, 3)] {
+            let identity = identity(Some(user(true)), Some(Token { is_read_only, is_automation, ..token("admin") }));
+            let actions = [Action::Pull, Action::Push, Action::Delete, Action::Admin];
+            let found = actions.into_iter().filter(|action| identity.allows(*action, "npm", "left-pad")).count();
+            assert_eq!(found, allowed, "{is_read_only} {is_automation}");
+            assert_eq!(identity.rules(), !is_read_only && !is_automation);
+        }
+    }
+
+    #[test]
+    fn only_admins_rule_and_only_by_a_token_that_does() {
+        for (user, token, rules) in [
+            (Some(user(true)), None, true),
+            (Some(user(false)), None, false),
+            (Some(user(true)), Some(token("admin")), true),
+            (Some(user(true)), Some(token("push:*")), false),
+            (Some(user(false)), Some(token("admin")), false),
+            (None, Some(token("admin")), true),
+            (None, None, false),
+        ] {
+            let identity = identity(user, token);
+            assert_eq!(identity.rules(), rules, "{identity:?}");
+        }
+    }
+
+    #[test]
+    fn what_was_held_before_the_head_moved_is_not_found_after() {
+        let (keyring, hash) = (Keyring::default(), Digest::of(b"text"));
+        let identity = Arc::new(identity(None, Some(token("admin"))));
+        keyring.hold(3, hash, &identity);
+        assert!(keyring.find(3, &hash).is_some() && keyring.find(4, &hash).is_none());
+        keyring.hold(4, Digest::of(b"other"), &identity);
+        assert!(keyring.find(4, &hash).is_none() && keyring.find(3, &hash).is_none());
+        keyring.hold(3, hash, &identity);
+        assert!(keyring.find(3, &hash).is_none() && keyring.find(4, &hash).is_none(), "it may be older than the head");
+    }
+
+    #[test]
+    fn a_use_is_noted_once_a_minute() {
+        let keyring = Keyring::default();
+        let identity = identity(None, Some(token("admin")));
+        for at in [100_000, 159_999, 160_000] {
+            keyring.note_use(&identity, from_millis(at));
+            let expected = if at < 160_000 { 100_000 } else { 160_000 };
+            assert_eq!(keyring.uses.lock().unwrap()[&2], from_millis(expected));
+        }
+    }
+}

@@ -1,0 +1,90 @@
+//! What was written here, for good: who has an account and a token, what was published, what is blocked.
+//!
+//! The cache may be deleted at any time, this never: they share no directory, no eviction and no code. Knows no dialect:
+//! names, versions and manifests are texts and bytes that a dialect has parsed and will read again.
+//!
+//! ```text
+//! <data>/overlay/overlay.sqlite     or PostgreSQL     users, tokens, packages, blocks, the audit log
+//! <data>/overlay/blobs/v1/ab/abcd…  or S3             published bytes, by SHA-256
+//! ```
+//!
+//! # A write
+//!
+//! Every verb that writes takes an [`audit::Actor`], is one transaction, and leaves one line in the audit log. All writes
+//! stand in one line ([`db`] says how), so a verb reads, decides by a pure function, and writes, and nothing changes in
+//! between. It returns when all of it is on the disk.
+//!
+//! # What other nodes see
+//!
+//! Each part has a head that moves with it. A node asks for the heads at most twice a second, and drops what it holds in
+//! memory when one has moved: tokens, blocks and packages are the same everywhere within a second.
+
+pub mod audit;
+mod crash;
+mod db;
+mod error;
+mod keyring;
+pub mod namespaces;
+pub mod networks;
+mod passwords;
+mod patience;
+mod pulse;
+pub mod rights;
+pub mod tokens;
+pub mod users;
+
+use self::db::Database;
+use self::keyring::Keyring;
+use self::passwords::Passwords;
+use self::pulse::Pulse;
+use crate::base::clock::Clock;
+use crate::base::secret::Secret;
+
+pub use self::db::Heads;
+pub use self::error::{Error, Fault};
+pub use self::keyring::Identity;
+
+/// Where the overlay is.
+pub struct Settings {
+    /// `sqlite:PATH` or `postgres://…`, which may hold a password.
+    pub database: Secret,
+    pub clock: Clock,
+}
+
+/// Everything that was written here. One a process.
+pub struct Overlay {
+    db: Database,
+    clock: Clock,
+    pulse: Pulse,
+    keyring: Keyring,
+    passwords: Passwords,
+}
+
+impl Overlay {
+    /// Opens the overlay, making what is not there, and brings its tables up to date.
+    ///
+    /// # Errors
+    /// [`Error::Setting`], [`Error::TooNew`], [`Error::Unavailable`], [`Error::Failed`].
+    pub async fn open(settings: Settings) -> Result<Self, Error> {
+        let db = Database::open(settings.database.reveal()).await?;
+        let (pulse, keyring, passwords) = (Pulse::default(), Keyring::default(), Passwords::new());
+        Ok(Self { db, clock: settings.clock, pulse, keyring, passwords })
+    }
+
+    /// Returns how far each part has come, as it was at most half a second ago.
+    ///
+    /// # Errors
+    /// The database's.
+    pub async fn heads(&self) -> Result<Heads, Error> {
+        self.pulse.heads(&self.db).await
+    }
+
+    /// Writes down what is held in memory, and closes the database.
+    ///
+    /// # Errors
+    /// The database's.
+    pub async fn close(&self) -> Result<(), Error> {
+        self.save_uses().await?;
+        self.db.close().await
+    }
+}

@@ -1,0 +1,98 @@
+//! How long who fails to log in must wait. Pure.
+//!
+//! Counted by account, so that a password cannot be guessed from many places, and by address, so that one place cannot
+//! try many accounts. The wait doubles with each failure past the free ones and is bounded, since whoever fails on
+//! purpose keeps an account's owner waiting too. An hour without a failure forgives all.
+
+use std::net::IpAddr;
+use std::time::{Duration, SystemTime};
+
+use super::users::UserName;
+use crate::base::network::client_of;
+
+/// Failures that cost nothing: of an account, and of an address behind which there may be many people.
+const FREE_OF_ACCOUNT: u64 = 5;
+const FREE_OF_ADDRESS: u64 = 30;
+
+const FIRST_WAIT: Duration = Duration::from_secs(1);
+const LONGEST_WAIT: Duration = Duration::from_secs(300);
+
+/// After how long without a failure all is forgiven.
+pub(super) const MEMORY: Duration = Duration::from_secs(3600);
+
+/// Who is counted: an account, or an address.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct Subject {
+    pub(super) name: String,
+    free: u64,
+    /// Whether a success forgives all: of an address, only the attempt that succeeded, or whoever has one account could
+    /// go on trying others from there.
+    pub(super) is_forgiven: bool,
+}
+
+/// What is remembered of a subject.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Failures {
+    pub(super) count: u64,
+    pub(super) last_at: SystemTime,
+}
+
+/// Returns whom an attempt counts for.
+pub(super) fn subjects(name: &UserName, from: IpAddr) -> [Subject; 2] {
+    let account = format!("account {}", name.folded());
+    let address = format!("address {}", client_of(from));
+    [
+        Subject { name: account, free: FREE_OF_ACCOUNT, is_forgiven: true },
+        Subject { name: address, free: FREE_OF_ADDRESS, is_forgiven: false },
+    ]
+}
+
+/// Returns what is to be remembered of one more attempt.
+///
+/// # Errors
+/// It comes too early: when the next may come.
+pub(super) fn charge(subject: &Subject, held: Option<Failures>, now: SystemTime) -> Result<Failures, SystemTime> {
+    let first = Failures { count: 1, last_at: now };
+    let Some(held) = held.filter(|held| now < held.last_at + MEMORY) else { return Ok(first) };
+    let until = held.last_at + wait(held.count, subject.free);
+    if now < until { Err(until) } else { Ok(Failures { count: held.count + 1, last_at: now }) }
+}
+
+fn wait(count: u64, free: u64) -> Duration {
+    let Some(beyond) = count.checked_sub(free) else { return Duration::ZERO };
+    let doubled = FIRST_WAIT.checked_mul(1_u32.checked_shl(beyond.min(31) as u32).unwrap_or(u32::MAX));
+    doubled.unwrap_or(LONGEST_WAIT).min(LONGEST_WAIT)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::base::clock::from_millis;
+
+    #[test]
+    fn the_wait_doubles_past_the_free_attempts() {
+        let seconds = |count| wait(count, 5).as_secs();
+        assert_eq!([0, 4, 5, 6, 7, 13, 14, 100, u64::MAX].map(seconds), [0, 0, 1, 2, 4, 256, 300, 300, 300]);
+    }
+
+    #[test]
+    fn who_comes_too_early_is_told_when_to_come_back_and_not_counted() {
+        let [account, _] = subjects(&UserName::parse("Joe").unwrap(), [192, 0, 2, 1].into());
+        let start = from_millis(1_000_000);
+        let held = Failures { count: 6, last_at: start };
+        let second = Duration::from_secs(1);
+        assert_eq!(charge(&account, Some(held), start + second), Err(start + 2 * second));
+        let next = Failures { count: 7, last_at: start + 2 * second };
+        assert_eq!(charge(&account, Some(held), start + 2 * second), Ok(next));
+        let later = start + MEMORY;
+        assert_eq!(charge(&account, Some(held), later), Ok(Failures { count: 1, last_at: later }));
+        assert_eq!(charge(&account, None, start), Ok(Failures { count: 1, last_at: start }));
+    }
+
+    #[test]
+    fn an_account_is_one_whatever_its_case_and_a_network_is_one_address() {
+        let names = |name, from: &str| subjects(&UserName::parse(name).unwrap(), from.parse().unwrap()).map(|s| s.name);
+        assert_eq!(names("Joe", "2001:db8:0:1:2::3"), ["account joe", "address 2001:db8:0:1::"]);
+        assert_eq!(names("joe", "2001:db8:0:1:9::9"), ["account joe", "address 2001:db8:0:1::"]);
+    }
+}
