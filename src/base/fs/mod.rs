@@ -47,6 +47,22 @@ pub fn create_dir_all(path: &Path) -> io::Result<()> {
     fs::create_dir_all(path)
 }
 
+/// Makes a directory and those above it, and waits until they are on the disk, and what lies in it by name.
+///
+/// # Errors
+/// The system's.
+pub fn create_dir_all_durably(path: &Path) -> io::Result<()> {
+    let is_new = |directory: &&Path| !directory.as_os_str().is_empty() && !directory.exists();
+    // Even where it is there already: whoever made it may have ended before it was on the disk.
+    let made = path.ancestors().take_while(is_new).count().max(1);
+    fs::create_dir_all(path)?;
+    for directory in path.ancestors().take(made + 1) {
+        let named = if directory.as_os_str().is_empty() { Path::new(".") } else { directory };
+        File::open(named)?.sync_all()?;
+    }
+    Ok(())
+}
+
 /// Removes a file; one that is not there is as good as removed.
 ///
 /// # Errors
@@ -110,4 +126,21 @@ pub fn files_below(directory: &Path) -> io::Result<Vec<PathBuf>> {
         }
     }
     Ok(found)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn directories_are_made_durably_whether_they_are_there_or_not() {
+        let scratch = tempfile::tempdir().unwrap();
+        let deep = scratch.path().join("a/b/c");
+        for _ in 0..2 {
+            create_dir_all_durably(&deep).unwrap();
+            assert!(deep.is_dir());
+        }
+        fs::write(deep.join("file"), "").unwrap();
+        assert!(create_dir_all_durably(&deep.join("file/d")).is_err());
+    }
 }
