@@ -20,12 +20,16 @@
 //! memory when one has moved: tokens, blocks and packages are the same everywhere within a second.
 
 pub mod audit;
+pub mod blobs;
+pub mod blocks;
 mod crash;
 mod db;
 mod error;
+pub mod firsts;
 mod keyring;
 pub mod namespaces;
 pub mod networks;
+pub mod packages;
 mod passwords;
 mod patience;
 mod pulse;
@@ -33,8 +37,11 @@ pub mod rights;
 pub mod tokens;
 pub mod users;
 
+use self::blobs::Blobs;
+use self::blocks::Screen;
 use self::db::Database;
 use self::keyring::Keyring;
+use self::packages::Roster;
 use self::passwords::Passwords;
 use self::pulse::Pulse;
 use crate::base::clock::Clock;
@@ -48,6 +55,8 @@ pub use self::keyring::Identity;
 pub struct Settings {
     /// `sqlite:PATH` or `postgres://…`, which may hold a password.
     pub database: Secret,
+    /// Where published bytes are kept.
+    pub blobs: blobs::Place,
     pub clock: Clock,
 }
 
@@ -58,6 +67,9 @@ pub struct Overlay {
     pulse: Pulse,
     keyring: Keyring,
     passwords: Passwords,
+    roster: Roster,
+    screen: Screen,
+    blobs: Blobs,
 }
 
 impl Overlay {
@@ -67,8 +79,16 @@ impl Overlay {
     /// [`Error::Setting`], [`Error::TooNew`], [`Error::Unavailable`], [`Error::Failed`].
     pub async fn open(settings: Settings) -> Result<Self, Error> {
         let db = Database::open(settings.database.reveal()).await?;
-        let (pulse, keyring, passwords) = (Pulse::default(), Keyring::default(), Passwords::new());
-        Ok(Self { db, clock: settings.clock, pulse, keyring, passwords })
+        Ok(Self {
+            db,
+            clock: settings.clock,
+            pulse: Pulse::default(),
+            keyring: Keyring::default(),
+            passwords: Passwords::new(),
+            roster: Roster::default(),
+            screen: Screen::default(),
+            blobs: Blobs::open(&settings.blobs)?,
+        })
     }
 
     /// Returns how far each part has come, as it was at most half a second ago.

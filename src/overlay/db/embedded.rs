@@ -26,7 +26,7 @@ const READERS: u32 = 4;
 /// [`Error::Unavailable`], [`Error::Full`], [`Error::Failed`].
 pub(super) async fn open(file: &Path) -> Result<Pools, Error> {
     if let Some(directory) = file.parent() {
-        fs::create_dir_all(directory).map_err(Error::failed)?;
+        fs::create_dir_all_durably(directory).map_err(Error::failed)?;
     }
     let options = SqliteConnectOptions::new()
         .filename(file)

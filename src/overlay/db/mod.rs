@@ -22,12 +22,16 @@
 //! of their own, without a number or a line.
 
 pub mod audit;
+pub mod blobs;
+pub mod blocks;
 #[cfg(test)]
 mod compliance;
 mod embedded;
 pub mod failures;
+pub mod firsts;
 pub mod migrations;
 pub mod namespaces;
+pub mod packages;
 mod postgres;
 pub mod sql;
 pub mod tokens;
@@ -81,6 +85,7 @@ pub struct Heads {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Head {
     Identity,
+    Blocks,
 }
 
 /// A transaction that reads one state, whatever is written meanwhile.
@@ -145,6 +150,13 @@ impl Database {
         Ok(Note(self.pools.writer.begin().await?))
     }
 
+    /// Begins to note what must not happen while a write is under way.
+    pub async fn note_in_line(&self) -> Result<Note, Error> {
+        let note = self.note().await?;
+        note.link().run("UPDATE heads SET writes = writes WHERE one = 1", values![]).await?;
+        Ok(note)
+    }
+
     /// Begins a write, after those that have begun before it.
     pub async fn write(&self, now: SystemTime) -> Result<Write, Error> {
         let transaction = self.pools.writer.begin().await?;
@@ -199,8 +211,16 @@ impl Write {
     pub async fn turn(&self, head: Head) -> Result<(), Error> {
         let sql = match head {
             Head::Identity => "UPDATE heads SET identity = identity + 1 WHERE one = 1",
+            Head::Blocks => "UPDATE heads SET blocks = blocks + 1 WHERE one = 1",
         };
         self.link().run(sql, values![]).await.map(drop)
+    }
+
+    /// Takes numbers for `count` changes of packages, and returns the first of them.
+    pub async fn number_changes(&self, count: u64) -> Result<u64, Error> {
+        let sql = "UPDATE heads SET changes = changes + $1 WHERE one = 1 RETURNING changes";
+        let row = self.link().first(sql, values![count]).await?.ok_or(Error::Row("the heads are missing"))?;
+        Ok(row.get::<u64>(0)? + 1 - count)
     }
 
     /// Writes the line of the audit log, and waits until all of it is on the disk.

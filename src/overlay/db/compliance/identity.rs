@@ -117,7 +117,7 @@ pub async fn who_fails_often_must_wait(stage: Stage) {
     for _ in 0..5 {
         assert!(matches!(log_in(&node, "joe", "wrong").await, Err(Error::WrongPassword)), "all was forgiven");
     }
-    // The address has failed at eleven times by now; the one success of it is not counted.
+    // The address has failed eleven times by now; its one success is not counted.
     for index in 0..19 {
         assert!(matches!(log_in(&node, &format!("user{index}"), "x").await, Err(Error::WrongPassword)), "{index}");
     }
@@ -176,7 +176,7 @@ pub async fn a_token_is_known_by_its_text_alone(stage: Stage) {
     }
     assert_eq!(node.token(made.hash).await.unwrap(), Some(made.clone()));
     let listed = node.tokens(joe.id, None, 10).await.unwrap();
-    assert_eq!(listed, [made.clone()]);
+    assert_eq!(listed, std::slice::from_ref(&made));
     let log = format!("{:?}{:?}", node.audit(None, None, 10).await.unwrap(), listed);
     assert!(!log.contains(text.reveal()), "its text is kept nowhere");
     let (rights, networks) = (Rights::all(), Networks::default());

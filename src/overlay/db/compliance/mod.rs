@@ -6,22 +6,28 @@
 #![expect(clippy::disallowed_methods, reason = "tests are no part of the house")]
 
 mod identity;
+mod packages;
+mod rest;
 mod server;
+mod store;
 mod writes;
 
 use std::io::Write as _;
 use std::net::IpAddr;
+use std::path::PathBuf;
 use std::pin::Pin;
 use std::time::Duration;
 
 use tempfile::TempDir;
 
 use self::server::Server;
+use self::store::Store;
 use super::Database;
 use super::sql::values;
 use crate::base::clock::{Clock, from_millis};
 use crate::base::secret::Secret;
 use crate::overlay::audit::Actor;
+use crate::overlay::blobs::Place;
 use crate::overlay::users::{NewUser, User, UserName};
 use crate::overlay::{Overlay, Settings};
 
@@ -34,7 +40,10 @@ const HERE: IpAddr = IpAddr::V4(std::net::Ipv4Addr::new(192, 0, 2, 1));
 pub struct Stage {
     database: String,
     clock: Clock,
-    _directory: TempDir,
+    place: Place,
+    /// Where the bytes lie, wherever that is.
+    files: PathBuf,
+    directory: TempDir,
 }
 
 /// Lists behaviours by their names.
@@ -53,7 +62,8 @@ behaviours! {
         a_commit_is_on_the_disk
         a_write_that_is_dropped_leaves_nothing_and_no_gap
         writes_of_all_nodes_stand_in_one_line
-        a_snapshot_does_not_see_what_is_written_meanwhile;
+        a_snapshot_does_not_see_what_is_written_meanwhile
+        a_feed_has_no_holes_while_others_write;
     identity:
         an_account_is_found_by_its_name_in_any_case
         an_edit_of_what_has_changed_meanwhile_is_refused
@@ -67,6 +77,47 @@ behaviours! {
         a_namespace_keeps_an_owner
         uses_of_tokens_are_written_down
         lists_are_in_the_order_of_bytes;
+    packages:
+        a_package_is_found_with_all_that_belongs_to_it
+        a_change_that_is_refused_changes_nothing
+        a_version_keeps_its_number_for_good
+        systems_of_one_version_come_and_go_alone
+        a_name_that_is_ours_is_known_on_every_node
+        random_changes_at_once_lose_nothing;
+    rest:
+        published_bytes_are_read_whole_and_in_part
+        bytes_that_are_not_what_was_promised_are_not_kept
+        damaged_bytes_are_found_out
+        bytes_that_nothing_refers_to_are_collected_and_no_others
+        a_publish_of_collected_bytes_is_refused
+        a_block_holds_on_every_node
+        a_block_is_made_once_and_ends
+        the_first_digest_is_held_to
+        firsts_are_taken_over_from_another_index;
+}
+
+/// What is asked of a store of bytes, whichever it is.
+const OF_BYTES: [&str; 4] = [
+    "published_bytes_are_read_whole_and_in_part",
+    "bytes_that_are_not_what_was_promised_are_not_kept",
+    "bytes_that_nothing_refers_to_are_collected_and_no_others",
+    "a_publish_of_collected_bytes_is_refused",
+];
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn s3_behaves() {
+    // As the server does when it starts: the store's client takes whatever is installed.
+    let _ = rustls::crypto::ring::default_provider().install_default();
+    let Some(store) = or_skipped("S3", Store::start()) else { return };
+    let behaviours: Vec<_> = ALL.iter().filter(|(name, _)| OF_BYTES.contains(name)).collect();
+    assert_eq!(behaviours.len(), OF_BYTES.len(), "each is in the list");
+    for (number, (name, behaviour)) in behaviours.into_iter().enumerate() {
+        eprintln!("{name}");
+        let directory = tempfile::tempdir().unwrap();
+        let database = format!("sqlite:{}", directory.path().join("overlay.sqlite").display());
+        let (place, files) = store.bucket(&format!("bucket{number}"));
+        behaviour(Stage { place, files, ..Stage::new(database, directory) }).await;
+    }
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -81,15 +132,7 @@ async fn sqlite_behaves() {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn postgresql_behaves() {
-    let server = match Server::start() {
-        Ok(server) => server,
-        Err(why) => {
-            assert!(std::env::var("CI").as_deref() != Ok("true"), "PostgreSQL is needed in CI: {why}");
-            // Not by a macro: the harness would keep it to itself when the test passes.
-            writeln!(std::io::stderr(), "SKIPPED: the overlay over PostgreSQL: {why}").unwrap();
-            return;
-        }
-    };
+    let Some(server) = or_skipped("PostgreSQL", Server::start()) else { return };
     let admin = server.connect().await;
     for (number, (name, behaviour)) in ALL.iter().enumerate() {
         eprintln!("{name}");
@@ -99,11 +142,28 @@ async fn postgresql_behaves() {
     admin.close().await.unwrap();
 }
 
+/// Returns what is at hand; `None` after saying aloud why it is not, which in CI is a failure.
+fn or_skipped<T>(what: &str, had: Result<T, String>) -> Option<T> {
+    let why = match had {
+        Ok(had) => return Some(had),
+        Err(why) => why,
+    };
+    assert!(std::env::var("CI").as_deref() != Ok("true"), "{what} is needed in CI: {why}");
+    // Not by a macro: the harness would keep it to itself when the test passes.
+    writeln!(std::io::stderr(), "SKIPPED: the overlay over {what}: {why}").unwrap();
+    None
+}
+
 // === impl Stage ===
 
 impl Stage {
     fn new(database: String, directory: TempDir) -> Self {
-        Self { database, clock: Clock::stopped_at(from_millis(1_700_000_000_000)), _directory: directory }
+        let (clock, files) = (Clock::stopped_at(from_millis(1_700_000_000_000)), directory.path().join("blobs"));
+        Self { database, clock, place: Place::Directory(files.clone()), files, directory }
+    }
+
+    fn is_local(&self) -> bool {
+        matches!(self.place, Place::Directory(_))
     }
 
     /// Starts a node.
@@ -113,7 +173,8 @@ impl Stage {
 
     async fn try_node(&self) -> Result<Overlay, crate::overlay::Error> {
         let database = Secret::new(self.database.as_str());
-        Overlay::open(Settings { database, clock: self.clock.clone() }).await
+        let blobs = self.place.clone();
+        Overlay::open(Settings { database, blobs, clock: self.clock.clone() }).await
     }
 
     /// Opens the database itself.

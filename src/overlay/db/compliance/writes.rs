@@ -94,3 +94,43 @@ pub async fn a_snapshot_does_not_see_what_is_written_meanwhile(stage: Stage) {
     assert_eq!((before, after), (0, 0));
     assert_eq!(database.heads().await.unwrap().writes, 1);
 }
+
+/// Whoever reads on from the last number that it saw, sees every number once, in order, while writers come and go, some
+/// of them slow, some of them undone.
+pub async fn a_feed_has_no_holes_while_others_write(stage: Stage) {
+    const WRITES: u64 = 30;
+    let databases = [stage.open().await, stage.open().await];
+    let now = stage.clock.now();
+    let write = |database: Database, index: u64| async move {
+        let write = database.write(now).await.unwrap();
+        let first = write.number_changes(2).await.unwrap();
+        for number in [first, first + 1] {
+            let sql = "INSERT INTO changes (number, at, mount, package, kind) VALUES ($1, $2, 'npm', 'x', 'test')";
+            write.link().run(sql, values![number, now]).await.unwrap();
+            tokio::task::yield_now().await;
+        }
+        // Every third thinks better of it.
+        if !index.is_multiple_of(3) {
+            commit(write, "change").await;
+        }
+    };
+    let writers = (0..WRITES).map(|index| tokio::spawn(write(databases[index as usize % 2].clone(), index)));
+    let writers: Vec<_> = writers.collect();
+    let (mut seen, expected) = (0, (WRITES - WRITES / 3) * 2);
+    for _ in 0..10_000 {
+        let sql = "SELECT number FROM changes WHERE number > $1 ORDER BY number LIMIT 3";
+        for row in databases[1].link().all(sql, values![seen]).await.unwrap() {
+            let number: u64 = row.get(0).unwrap();
+            assert_eq!(number, seen + 1, "a number was passed over");
+            seen = number;
+        }
+        if seen == expected {
+            break;
+        }
+        tokio::task::yield_now().await;
+    }
+    for writer in writers {
+        writer.await.unwrap();
+    }
+    assert_eq!(seen, expected);
+}

@@ -109,6 +109,8 @@ CREATE TABLE releases (
 CREATE TABLE blobs (
     digest BYTES PRIMARY KEY,
     size BIGINT NOT NULL,
+    -- Part of its name, so that bytes which are published again have another.
+    copy BIGINT NOT NULL,
     announced_at BIGINT NOT NULL,
     is_doomed BOOLEAN NOT NULL
 );
@@ -121,7 +123,6 @@ CREATE TABLE files (
     -- The archive, its documentation, its attestations: a dialect's own word.
     kind TEXT NOT NULL,
     digest BYTES NOT NULL REFERENCES blobs (digest),
-    size BIGINT NOT NULL,
     PRIMARY KEY (package, version, variant, kind),
     FOREIGN KEY (package, version, variant) REFERENCES releases (package, version, variant)
 );

@@ -1,0 +1,315 @@
+//! What a change makes of a package: a state and edits in, effects and events out. Pure.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use super::{Change, Edit, EventKind, NewRelease, Replaces, When};
+use crate::overlay::error::Error;
+use crate::overlay::users::UserId;
+
+/// What is decided by. A default one is that of a package that is not there.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(in crate::overlay) struct State {
+    pub(in crate::overlay) id: Option<u64>,
+    pub(in crate::overlay) revision: u64,
+    /// Version and variant.
+    pub(in crate::overlay) living: BTreeSet<(String, String)>,
+    pub(in crate::overlay) removed: BTreeSet<(String, String)>,
+    pub(in crate::overlay) tags: BTreeMap<String, String>,
+    pub(in crate::overlay) owners: BTreeMap<UserId, String>,
+}
+
+/// What is to be written.
+#[derive(Clone, Debug)]
+pub(in crate::overlay) enum Effect<'a> {
+    Put(&'a NewRelease<'a>),
+    Manifest { version: &'a str, variant: &'a str, manifest: &'a [u8] },
+    Remove { version: String, variant: String },
+    Tag { tag: String, version: String },
+    Untag { tag: String },
+    Own { user: UserId, level: &'a str },
+    Disown { user: UserId },
+    Star { user: UserId },
+    Unstar { user: UserId },
+    Document(&'a [u8]),
+    Restrict(bool),
+}
+
+/// What is to be told: kind, version, tag.
+pub(in crate::overlay) type Told = (EventKind, Option<String>, Option<String>);
+
+/// A change on its way through.
+struct Decision<'a> {
+    state: State,
+    effects: Vec<Effect<'a>>,
+    events: Vec<Told>,
+}
+
+/// Decides what a change does. No effect: it is all so already.
+///
+/// # Errors
+/// Why it must not be: see [`super::super::Overlay::change_package`].
+pub(super) fn decide<'a>(state: State, change: &Change<'a>) -> Result<(Vec<Effect<'a>>, Vec<Told>), Error> {
+    if change.expected.is_some_and(|expected| expected != state.revision) {
+        return Err(Error::Stale { held: state.revision });
+    }
+    if change.by_owner.is_some_and(|user| state.id.is_some() && !state.owners.contains_key(&user)) {
+        return Err(Error::NotOwner);
+    }
+    let mut decision = Decision { state, effects: Vec::new(), events: Vec::new() };
+    for edit in change.edits {
+        decision.edit(edit)?;
+    }
+    Ok((decision.effects, decision.events))
+}
+
+/// Says what has happened, for the audit log.
+pub(super) fn tell(events: &[Told]) -> String {
+    let line = |(kind, version, tag): &Told| {
+        let words = [Some(kind.as_str()), version.as_deref(), tag.as_deref()];
+        words.into_iter().flatten().collect::<Vec<_>>().join(" ")
+    };
+    events.iter().map(line).collect::<Vec<_>>().join(", ")
+}
+
+// === impl Decision ===
+
+impl<'a> Decision<'a> {
+    fn edit(&mut self, edit: &'a Edit<'a>) -> Result<(), Error> {
+        match edit {
+            Edit::Publish(new) => self.publish(new)?,
+            Edit::Manifest { version, variant, manifest } => {
+                self.find(version, variant)?;
+                self.effects.push(Effect::Manifest { version, variant, manifest });
+                self.tell(EventKind::VersionChanged, Some(version), None);
+            }
+            Edit::Unpublish { version, variant } => self.unpublish(version, *variant)?,
+            Edit::UnpublishAll => {
+                for version in self.versions() {
+                    self.unpublish(&version, None)?;
+                }
+            }
+            Edit::Tag { tag, version, when } => self.tag(tag, version, *when)?,
+            Edit::Untag { tag } if self.state.tags.contains_key(*tag) => self.untag(tag),
+            Edit::Untag { tag } => return Err(Error::absent("tag", tag)),
+            Edit::Own { user, level } => self.own(*user, level),
+            Edit::Disown { user } => self.disown(*user)?,
+            Edit::Star { user } => self.mark(Effect::Star { user: *user }),
+            Edit::Unstar { user } => self.mark(Effect::Unstar { user: *user }),
+            Edit::Document(document) => self.mark(Effect::Document(document)),
+            Edit::Restrict(is_restricted) => self.mark(Effect::Restrict(*is_restricted)),
+        }
+        Ok(())
+    }
+
+    fn publish(&mut self, new: &'a NewRelease<'a>) -> Result<(), Error> {
+        let key = (new.version.to_owned(), new.variant.to_owned());
+        let is_living = self.state.living.contains(&key);
+        if is_living && new.replaces == Replaces::Nothing {
+            return Err(Error::Published(key.0));
+        }
+        if self.state.removed.contains(&key) && new.replaces != Replaces::Anything {
+            return Err(Error::Reserved(key.0));
+        }
+        self.state.removed.remove(&key);
+        self.state.living.insert(key);
+        self.effects.push(Effect::Put(new));
+        let kind = if is_living { EventKind::VersionChanged } else { EventKind::VersionAdded };
+        self.tell(kind, Some(new.version), None);
+        Ok(())
+    }
+
+    fn unpublish(&mut self, version: &str, variant: Option<&str>) -> Result<(), Error> {
+        let is_meant = |key: &&(String, String)| key.0 == version && variant.is_none_or(|variant| key.1 == variant);
+        let meant: Vec<_> = self.state.living.iter().filter(is_meant).cloned().collect();
+        if meant.is_empty() {
+            return Err(Error::absent("version", version));
+        }
+        for key in meant {
+            self.state.living.remove(&key);
+            self.effects.push(Effect::Remove { version: key.0.clone(), variant: key.1.clone() });
+            self.state.removed.insert(key);
+        }
+        self.tell(EventKind::VersionRemoved, Some(version), None);
+        if !self.has(version) {
+            let loose = self.state.tags.iter().filter(|(_, at)| *at == version);
+            for tag in loose.map(|(tag, _)| tag.clone()).collect::<Vec<_>>() {
+                self.untag(&tag);
+            }
+        }
+        if self.state.living.is_empty() {
+            self.tell(EventKind::Unpublished, None, None);
+        }
+        Ok(())
+    }
+
+    fn tag(&mut self, tag: &str, version: &str, when: When) -> Result<(), Error> {
+        if !self.has(version) {
+            return Err(Error::absent("version", version));
+        }
+        let kind = match self.state.tags.get(tag) {
+            Some(held) if held == version || when == When::Absent => return Ok(()),
+            Some(_) => EventKind::TagChanged,
+            None => EventKind::TagAdded,
+        };
+        self.state.tags.insert(tag.to_owned(), version.to_owned());
+        self.effects.push(Effect::Tag { tag: tag.to_owned(), version: version.to_owned() });
+        self.tell(kind, Some(version), Some(tag));
+        Ok(())
+    }
+
+    fn untag(&mut self, tag: &str) {
+        self.state.tags.remove(tag);
+        self.effects.push(Effect::Untag { tag: tag.to_owned() });
+        self.tell(EventKind::TagRemoved, None, Some(tag));
+    }
+
+    fn own(&mut self, user: UserId, level: &'a str) {
+        if self.state.owners.insert(user, level.to_owned()).as_deref() != Some(level) {
+            self.effects.push(Effect::Own { user, level });
+            self.tell(EventKind::OwnersChanged, None, None);
+        }
+    }
+
+    fn disown(&mut self, user: UserId) -> Result<(), Error> {
+        if self.state.owners.remove(&user).is_none() {
+            return Err(Error::absent("owner", user));
+        }
+        if self.state.owners.is_empty() {
+            return Err(Error::LastOwner);
+        }
+        self.effects.push(Effect::Disown { user });
+        self.tell(EventKind::OwnersChanged, None, None);
+        Ok(())
+    }
+
+    fn mark(&mut self, effect: Effect<'a>) {
+        self.effects.push(effect);
+        self.tell(EventKind::PackageChanged, None, None);
+    }
+
+    fn tell(&mut self, kind: EventKind, version: Option<&str>, tag: Option<&str>) {
+        self.events.push((kind, version.map(str::to_owned), tag.map(str::to_owned)));
+    }
+
+    fn find(&self, version: &str, variant: &str) -> Result<(), Error> {
+        let key = (version.to_owned(), variant.to_owned());
+        if self.state.living.contains(&key) { Ok(()) } else { Err(Error::absent("version", version)) }
+    }
+
+    fn has(&self, version: &str) -> bool {
+        self.state.living.iter().any(|(living, _)| living == version)
+    }
+
+    fn versions(&self) -> BTreeSet<String> {
+        self.state.living.iter().map(|(version, _)| version.clone()).collect()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const PUBLISH: NewRelease<'_> = NewRelease {
+        version: "1.0.0",
+        variant: "",
+        manifest: b"{}",
+        publisher: None,
+        files: Vec::new(),
+        replaces: Replaces::Nothing,
+    };
+
+    /// A package with 1.0.0 (for two systems), 2.0.0, a removed 0.9.0, two tags, and an owner.
+    fn state() -> State {
+        let key = |version: &str, variant: &str| (version.to_owned(), variant.to_owned());
+        State {
+            id: Some(1),
+            revision: 7,
+            living: [key("1.0.0", ""), key("1.0.0", "arm"), key("2.0.0", "")].into(),
+            removed: [key("0.9.0", "")].into(),
+            tags: [("latest".to_owned(), "2.0.0".to_owned()), ("old".to_owned(), "1.0.0".to_owned())].into(),
+            owners: [(1, "full".to_owned())].into(),
+        }
+    }
+
+    fn change<'a>(edits: &'a [Edit<'a>]) -> Change<'a> {
+        Change { mount: "npm", package: "x", expected: None, by_owner: None, verb: "test", edits }
+    }
+
+    /// Returns what is told of edits, or why they are refused.
+    fn told(edits: &[Edit<'_>]) -> String {
+        decide(state(), &change(edits)).map_or_else(|error| error.to_string(), |(_, events)| tell(&events))
+    }
+
+    #[test]
+    fn a_version_is_for_good_unless_the_dialect_says_otherwise() {
+        let publish = |version, replaces| told(&[Edit::Publish(NewRelease { version, replaces, ..PUBLISH })]);
+        for (version, replaces, expected) in [
+            ("3.0.0", Replaces::Nothing, "version added 3.0.0"),
+            ("1.0.0", Replaces::Nothing, "the version \"1.0.0\" exists already"),
+            ("1.0.0", Replaces::Living, "version changed 1.0.0"),
+            ("0.9.0", Replaces::Nothing, "the version \"0.9.0\" was removed and cannot be used again"),
+            ("0.9.0", Replaces::Living, "the version \"0.9.0\" was removed and cannot be used again"),
+            ("0.9.0", Replaces::Anything, "version added 0.9.0"),
+        ] {
+            assert_eq!(publish(version, replaces), expected, "{replaces:?}");
+        }
+        let twice = [
+            Edit::Publish(NewRelease { version: "3.0.0", ..PUBLISH }),
+            Edit::Unpublish { version: "3.0.0", variant: None },
+        ];
+        let again = [twice.as_slice(), &[Edit::Publish(NewRelease { version: "3.0.0", ..PUBLISH })]].concat();
+        assert_eq!(told(&again), "the version \"3.0.0\" was removed and cannot be used again");
+    }
+
+    #[test]
+    fn a_tag_goes_with_its_version_unless_it_was_moved_before() {
+        let remove = |version, variant| Edit::Unpublish { version, variant };
+        for (edits, expected) in [
+            (vec![remove("2.0.0", None)], "version removed 2.0.0, tag removed latest"),
+            (vec![remove("1.0.0", Some("arm"))], "version removed 1.0.0"),
+            (vec![remove("1.0.0", None)], "version removed 1.0.0, tag removed old"),
+            (
+                vec![Edit::Tag { tag: "latest", version: "1.0.0", when: When::Always }, remove("2.0.0", None)],
+                "tag changed 1.0.0 latest, version removed 2.0.0",
+            ),
+            (
+                vec![Edit::UnpublishAll],
+                "version removed 1.0.0, tag removed old, version removed 2.0.0, tag removed latest, unpublished",
+            ),
+            (vec![remove("0.9.0", None)], "there is no version \"0.9.0\""),
+            (vec![remove("1.0.0", Some("x86"))], "there is no version \"1.0.0\""),
+        ] {
+            assert_eq!(told(&edits), expected);
+        }
+    }
+
+    #[test]
+    fn a_tag_points_at_a_version_that_is_there() {
+        let tag = |tag, version, when| told(&[Edit::Tag { tag, version, when }]);
+        assert_eq!(tag("beta", "1.0.0", When::Always), "tag added 1.0.0 beta");
+        assert_eq!(tag("latest", "1.0.0", When::Absent), "");
+        assert_eq!(tag("latest", "2.0.0", When::Always), "");
+        assert_eq!(tag("latest", "0.9.0", When::Always), "there is no version \"0.9.0\"");
+        assert_eq!(told(&[Edit::Untag { tag: "old" }, Edit::Untag { tag: "old" }]), "there is no tag \"old\"");
+    }
+
+    #[test]
+    fn one_owner_is_left() {
+        assert_eq!(told(&[Edit::Disown { user: 1 }]), "one owner must be left");
+        let swap = [Edit::Own { user: 2, level: "full" }, Edit::Disown { user: 1 }];
+        assert_eq!(told(&swap), "owners changed, owners changed");
+        assert_eq!(told(&[Edit::Disown { user: 2 }]), "there is no owner \"2\"");
+        assert_eq!(told(&[Edit::Own { user: 1, level: "full" }]), "");
+    }
+
+    #[test]
+    fn who_must_own_it_does_and_who_decides_by_an_old_state_does_not() {
+        let edits = [Edit::Star { user: 2 }];
+        let with = |by_owner, expected| decide(state(), &Change { by_owner, expected, ..change(&edits) }).map(drop);
+        assert!(with(Some(1), Some(7)).is_ok());
+        assert!(matches!(with(Some(2), None), Err(Error::NotOwner)));
+        assert!(matches!(with(Some(1), Some(6)), Err(Error::Stale { held: 7 })));
+        let new = [Edit::Publish(PUBLISH)];
+        assert!(decide(State::default(), &Change { by_owner: Some(9), ..change(&new) }).is_ok(), "new ones are free");
+    }
+}

@@ -1,0 +1,326 @@
+//! What was published: packages, their releases and files, tags, owners and stars.
+//!
+//! One verb changes a package, [`Overlay::change_package`]: a list of edits that all happen, or none. A dialect turns a
+//! request into edits and nothing else, so that its quirks stay its own: npm's whole documents, Hex's replacements,
+//! niso's systems. What a version is called is a dialect's too, in one spelling each: it is compared as text.
+//!
+//! A package's revision counts up with every change, and is never used again: it makes the `_rev` of npm, it is what a
+//! client that edits names, and it keys what is prepared of the package.
+
+mod decide;
+mod roster;
+
+use std::collections::BTreeMap;
+use std::time::SystemTime;
+
+use super::Overlay;
+use super::audit::{Actor, Entry};
+use super::blobs::Blob;
+use super::db::packages as rows;
+use super::error::Error;
+use super::users::{UserId, UserName};
+
+pub(super) use self::decide::{Effect, State, Told};
+pub(super) use self::roster::Roster;
+
+/// A package as it is.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Package {
+    pub mount: String,
+    pub name: String,
+    pub revision: u64,
+    /// Only its owners, and who is told by its namespace, may see it.
+    pub is_restricted: bool,
+    /// What the dialect remembers of the whole package, in its own form.
+    pub document: Option<Vec<u8>>,
+    pub created_at: SystemTime,
+    pub modified_at: SystemTime,
+    /// Removed ones too: in the order in which they were first published.
+    pub releases: Vec<Release>,
+    /// Tag to version.
+    pub tags: BTreeMap<String, String>,
+    pub owners: Vec<Owner>,
+    /// The names of users who like it.
+    pub stars: Vec<UserName>,
+}
+
+/// One version of a package, for one system where a dialect tells them apart.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Release {
+    pub version: String,
+    /// Which system; else empty.
+    pub variant: String,
+    /// As the dialect wrote it. Empty once it is removed.
+    pub manifest: Vec<u8>,
+    pub publisher: Option<UserId>,
+    pub published_at: SystemTime,
+    pub modified_at: SystemTime,
+    pub removed_at: Option<SystemTime>,
+    pub files: Vec<File>,
+}
+
+/// Published bytes.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct File {
+    /// The dialect's own word: `archive`, `docs`, `attestations`.
+    pub kind: String,
+    pub blob: Blob,
+}
+
+/// Who may publish.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Owner {
+    pub user: UserId,
+    pub name: UserName,
+    pub email: Option<String>,
+    /// The dialect's own word: `full`, `maintainer`.
+    pub level: String,
+}
+
+/// A change of a package, to be made as a whole.
+#[derive(Clone, Copy, Debug)]
+pub struct Change<'a> {
+    pub mount: &'a str,
+    pub package: &'a str,
+    /// The revision it must be at; `None` for whatever it is.
+    pub expected: Option<u64>,
+    /// Who must own it at that moment, unless it is new; `None` where others than owners may do this.
+    pub by_owner: Option<UserId>,
+    /// What the audit log calls it: `publish`, `deprecate`.
+    pub verb: &'static str,
+    /// One after the other.
+    pub edits: &'a [Edit<'a>],
+}
+
+/// One thing that is to become of a package.
+#[derive(Clone, Debug)]
+pub enum Edit<'a> {
+    Publish(NewRelease<'a>),
+    /// Writes another manifest for a version that is there.
+    Manifest {
+        version: &'a str,
+        variant: &'a str,
+        manifest: &'a [u8],
+    },
+    /// Removes a version, of one system or of all. Tags that still point at it go too.
+    Unpublish {
+        version: &'a str,
+        variant: Option<&'a str>,
+    },
+    UnpublishAll,
+    Tag {
+        tag: &'a str,
+        version: &'a str,
+        when: When,
+    },
+    Untag {
+        tag: &'a str,
+    },
+    /// Makes an owner, or changes its level.
+    Own {
+        user: UserId,
+        level: &'a str,
+    },
+    Disown {
+        user: UserId,
+    },
+    Star {
+        user: UserId,
+    },
+    Unstar {
+        user: UserId,
+    },
+    Document(&'a [u8]),
+    Restrict(bool),
+}
+
+/// A version to be published. Its bytes are kept already: [`Overlay::keep_blob`].
+#[derive(Clone, Debug)]
+pub struct NewRelease<'a> {
+    pub version: &'a str,
+    pub variant: &'a str,
+    pub manifest: &'a [u8],
+    pub publisher: Option<UserId>,
+    pub files: Vec<File>,
+    pub replaces: Replaces,
+}
+
+/// What a publish may take the place of.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Replaces {
+    /// A version is for good, and a removed one is never used again.
+    Nothing,
+    /// Of a version that is there, other bytes; what was removed stays so.
+    Living,
+    /// Also of a version that was removed. Source: Hex, section 3.5.
+    Anything,
+}
+
+/// When a tag is set.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum When {
+    Always,
+    /// Only if there is no such tag: npm's `latest`.
+    Absent,
+}
+
+/// What became of a package.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Changed {
+    pub revision: u64,
+    /// The package was not there before.
+    pub is_new: bool,
+    /// Whether it was not all so already.
+    pub has_changed: bool,
+}
+
+/// One line of the feed.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Event {
+    /// Higher than all before it: whoever has read up to a number misses nothing that was below it.
+    pub number: u64,
+    pub at: SystemTime,
+    pub mount: String,
+    pub package: String,
+    pub kind: EventKind,
+    pub version: Option<String>,
+    pub tag: Option<String>,
+}
+
+/// What has happened. Source: npm's contract, section 10.3.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum EventKind {
+    VersionAdded,
+    VersionChanged,
+    VersionRemoved,
+    TagAdded,
+    TagChanged,
+    TagRemoved,
+    /// Its last version is gone.
+    Unpublished,
+    OwnersChanged,
+    /// Its document, who may see it, or who likes it.
+    PackageChanged,
+}
+
+impl Overlay {
+    /// Makes a change of a package, which is made if the change publishes something.
+    ///
+    /// # Errors
+    /// Of the package: [`Error::Absent`], [`Error::Stale`], [`Error::NotOwner`]. Of an edit: [`Error::Published`],
+    /// [`Error::Reserved`], [`Error::Absent`], [`Error::LastOwner`]. [`Error::Collected`]: keep the bytes again. Else the
+    /// database's. Nothing was changed; after [`Error::Unavailable`], perhaps all.
+    pub async fn change_package(&self, change: &Change<'_>, actor: &Actor) -> Result<Changed, Error> {
+        let write = self.db.write(self.clock.now()).await?;
+        let state = match rows::load_state(write.link(), change.mount, change.package).await? {
+            Some(state) => state,
+            None if change.publishes() => State::default(),
+            None => return Err(Error::absent("package", change.package)),
+        };
+        let (is_new, revision) = (state.id.is_none(), state.revision);
+        let (effects, events) = decide::decide(state.clone(), change)?;
+        if effects.is_empty() {
+            return Ok(Changed { revision, is_new, has_changed: false });
+        }
+        rows::apply(&write, change, &state, &effects).await?;
+        rows::announce(&write, change, &events).await?;
+        let subject = format!("{}/{}", change.mount, change.package);
+        let detail = decide::tell(&events);
+        write.commit(&Entry { actor, verb: change.verb, subject, detail }).await?;
+        self.pulse.refresh(&self.db).await?;
+        Ok(Changed { revision: revision + 1, is_new, has_changed: true })
+    }
+
+    /// Finds a package with all that belongs to it.
+    ///
+    /// # Errors
+    /// The database's.
+    pub async fn package(&self, mount: &str, name: &str) -> Result<Option<Package>, Error> {
+        let snapshot = self.db.snapshot().await?;
+        rows::find(snapshot.link(), mount, name).await
+    }
+
+    /// Returns the revision of a package that was published here; `None` for a name that is not ours. Asks no database
+    /// while nothing is published anywhere.
+    ///
+    /// # Errors
+    /// The database's.
+    pub async fn holds(&self, mount: &str, name: &str) -> Result<Option<u64>, Error> {
+        let heads = self.pulse.heads(&self.db).await?;
+        self.roster.find(&self.db, heads.changes, mount, name).await
+    }
+
+    /// Lists at most `limit` names of a mount after a name, with their revisions, in order.
+    ///
+    /// # Errors
+    /// The database's.
+    pub async fn package_names(&self, mount: &str, after: &str, limit: u64) -> Result<Vec<(String, u64)>, Error> {
+        rows::list(self.db.link(), mount, after, limit).await
+    }
+
+    /// Lists the names that a user owns at a mount.
+    ///
+    /// # Errors
+    /// The database's.
+    pub async fn owned_by(&self, mount: &str, user: UserId) -> Result<Vec<String>, Error> {
+        rows::list_owned(self.db.link(), mount, user).await
+    }
+
+    /// Lists the names that a user likes at a mount.
+    ///
+    /// # Errors
+    /// The database's.
+    pub async fn starred_by(&self, mount: &str, user: UserId) -> Result<Vec<String>, Error> {
+        rows::list_starred(self.db.link(), mount, user).await
+    }
+
+    /// Lists at most `limit` events of a mount after a number, in order.
+    ///
+    /// # Errors
+    /// The database's.
+    pub async fn events(&self, mount: &str, after: u64, limit: u64) -> Result<Vec<Event>, Error> {
+        rows::events(self.db.link(), mount, after, limit).await
+    }
+}
+
+// === impl Change ===
+
+impl Change<'_> {
+    fn publishes(&self) -> bool {
+        self.edits.iter().any(|edit| matches!(edit, Edit::Publish(_)))
+    }
+}
+
+// === impl EventKind ===
+
+impl EventKind {
+    const ALL: [Self; 9] = [
+        Self::VersionAdded,
+        Self::VersionChanged,
+        Self::VersionRemoved,
+        Self::TagAdded,
+        Self::TagChanged,
+        Self::TagRemoved,
+        Self::Unpublished,
+        Self::OwnersChanged,
+        Self::PackageChanged,
+    ];
+
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::VersionAdded => "version added",
+            Self::VersionChanged => "version changed",
+            Self::VersionRemoved => "version removed",
+            Self::TagAdded => "tag added",
+            Self::TagChanged => "tag changed",
+            Self::TagRemoved => "tag removed",
+            Self::Unpublished => "unpublished",
+            Self::OwnersChanged => "owners changed",
+            Self::PackageChanged => "package changed",
+        }
+    }
+
+    pub(super) fn parse(text: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|kind| kind.as_str() == text)
+    }
+}
