@@ -76,7 +76,7 @@ impl Overlay {
         write.turn(Head::Blocks).await?;
         let (subject, detail) = (subject(new.mount, new.package), format!("{}: {}", new.versions, new.reason));
         write.commit(&Entry { actor, verb: "block", subject, detail }).await?;
-        self.pulse.refresh(&self.db).await?;
+        self.pulse.refresh(&self.db).await;
         Ok(block)
     }
 
@@ -92,7 +92,7 @@ impl Overlay {
         write.turn(Head::Blocks).await?;
         let subject = subject(mount, package);
         write.commit(&Entry { actor, verb: "unblock", subject, detail: versions.to_owned() }).await?;
-        self.pulse.refresh(&self.db).await?;
+        self.pulse.refresh(&self.db).await;
         Ok(true)
     }
 

@@ -65,7 +65,8 @@ impl Overlay {
         write.turn(Head::Identity).await?;
         let subject = format!("namespace {name}");
         write.commit(&Entry { actor, verb: "create namespace", subject, detail: format!("owner {owner}") }).await?;
-        self.pulse.refresh(&self.db).await.map(drop)
+        self.pulse.refresh(&self.db).await;
+        Ok(())
     }
 
     /// Gives a user a role in a namespace, or takes it away.
@@ -88,7 +89,8 @@ impl Overlay {
         write.turn(Head::Identity).await?;
         let detail = format!("user {user}: {}", role.map_or("none", Role::as_str));
         write.commit(&Entry { actor, verb: "set role", subject: format!("namespace {name}"), detail }).await?;
-        self.pulse.refresh(&self.db).await.map(drop)
+        self.pulse.refresh(&self.db).await;
+        Ok(())
     }
 }
 

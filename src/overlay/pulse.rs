@@ -45,11 +45,14 @@ impl Pulse {
         self.ask(database).await
     }
 
-    /// Asks at once, after a write of our own.
-    pub(super) async fn refresh(&self, database: &Database) -> Result<Heads, Error> {
+    /// Asks at once, after a write of our own. The write is done, whether there is an answer or not: without one, the next
+    /// who wants to know asks again.
+    pub(super) async fn refresh(&self, database: &Database) {
         // Whoever is asking now may have asked before the write: its answer is replaced by ours.
         let _turn = self.turn.lock().await;
-        self.ask(database).await
+        if self.ask(database).await.is_err() {
+            self.last.store(None);
+        }
     }
 
     async fn ask(&self, database: &Database) -> Result<Heads, Error> {

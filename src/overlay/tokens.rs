@@ -126,7 +126,8 @@ impl Overlay {
         }
         write.turn(Head::Identity).await?;
         write.commit(&Entry { actor, verb: "revoke token", subject: subject(id), detail: String::new() }).await?;
-        self.pulse.refresh(&self.db).await.map(drop)
+        self.pulse.refresh(&self.db).await;
+        Ok(())
     }
 
     /// Revokes all tokens of a user, and returns how many there were.
@@ -139,7 +140,7 @@ impl Overlay {
         write.turn(Head::Identity).await?;
         let (subject, detail) = (format!("user {user}"), format!("{count} tokens"));
         write.commit(&Entry { actor, verb: "revoke tokens", subject, detail }).await?;
-        self.pulse.refresh(&self.db).await?;
+        self.pulse.refresh(&self.db).await;
         Ok(count)
     }
 }

@@ -169,7 +169,7 @@ impl Overlay {
         rows::update(&write, &edited, password.as_deref()).await?;
         write.turn(Head::Identity).await?;
         write.commit(&Entry { actor, verb: "edit user", subject: subject(&edited.name), detail: tell(&edit) }).await?;
-        self.pulse.refresh(&self.db).await?;
+        self.pulse.refresh(&self.db).await;
         Ok(edited)
     }
 }

@@ -61,7 +61,7 @@ pub struct Database {
     pools: Pools,
 }
 
-/// The connections that read and those that write; for PostgreSQL, the same.
+/// The connections that read and those that write.
 #[derive(Clone)]
 struct Pools {
     reader: DatabaseConnection,
@@ -232,12 +232,18 @@ impl Write {
         let sql = "INSERT INTO audit (number, at, actor, via, address, verb, subject, detail, reason) \
                    VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9)";
         let address = actor.address.map(|address| address.to_string());
+        let (subject, detail, reason) = (plain(subject), plain(detail), actor.reason.as_deref().map(plain));
         let mut bound = values![self.number, self.now, actor.name.as_str(), actor.via.as_str(), address.as_deref()];
-        bound.extend(values![*verb, subject.as_str(), detail.as_str(), actor.reason.as_deref()]);
+        bound.extend(values![*verb, subject.as_str(), detail.as_str(), reason.as_deref()]);
         self.link().run(sql, bound).await?;
         crash::reach(Step::RowsWritten);
         self.transaction.commit().await?;
         crash::reach(Step::Committed);
         Ok(())
     }
+}
+
+/// Returns a text without the one character that PostgreSQL cannot hold: no write fails for what is told of it.
+fn plain(text: &str) -> String {
+    text.replace('\0', "\u{fffd}")
 }

@@ -9,8 +9,10 @@ use sqlx::postgres::{PgConnectOptions, PgPoolOptions};
 use super::Pools;
 use crate::overlay::error::Error;
 
-/// Connections of one node: those that write wait for each other anyway.
-const CONNECTIONS: u32 = 16;
+/// Connections of one node. Those that write are apart and few: they wait for each other anyway, and meanwhile those that
+/// read must not wait for them.
+const READERS: u32 = 12;
+const WRITERS: u32 = 4;
 
 /// How long a statement waits for a connection of the pool.
 const WAIT: Duration = Duration::from_secs(10);
@@ -34,7 +36,10 @@ pub(super) async fn open(url: &str) -> Result<Pools, Error> {
     // The parser's own words may quote the URL, and with it the password.
     let options: PgConnectOptions = url.parse().map_err(|_| Error::Setting("the URL of PostgreSQL cannot be read"))?;
     let options = options.application_name("heliostat").options(SESSION).disable_statement_logging();
-    let pool = PgPoolOptions::new().max_connections(CONNECTIONS).acquire_timeout(WAIT).connect_with(options).await?;
-    let pool: DatabaseConnection = SqlxPostgresConnector::from_sqlx_postgres_pool(pool);
-    Ok(Pools { reader: pool.clone(), writer: pool })
+    Ok(Pools { reader: pool(READERS, &options).await?, writer: pool(WRITERS, &options).await? })
+}
+
+async fn pool(connections: u32, options: &PgConnectOptions) -> Result<DatabaseConnection, Error> {
+    let pool = PgPoolOptions::new().max_connections(connections).acquire_timeout(WAIT);
+    Ok(SqlxPostgresConnector::from_sqlx_postgres_pool(pool.connect_with(options.clone()).await?))
 }

@@ -227,7 +227,7 @@ impl Overlay {
         let subject = format!("{}/{}", change.mount, change.package);
         let detail = decide::tell(&events);
         write.commit(&Entry { actor, verb: change.verb, subject, detail }).await?;
-        self.pulse.refresh(&self.db).await?;
+        self.pulse.refresh(&self.db).await;
         Ok(Changed { revision: revision + 1, is_new, has_changed: true })
     }
 

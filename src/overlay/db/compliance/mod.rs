@@ -61,6 +61,8 @@ behaviours! {
         a_database_of_a_newer_program_is_left_alone
         a_commit_is_on_the_disk
         a_write_that_is_dropped_leaves_nothing_and_no_gap
+        whatever_is_told_of_a_write_is_written
+        who_reads_does_not_wait_for_who_writes
         writes_of_all_nodes_stand_in_one_line
         a_snapshot_does_not_see_what_is_written_meanwhile
         a_feed_has_no_holes_while_others_write;

@@ -71,6 +71,34 @@ pub async fn a_write_that_is_dropped_leaves_nothing_and_no_gap(stage: Stage) {
     assert_eq!(node.audit(Some("kept"), Some(1), 10).await.unwrap(), []);
 }
 
+pub async fn whatever_is_told_of_a_write_is_written(stage: Stage) {
+    let database = stage.open().await;
+    let strange = super::Actor { reason: Some("a\0b".to_owned()), address: None, ..actor() };
+    let write = database.write(stage.clock.now()).await.unwrap();
+    let entry = Entry { actor: &strange, verb: "test", subject: "\0".to_owned(), detail: "ä".to_owned() };
+    write.commit(&entry).await.unwrap();
+    let line = &stage.node().await.audit(None, None, 1).await.unwrap()[0];
+    assert_eq!((line.subject.as_str(), line.detail.as_str()), ("\u{fffd}", "ä"));
+    assert_eq!((line.actor.reason.as_deref(), line.actor.address), (Some("a\u{fffd}b"), None));
+}
+
+/// More writes at once than there are connections that write.
+pub async fn who_reads_does_not_wait_for_who_writes(stage: Stage) {
+    let database = stage.open().await;
+    let held = database.write(stage.clock.now()).await.unwrap();
+    let now = stage.clock.now();
+    let wait = |database: Database| async move { commit(database.write(now).await.unwrap(), "waits").await };
+    let waiting: Vec<_> = (0..20).map(|_| tokio::spawn(wait(database.clone()))).collect();
+    for _ in 0..50 {
+        assert_eq!(database.heads().await.unwrap().writes, 0);
+    }
+    assert!(waiting.iter().all(|task| !task.is_finished()));
+    commit(held, "first").await;
+    for task in waiting {
+        assert!(task.await.unwrap() > 1);
+    }
+}
+
 pub async fn writes_of_all_nodes_stand_in_one_line(stage: Stage) {
     let databases = [stage.open().await, stage.open().await];
     let now = stage.clock.now();
