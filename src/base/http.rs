@@ -15,6 +15,9 @@ use bytes::Bytes;
 use super::fs::Slice;
 use super::secret::Secret;
 
+/// How much of the end of what is still coming nobody gets before its proofs hold, in bytes.
+pub const WITHHELD: u64 = 16 * 1024;
+
 /// One client request, borrowed from the connection that carries it.
 pub struct Request<'a> {
     pub method: &'a Method,
@@ -197,6 +200,11 @@ pub trait Source: Send {
 
     /// Returns the next piece, `None` at the end. After an error the connection must be cut.
     async fn next(&mut self) -> Option<Result<Bytes, Cut>>;
+
+    /// Goes on at `position`, in bytes from the start, of which nothing was read yet; false where that cannot be.
+    fn seek(&mut self, _position: u64) -> bool {
+        false
+    }
 
     /// Tells whether this can be turned into a file of any length: what may not be kept anywhere cannot.
     fn may_settle(&self) -> bool {

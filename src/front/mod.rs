@@ -17,6 +17,7 @@ mod framing;
 mod hand_over;
 pub mod limits;
 pub mod mounts;
+mod part;
 mod passage;
 pub mod patience;
 mod proxy;

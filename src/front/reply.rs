@@ -10,8 +10,9 @@ use ::http::header::{
 use ::http::{Method, StatusCode, Version};
 use bytes::Bytes;
 
+use super::part::Part;
 use crate::base::conditional::{self, Due};
-use crate::base::http::{Body, Cut, Manner, Reply};
+use crate::base::http::{Body, Cut, Manner, Reply, WITHHELD};
 
 const CACHE_STATUS: HeaderName = HeaderName::from_static("cache-status");
 
@@ -38,8 +39,8 @@ pub struct Ready {
     pub last: bool,
 }
 
-/// Makes a body that is still coming into a file, where the client asks for what only a file can give: a part, or, where
-/// it knows no chunks, a length.
+/// Makes a body that is still coming into what the client asks for: one part of it, or a file, where only that can give
+/// the parts, or, to a client that knows no chunks, the length.
 ///
 /// # Errors
 /// [`Cut`]: the body did not come to its end; nothing has been written yet.
@@ -48,11 +49,29 @@ pub async fn settle(mut reply: Reply, asked: Asked<'_>) -> Result<Reply, Cut> {
     // Without chunks and without a length, a cut body would look complete.
     let unchunked = asked.version < Version::HTTP_11 || reply.manner == Manner::Strict;
     let unframed = unchunked && source.length().is_none();
-    if unframed || (source.may_settle() && asked.headers.contains_key(RANGE) && is_partial(&reply, asked)) {
-        let Body::Stream(source) = std::mem::replace(&mut reply.body, Body::Empty) else { return Ok(reply) };
-        reply.body = Body::File(source.whole().await?);
+    let is_part = source.may_settle() && asked.headers.contains_key(RANGE) && is_partial(&reply, asked);
+    if !unframed && !is_part {
+        return Ok(reply);
     }
+    let coming = coming_part(&reply, asked);
+    let Body::Stream(mut source) = std::mem::replace(&mut reply.body, Body::Empty) else { return Ok(reply) };
+    if let Some((part, length)) = coming {
+        match Part::new(source, part.clone()) {
+            Ok(body) => return Ok(one_part(reply, Body::Stream(Box::new(body)), (&part, length))),
+            Err(whole) => source = whole,
+        }
+    }
+    reply.body = Body::File(source.whole().await?);
     Ok(reply)
+}
+
+/// Returns the one part that a client is due of a body that is still coming, and the length of the whole. A short one
+/// waits for the proofs anyhow: then a failure is still an answer.
+fn coming_part(reply: &Reply, asked: Asked<'_>) -> Option<(Range<u64>, u64)> {
+    let length = reply.body.length()?;
+    let Due::Parts(parts) = conditional::decide(asked.headers, &reply.headers, Some(length)) else { return None };
+    let [part] = &parts[..] else { return None };
+    (part.end - part.start > WITHHELD).then(|| (part.clone(), length))
 }
 
 /// Decides what the client is due of a reply, and completes its headers.
@@ -118,15 +137,19 @@ fn without_content(mut reply: Reply, status: StatusCode) -> Ready {
 /// Source: RFC 9110 §14.4, §14.6, §15.3.7.
 fn partial(mut reply: Reply, parts: Vec<Range<u64>>, length: u64) -> Ready {
     if let [part] = &parts[..] {
-        reply.set(CONTENT_RANGE, ascii(&content_range(part, length)));
-        reply.body = reply.body.slice(part.clone());
-        return Ready { status: StatusCode::PARTIAL_CONTENT, ..whole(reply) };
+        let body = reply.body.slice(part.clone());
+        return whole(one_part(reply, body, (part, length)));
     }
     let boundary = format!("{:016x}", rand::random::<u64>());
     let rest = multipart(&reply, &parts, length, &boundary);
     reply.set(CONTENT_TYPE, ascii(&format!("multipart/byteranges; boundary={boundary}")));
     reply.body = Body::Empty;
     Ready { status: StatusCode::PARTIAL_CONTENT, rest, ..whole(reply) }
+}
+
+fn one_part(mut reply: Reply, body: Body, (part, length): (&Range<u64>, u64)) -> Reply {
+    reply.set(CONTENT_RANGE, ascii(&content_range(part, length)));
+    Reply { status: StatusCode::PARTIAL_CONTENT, body, ..reply }
 }
 
 fn multipart(reply: &Reply, parts: &[Range<u64>], length: u64, boundary: &str) -> Vec<Body> {

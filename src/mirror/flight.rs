@@ -17,10 +17,7 @@ use super::fetch::Response;
 use super::resource::Kind;
 use super::store::{Entry, Http};
 use crate::base::fs::{Slice, Temp};
-use crate::base::http::{Cut, Source};
-
-/// How much of a body's end nobody gets before the proofs hold, in bytes.
-pub const WITHHELD: u64 = 16 * 1024;
+use crate::base::http::{Cut, Source, WITHHELD};
 
 /// How much of a running fill is held in memory for its riders, in bytes.
 const WINDOW: usize = 2 * 1024 * 1024;
@@ -350,6 +347,11 @@ impl Source for Following {
             Err(error) => Err(error),
         };
         Some(read.inspect(|bytes| self.position += bytes.len() as u64).map_err(|error| Cut(Arc::new(error))))
+    }
+
+    fn seek(&mut self, position: u64) -> bool {
+        self.position = position;
+        true
     }
 
     async fn whole(mut self: Box<Self>) -> Result<Slice, Cut> {

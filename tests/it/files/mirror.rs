@@ -13,42 +13,42 @@ use crate::support::random::{Random, hex};
 use crate::support::resource::{Resource, Seen};
 use crate::support::upstream::FakeUpstream;
 
-const SUMS: &str = "checksums = \"SHASUMS256.txt\"";
+pub const SUMS: &str = "checksums = \"SHASUMS256.txt\"";
 
-struct World {
-    upstream: FakeUpstream,
-    heliostat: Heliostat,
+pub struct World {
+    pub upstream: FakeUpstream,
+    pub heliostat: Heliostat,
 }
 
 impl World {
     /// Starts a mount at `/files/t` with these keys.
-    async fn start(keys: &str) -> Self {
+    pub async fn start(keys: &str) -> Self {
         let upstream = FakeUpstream::start();
         let mount = mount("t", keys, &format!("{}/tree", upstream.url()));
         Self { heliostat: Heliostat::builder().mount(&mount).start().await, upstream }
     }
 
     /// Puts a file that stays fresh.
-    fn put(&self, path: &str, body: &[u8]) {
+    pub fn put(&self, path: &str, body: &[u8]) {
         let resource = Resource::new("text/plain", body.to_vec()).cache_control("max-age=300");
         self.upstream.put(&format!("/tree/{path}"), resource);
     }
 
-    fn put_sums(&self, path: &str, lines: &[(&str, &[u8])]) {
+    pub fn put_sums(&self, path: &str, lines: &[(&str, &[u8])]) {
         let line = |(name, body): &(&str, &[u8])| format!("{}  {name}\n", hex(&Sha256::digest(body)));
         self.put(path, lines.iter().map(line).collect::<String>().as_bytes());
     }
 
-    async fn get(&self, path: &str) -> Answer {
+    pub async fn get(&self, path: &str) -> Answer {
         self.heliostat.get(&format!("/files/t/{path}")).await
     }
 
-    fn count(&self, path: &str) -> usize {
+    pub fn count(&self, path: &str) -> usize {
         self.upstream.count(&format!("/tree/{path}"))
     }
 
     /// Waits until no fill is under way: a body is sent before it is kept.
-    async fn settle(&self) {
+    pub async fn settle(&self) {
         let start = Instant::now();
         while self.heliostat.metric("heliostat_fills_in_flight", &[]).await > 0.0 {
             assert!(start.elapsed() < Duration::from_secs(10), "a fill does not end");

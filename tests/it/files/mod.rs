@@ -2,6 +2,7 @@
 
 mod freshness;
 mod mirror;
+mod parts;
 mod requests;
 mod storing;
 mod table;
