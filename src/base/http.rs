@@ -104,7 +104,9 @@ pub struct Forward {
     /// The upstream's own credentials. The client's are for us and never leave, but where a dialect finds that they were
     /// made for this very upstream.
     pub authorization: Option<Secret>,
-    /// What else of the client's goes along, where a dialect finds that it was made for this very upstream.
+    /// Which of the client's own headers go along.
+    pub along: Along,
+    /// What else of the client's does, where a dialect finds that it was made for this very upstream.
     pub headers: HeaderMap,
     /// Longest request body passed on, in bytes.
     pub max_body: u64,
@@ -112,10 +114,24 @@ pub struct Forward {
     pub listener: Option<Arc<dyn Listener>>,
 }
 
+/// Which of a client's headers go along with a passthrough; its credentials for us never do.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Along {
+    /// Those that the requests of a package client are made of: content, conditions, ranges.
+    Known,
+    /// All that are for whoever answers in the end, whatever they mean. Source: RFC 9110 §7.6.1.
+    EndToEnd,
+}
+
 /// Wants to know how a passthrough ends.
 #[async_trait]
 pub trait Listener: std::fmt::Debug + Send + Sync {
     async fn hear(&self, status: StatusCode, headers: &HeaderMap);
+
+    /// Returns what the client reads in place of the answer's own headers of these names.
+    fn turned(&self, _headers: &HeaderMap) -> HeaderMap {
+        HeaderMap::new()
+    }
 }
 
 /// Where to connect to for an upstream: addresses to be tried in turn, never none.

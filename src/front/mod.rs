@@ -5,6 +5,7 @@
 //! the mount's `Handler` answers → `reply` decides what of that the client is due → `delivery` writes it. What a handler
 //! wants passed through goes on as a `passage` instead.
 
+mod along;
 mod body;
 mod chunks;
 mod cork;

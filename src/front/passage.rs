@@ -5,14 +5,14 @@ use std::time::{Duration, Instant};
 
 use http::StatusCode;
 use http::header::{
-    ACCEPT, ACCEPT_ENCODING, ACCEPT_LANGUAGE, ALT_SVC, AUTHORIZATION, CONTENT_ENCODING, CONTENT_LENGTH, CONTENT_TYPE,
-    EXPECT, HOST, HeaderName, HeaderValue, IF_MATCH, IF_MODIFIED_SINCE, IF_NONE_MATCH, IF_RANGE, IF_UNMODIFIED_SINCE,
-    PROXY_AUTHORIZATION, RANGE, SET_COOKIE, STRICT_TRANSPORT_SECURITY, TRANSFER_ENCODING, USER_AGENT, VIA,
+    ALT_SVC, AUTHORIZATION, HOST, HeaderName, HeaderValue, PROXY_AUTHORIZATION, SET_COOKIE, STRICT_TRANSPORT_SECURITY,
+    VIA,
 };
 use pingora::http::{RequestHeader, ResponseHeader};
 use pingora::upstreams::peer::HttpPeer;
 use pingora::{Error, ErrorType, OrErr, Result};
 
+use super::along::left_behind;
 use super::body::keep_pace;
 use super::limits::Pace;
 use super::tunnel::Tunnel;
@@ -21,28 +21,6 @@ use crate::base::secret::Secret;
 
 /// The request body is longer than the mount takes.
 pub const TOO_LARGE: ErrorType = ErrorType::new("BodyTooLarge");
-
-/// What of a client's request an upstream gets to see. All else stays here: credentials for us, cookies, and whatever a
-/// client may come to send that we do not know.
-const PASSED: [HeaderName; 16] = [
-    ACCEPT,
-    ACCEPT_ENCODING,
-    ACCEPT_LANGUAGE,
-    CONTENT_ENCODING,
-    CONTENT_LENGTH,
-    CONTENT_TYPE,
-    // Who waits to be told to go on is told so by the upstream, or refused before the body is sent.
-    EXPECT,
-    IF_MATCH,
-    IF_MODIFIED_SINCE,
-    IF_NONE_MATCH,
-    IF_RANGE,
-    IF_UNMODIFIED_SINCE,
-    RANGE,
-    TRANSFER_ENCODING,
-    USER_AGENT,
-    VIA,
-];
 
 /// What an upstream says of its own origin, which ours is not.
 const KEPT_FROM_CLIENTS: [HeaderName; 3] = [SET_COOKIE, ALT_SVC, STRICT_TRANSPORT_SECURITY];
@@ -114,8 +92,8 @@ impl Passage {
     /// # Errors
     /// The target or the credentials are no header text.
     pub fn rewrite_request(&self, request: &mut RequestHeader, via: &str) -> Result<()> {
-        let unknown: Vec<_> = request.headers.keys().filter(|name| !PASSED.contains(name)).cloned().collect();
-        unknown.iter().for_each(|name| drop(request.remove_header(name)));
+        let left_behind = left_behind(&request.headers, self.forward.along);
+        left_behind.iter().for_each(|name| drop(request.remove_header(name)));
         request.set_raw_path(self.forward.target.as_bytes())?;
         request.insert_header(HOST, self.authority())?;
         request.append_header(VIA, format!("1.1 {via}"))?;
@@ -166,6 +144,15 @@ impl Passage {
         }
     }
 
+    /// Puts what whoever listens wants the client to read in place of what the upstream says.
+    ///
+    /// # Errors
+    /// pingora's, when a header cannot be set.
+    pub fn turn(&self, response: &mut ResponseHeader) -> Result<()> {
+        let turned = self.forward.listener.as_ref().map(|listener| listener.turned(&response.headers));
+        turned.unwrap_or_default().iter().try_for_each(|(name, value)| response.insert_header(name, value))
+    }
+
     /// Counts request body bytes before they are passed on.
     ///
     /// # Errors
@@ -209,6 +196,7 @@ mod tests {
     use pingora::upstreams::peer::Peer;
 
     use super::*;
+    use crate::base::http::Along;
 
     fn passage() -> Passage {
         let addresses = vec!["192.0.2.1:443".parse().unwrap(), "192.0.2.2:443".parse().unwrap()];
@@ -229,6 +217,7 @@ mod tests {
             tls,
             target: "/-/v1/search?text=a".into(),
             authorization: Some(Secret::new("Bearer ours")),
+            along: Along::Known,
             headers: HeaderMap::from_iter([(HeaderName::from_static("x-hex-otp"), HeaderValue::from_static("123456"))]),
             max_body: 10,
             listener: None,
@@ -319,6 +308,27 @@ mod tests {
     impl crate::base::http::Listener for Heard {
         async fn hear(&self, status: StatusCode, _headers: &HeaderMap) {
             self.0.lock().unwrap().push(status.as_u16());
+        }
+
+        fn turned(&self, headers: &HeaderMap) -> HeaderMap {
+            headers
+                .get("location")
+                .map(|_| (http::header::LOCATION, HeaderValue::from_static("here")))
+                .into_iter()
+                .collect()
+        }
+    }
+
+    #[test]
+    fn whoever_listens_says_where_links_lead() {
+        let mut passage = passage();
+        passage.forward.listener = Some(Arc::new(Heard::default()));
+        for (status, location) in [(201, Some("there")), (200, None)] {
+            let mut response = ResponseHeader::build(status, None).unwrap();
+            location.iter().for_each(|there| response.insert_header("Location", *there).unwrap());
+            passage.turn(&mut response).unwrap();
+            let told: Vec<_> = response.headers.get_all("location").iter().collect();
+            assert_eq!(told, location.map(|_| "here").as_slice());
         }
     }
 

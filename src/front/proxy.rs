@@ -272,6 +272,7 @@ impl ProxyHttp for Proxy {
             self.metrics.upstream_seconds.with_label_values(&[passage.host()]).observe(passage.seconds());
             passage.judge_response(response)?;
             passage.hear(response).await;
+            passage.turn(response)?;
         }
         passage::rewrite_response(response, &self.via, &visit.id)
     }

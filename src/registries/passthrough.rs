@@ -2,7 +2,7 @@
 
 use http::HeaderMap;
 
-use crate::base::http::{Forward, Request};
+use crate::base::http::{Along, Forward, Request};
 use crate::mirror::{self, Mirror, Upstream};
 
 /// Begins to pass a request on to an upstream, with the upstream's own credentials. `target` is path and query there; at
@@ -25,6 +25,7 @@ pub async fn forward(
         tls: upstream.url.scheme() == "https",
         target,
         authorization: upstream.authorization.clone(),
+        along: Along::Known,
         headers: HeaderMap::new(),
         max_body,
         listener: None,

@@ -48,6 +48,9 @@ const NEVER_SENT: [HeaderName; 27] = [
     HeaderName::from_static("x-forwarded-proto"),
 ];
 
+/// What of an answer leads somewhere.
+pub const LINKS: [HeaderName; 2] = [LOCATION, CONTENT_LOCATION];
+
 /// Returns what of a client's headers goes upstream; `named` are those that the mount names.
 pub fn sent(given: &HeaderMap, named: &[String]) -> HeaderMap {
     let any = named.iter().any(|name| name == "*");
@@ -65,7 +68,7 @@ pub fn sent(given: &HeaderMap, named: &[String]) -> HeaderMap {
 /// Turns the links of an answer to the URL `at` that lead into the tree, so that they lead to `base`, where the tree is
 /// mirrored. `tree` ends in a slash, `base` does not.
 pub fn turn(headers: &mut HeaderMap, at: &Url, tree: &Url, base: &str) {
-    for name in [LOCATION, CONTENT_LOCATION] {
+    for name in LINKS {
         let turned =
             headers.get(&name).and_then(|value| value.to_str().ok()).and_then(|link| turn_link(link, at, tree, base));
         if let Some(value) = turned.and_then(|link| HeaderValue::try_from(link).ok()) {
@@ -77,10 +80,20 @@ pub fn turn(headers: &mut HeaderMap, at: &Url, tree: &Url, base: &str) {
 fn turn_link(link: &str, at: &Url, tree: &Url, base: &str) -> Option<String> {
     let url = at.join(link).ok()?;
     if let Some(rest) = url.as_str().strip_prefix(tree.as_str()) {
-        return Some(format!("{base}/{rest}"));
+        let turned = format!("{base}/{rest}");
+        // A relative one may lead there as it is.
+        let read = place_here(at, tree, base).and_then(|here| here.join(link).ok());
+        return (read.as_ref().map(Url::as_str) != Some(&turned)).then_some(turned);
     }
     // It leads out of the tree; here it must say in full where to.
     matches!(Url::parse(link), Err(url::ParseError::RelativeUrlWithoutBase)).then(|| url.into())
+}
+
+/// Returns where a client that asked for the URL `at` has asked for it; `None` at the root of the tree, whose slash clients
+/// may leave out.
+fn place_here(at: &Url, tree: &Url, base: &str) -> Option<Url> {
+    let rest = at.as_str().strip_prefix(tree.as_str()).filter(|rest| !rest.is_empty() && !rest.starts_with('?'))?;
+    Url::parse(&format!("{base}/{rest}")).ok()
 }
 
 /// Returns path and query below the tree of what a link of an answer to the URL `at` names; `None` when that is elsewhere.
@@ -133,7 +146,9 @@ mod tests {
         let (tree, at) = (url("https://files.example/dist/"), url("https://files.example/dist/v1/a"));
         for (link, expected) in [
             ("https://files.example/dist/v2/b?q#f", "https://mirror.example/files/t/v2/b?q#f"),
-            ("b", "https://mirror.example/files/t/v1/b"),
+            ("b", "b"),
+            ("../v2/b?q", "../v2/b?q"),
+            ("/dist/v1/b", "https://mirror.example/files/t/v1/b"),
             ("/dist/", "https://mirror.example/files/t/"),
             ("../../x", "https://files.example/x"),
             ("/elsewhere", "https://files.example/elsewhere"),
@@ -145,6 +160,10 @@ mod tests {
             turn(&mut answered, &at, &tree, BASE);
             assert_eq!(answered["location"], expected, "{link}");
         }
+        // A client may have asked for the root without its slash, and would read a relative link otherwise.
+        let mut answered = headers(&[("location", "b")]);
+        turn(&mut answered, &tree, &tree, BASE);
+        assert_eq!(answered["location"], "https://mirror.example/files/t/b");
     }
 
     #[test]

@@ -93,7 +93,7 @@ impl Desk for Files {
         let reply = match action {
             Action::Sums(place) => self.sums(request, place).await?,
             Action::File(place) => self.file(request, place).await?,
-            Action::Forward(place) => return Ok(Outcome::Forward(self.forward(place, request.method).await?)),
+            Action::Forward(place) => return Ok(Outcome::Forward(self.forward(request, place).await?)),
         };
         Ok(reply.into())
     }

@@ -1,5 +1,6 @@
 //! Mounts of files: what a shared cache must do, requirement by requirement, and what a mirror does beyond.
 
+mod forwarding;
 mod freshness;
 mod mirror;
 mod parts;
