@@ -10,7 +10,7 @@ use super::Files;
 use super::error::{Error, of_mirror};
 use super::proofs::{self, Sum};
 use super::routes::Place;
-use crate::base::http::{Body, Reply, Request};
+use crate::base::http::{Body, CacheState, Reply, Request};
 use crate::mirror::fresh::Demand;
 use crate::mirror::verify::Broken;
 use crate::mirror::{self, Found};
@@ -38,28 +38,56 @@ impl Files {
         Ok(self.reply(found, age))
     }
 
-    /// Looks a place up in the checksum file beside it, if the mount names one.
+    /// Looks a place up in the checksum file beside it, if the mount names one. No directory has a sum.
     pub(super) async fn listed(&self, place: &Place, demand: &Demand) -> Result<Option<Listed>, Error> {
         let Some(name) = &self.rules.checksums else { return Ok(None) };
-        let mut listed = self.look_up(place, name, demand).await?;
-        if listed.is_none() && self.rules.checksums_required {
-            // It may be newer than what is held.
-            listed = self.look_up(place, name, &demand.newest()).await?;
-            if listed.is_none() {
-                return Err(unlisted(place));
-            }
+        let looked_up = match place.name() {
+            "" => Ok(None),
+            _ => self.look_up_newest(place, &place.beside(name), demand).await,
+        };
+        match looked_up {
+            // Without a checksum file nothing is listed. That there is none is remembered as of any file.
+            Ok(None) | Err(Error::NotFound { .. }) if self.rules.checksums_required => Err(unlisted(place)),
+            Err(Error::NotFound { .. }) => Ok(None),
+            looked_up => looked_up,
         }
-        Ok(listed)
     }
 
-    async fn look_up(&self, place: &Place, name: &str, demand: &Demand) -> Result<Option<Listed>, Error> {
-        let sums = place.beside(name);
-        let found = match self.mirror.document(&self.sources.sums(&sums)?, demand).await {
-            Ok(found) => found,
-            Err(mirror::Error::Absent { .. }) => return Ok(None),
-            Err(error) => return Err(of_mirror(error, &sums.path)),
-        };
-        let age = found.age.as_secs();
+    /// Looks a place up in a checksum file. One that does not list it may be too old to.
+    async fn look_up_newest(&self, place: &Place, sums: &Place, demand: &Demand) -> Result<Option<Listed>, Error> {
+        let (listed, _) = self.look_up(place, sums, demand).await?;
+        if listed.is_some() || demand.newest || self.missed.is_known(&sums.path, place.name()) {
+            return Ok(listed);
+        }
+        match self.look_up(place, sums, &demand.newest()).await {
+            Ok((None, CacheState::Stale)) => self.untold(Error::missing(place.path.clone(), CacheState::Stale)),
+            Ok((None, _)) => {
+                self.missed.note(&sums.path, place.name());
+                Ok(None)
+            }
+            Ok((listed, _)) => Ok(listed),
+            Err(error @ (Error::Unreachable { .. } | Error::TimedOut { .. } | Error::NotHeld { .. })) => {
+                self.untold(error)
+            }
+            Err(error) => Err(error),
+        }
+    }
+
+    /// Nobody can tell whether a newer checksum file lists what the one that is held does not. That one is taken at its
+    /// word, but where nothing may be served without a proof.
+    fn untold(&self, error: Error) -> Result<Option<Listed>, Error> {
+        if self.rules.checksums_required { Err(error) } else { Ok(None) }
+    }
+
+    async fn look_up(
+        &self,
+        place: &Place,
+        sums: &Place,
+        demand: &Demand,
+    ) -> Result<(Option<Listed>, CacheState), Error> {
+        let found = self.mirror.document(&self.sources.sums(sums)?, demand).await;
+        let found = found.map_err(|error| of_mirror(error, &sums.path))?;
+        let (age, cache) = (found.age.as_secs(), found.cache);
         let entry = found.entry.as_ref().ok_or_else(|| Error::internal("a document that is not kept"))?;
         let vouched_at = entry.validated_at;
         let file = percent_decode_str(place.name()).decode_utf8_lossy().into_owned();
@@ -68,7 +96,7 @@ impl Files {
             let cause = mirror::Error::from(Broken { kind: "checksums", detail });
             of_mirror(cause, &place.path)
         })?;
-        Ok(sum.map(|sum| Listed { sum, age, vouched_at }))
+        Ok((sum.map(|sum| Listed { sum, age, vouched_at }), cache))
     }
 
     /// Answers with a file whose sum is known. What fails may be newer than the checksum file that is held: then that is

@@ -32,8 +32,10 @@ use self::error::Error;
 use self::routes::Action;
 use self::sources::Sources;
 use super::desk::Desk;
+use super::missed::Missed;
 use super::shelf::Shelf;
 use super::{Opening, Place, Registry, SetUp};
+use crate::base::clock::Clock;
 use crate::base::http::{Handler, Outcome, Reply, Request};
 use crate::config::{self, Listen};
 use crate::mirror::Mirror;
@@ -43,6 +45,7 @@ pub struct Files {
     mirror: Mirror,
     sources: Sources,
     rules: config::Files,
+    missed: Missed,
     /// Longest request body passed through, in bytes.
     max_body: u64,
 }
@@ -69,6 +72,7 @@ impl Registry for config::Files {
             mirror: opening.mirror,
             sources: Sources::new(Shelf::new(opening.mount), opening.upstreams.default, self.redirects),
             rules,
+            missed: Missed::new(Clock::default(), opening.mount.negative_ttl),
             max_body: opening.max_request_bytes,
         })
     }

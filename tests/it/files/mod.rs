@@ -7,6 +7,7 @@ mod parts;
 mod requests;
 mod storing;
 mod table;
+mod unlisted;
 mod unsafe_methods;
 mod validation;
 mod vary;
