@@ -10,7 +10,7 @@
 
 use crate::base::digest::{Algorithm, Promise};
 
-/// A checksum file longer than this is looked at no further, in lines.
+/// A checksum file with more than this is refused, in lines that say something.
 const MAX_LINES: usize = 1_000_000;
 
 /// What a checksum file vouches with for one file.
@@ -52,7 +52,7 @@ impl Sum {
 /// [`Ambiguous`].
 pub fn find(sums: &str, name: &str) -> Result<Option<Sum>, Ambiguous> {
     let mut found: Option<Sum> = None;
-    for (listed, sum) in sums.lines().take(MAX_LINES).filter_map(read_line) {
+    for (listed, sum) in sums.lines().filter_map(read_line) {
         if listed.strip_prefix("./").unwrap_or(&listed) != name {
             continue;
         }
@@ -108,13 +108,22 @@ fn unescape(name: &str) -> Option<String> {
     Some(plain)
 }
 
+/// Tells whether a line is neither blank nor a comment.
+fn says_something(line: &str) -> bool {
+    !matches!(line.trim_start().as_bytes().first(), None | Some(b'#'))
+}
+
 /// Proves that a body is a checksum file, or empty: a page that asks to log in is neither.
 ///
 /// # Errors
 /// One sentence.
 pub fn check_sums(body: &[u8]) -> Result<(), &'static str> {
     let text = std::str::from_utf8(body).map_err(|_| "it is no text")?;
-    let is_sums = text.trim().is_empty() || text.lines().take(MAX_LINES).any(|line| read_line(line).is_some());
+    let telling = || text.lines().filter(|line| says_something(line));
+    if telling().nth(MAX_LINES).is_some() {
+        return Err("it has more than a million lines");
+    }
+    let is_sums = telling().next().is_none() || telling().any(|line| read_line(line).is_some());
     if is_sums { Ok(()) } else { Err("no line of it is a checksum") }
 }
 
@@ -175,5 +184,15 @@ mod tests {
         assert!(check_sums(b"<!doctype html><title>Log in</title>").is_err());
         assert!(check_sums(b"\xff\xfe").is_err());
         assert!(check_sums(b"\n").is_ok());
+    }
+
+    #[test]
+    fn a_list_that_is_too_long_is_refused_and_a_long_one_is_read_to_its_end() {
+        let line = |name: &str| format!("{}  {name}\n", digits("a", 40));
+        let filler = ["\n", "# a comment\r\n", " \n"].concat().repeat(MAX_LINES / 2);
+        let long = line("other").repeat(MAX_LINES - 1) + &filler + &line("name");
+        assert_eq!(check_sums(long.as_bytes()), Ok(()));
+        assert!(find(&long, "name").unwrap().is_some());
+        assert!(check_sums((long + &line("more")).as_bytes()).is_err());
     }
 }
