@@ -39,7 +39,11 @@ impl Handler for Metered {
 
     fn refuse(&self, refusal: Refusal, request: &Request<'_>) -> Reply {
         let start = Instant::now();
-        let figures = self.meter.enter(request.peer, self.clock.now()).unwrap_or_else(|figures| figures);
+        let mut figures = self.meter.enter(request.peer, self.clock.now()).unwrap_or_else(|figures| figures);
+        if refusal == Refusal::TooMany {
+            // Whatever is left here, there is nothing left of what the whole server gives.
+            figures.remaining = 0;
+        }
         dressed(self.desk.refuse(refusal, request), start, figures)
     }
 }

@@ -1,5 +1,6 @@
 //! How much one client may ask for, and the figures that every answer tells of it (contract nessemble §3). What is told
-//! is what is counted here: a client that obeys the figures is never refused.
+//! is what is counted here: a client that obeys the figures is never refused by this count. Where the whole server has too
+//! much to do and refuses it, it is told that nothing is left.
 //!
 //! Two windows are counted for each address, a minute and a day; each begins with the first request in it. The figures
 //! are those of the window that has less left.

@@ -6,6 +6,7 @@ use std::collections::HashSet;
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
+use futures_util::future::join_all;
 use serde_json::{Value, json};
 use sha1::{Digest, Sha1};
 
@@ -327,6 +328,21 @@ async fn who_obeys_the_figures_is_never_refused() {
     let wait: u64 = refused.header("Retry-After").and_then(|value| value.parse().ok()).expect("seconds");
     assert!((1..=60).contains(&wait), "{wait}");
     assert!(!refused.error().is_empty());
+}
+
+#[tokio::test]
+async fn whom_the_server_refuses_nothing_is_left() {
+    let (registry, allowed) = (FakeNessemble::start(Oddity::None), "requests_per_minute = 1000");
+    let builder = Heliostat::builder().dialect("nessemble", &registry.upstream.url(), allowed, "");
+    let heliostat = builder.set("limits", "requests_per_second", "2").start().await;
+    let burst = join_all((0..30).map(|_| heliostat.get("/nessemble/status"))).await;
+    for status in [200, 429] {
+        assert!(burst.iter().any(|answer| answer.status == status), "{status}");
+    }
+    for answer in burst {
+        let left = answer.header("x-ratelimit-remaining");
+        assert_eq!(left == Some("0"), answer.status == 429, "{}", answer.summary());
+    }
 }
 
 #[tokio::test]
