@@ -30,16 +30,18 @@
 //! 1. `front/proxy.rs` finds the mount `/npm` and hands its handler a [`base::http::Request`].
 //! 2. `registries/npm/routes.rs` reads the path once into an action: the tarball of `left-pad`, version `1.3.0`. What
 //!    is no name or no version ends here, and upstream is never asked.
-//! 3. The tarball is not in the store, so `registries/npm/documents.rs` gets the package's document from the mirror:
-//!    fetched, proved, prepared, or found in memory. It says what vouches for the version, and where it is.
-//! 4. `registries/npm/sources.rs` names a [`mirror::Resource`]: key, URL, proofs.
+//! 3. `registries/npm/artifacts.rs` does not find the tarball in the store, so `release.rs` has the version described:
+//!    by the package's document where that is held, or else by what upstream says of this version alone, if that proves
+//!    as much. Both come from the mirror: fetched and proved, or found.
+//! 4. `registries/npm/vouch.rs` makes proofs of what the description promises, and `sources.rs` names a
+//!    [`mirror::Resource`]: key, URL, proofs.
 //! 5. [`mirror::Mirror::artifact`] boards the fill of that key. Whoever comes first starts it; all ride along.
 //! 6. `mirror/fetch` asks upstream, within the egress rules. `mirror/download.rs` writes what comes to a temporary
 //!    file, hashes it, and tells the riders of each block, but for the last 16 KiB.
 //! 7. `mirror/verify.rs` finds that the digest is the promised one. The rest is handed out, and `mirror/store` moves the
 //!    file to its place and adds the row. Had it not been, every connection would have been cut, nothing kept, and an
 //!    incident listed.
-//! 8. `front/reply.rs` has been writing all the while; `front/proxy.rs` logs one line.
+//! 8. `front/delivery.rs` has been writing all the while; `front/proxy.rs` logs one line.
 //!
 //! Asked again, the request ends at step 3 with a look into memory.
 

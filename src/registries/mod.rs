@@ -1,7 +1,8 @@
 //! The registries: one folder a dialect, the same files in each.
 //!
-//! A dialect turns a request into an action once (`routes.rs`), names what it wants of the mirror (`sources.rs`, with
-//! the proofs of `proofs.rs`), and shapes what comes back (`merge.rs`, `wire.rs`). What they share is the engine, a
+//! A dialect turns a request into an action once (`routes.rs`), names what it wants of the mirror (`sources.rs`) and what
+//! must hold of it (`vouch.rs`, by the pure checks of `proofs.rs`), and shapes what comes back: `documents.rs` and
+//! `wire.rs` where it knows documents of a shape of their own, `artifacts.rs` always. What they share is the engine, a
 //! [`desk`] to answer from, the [`shelf`] that a mount's resources stand on, readers for what strangers send ([`paths`],
 //! [`bodies`], [`members`], [`times`], [`untar`]), a [`memo`] of what they made of it and of what they [`missed`], the heads
 //! of [`replies`], and the words for what can go wrong ([`failure`]); none of them imports another.
