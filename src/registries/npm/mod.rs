@@ -46,8 +46,10 @@ use self::error::Error;
 use self::routes::Action;
 use self::sources::Sources;
 use super::desk::{Desk, Named};
+use super::missed::Missed;
 use super::shelf::Shelf;
 use super::{Opening, Place, Registry, SetUp};
+use crate::base::clock::Clock;
 use crate::base::http::{BodyWanted, Handler, Outcome, Reply, Request};
 use crate::config::{self, Listen, Signatures};
 use crate::mirror::Mirror;
@@ -61,6 +63,8 @@ pub struct Npm {
     /// Longest request body passed through, in bytes.
     max_body: u64,
     bases: Bases,
+    /// Versions that no document has, by the names of packages.
+    missed: Missed,
 }
 
 impl Registry for config::Npm {
@@ -84,6 +88,7 @@ impl Registry for config::Npm {
             passthrough: opening.mount.passthrough,
             max_body: opening.max_request_bytes,
             bases: Bases::default(),
+            missed: Missed::new(Clock::default(), opening.mount.negative_ttl),
         })
     }
 }

@@ -16,8 +16,9 @@ use super::proofs::KeySet;
 use super::vouch::{self, Release};
 use super::wire;
 use crate::base::digest::Digest;
-use crate::mirror;
+use crate::base::http::CacheState;
 use crate::mirror::fresh::Demand;
+use crate::mirror::{self, Prepared};
 use crate::registries::bodies;
 
 /// One version, as its document describes it.
@@ -77,27 +78,41 @@ impl Npm {
         vouch::is_settled(&release, keys, self.signatures)
     }
 
-    /// Returns one version as the document of its package describes it. Upstream is asked anew if the document that is held does not have
-    /// it yet.
+    /// Returns one version as the document of its package describes it. Upstream is asked anew if the document that is held
+    /// does not have it yet.
     async fn described_in_document(
         &self,
         name: &PackageName,
         version: &Version,
         demand: &Demand,
     ) -> Result<Described, Error> {
-        let mut prepared = self.indexed(name, demand).await?;
-        let mut index = self.index(&prepared).await?;
-        if wire::find_version(&index, version.as_str()).is_none() {
-            prepared = self.indexed(name, &demand.newest()).await?;
-            index = self.index(&prepared).await?;
+        let held = self.indexed(name, demand).await?;
+        if let Some(described) = self.described_by(&held, version).await? {
+            return Ok(described);
         }
-        let line = wire::find_version(&index, version.as_str());
-        let line = line.ok_or_else(|| Error::missing(format!("{name}@{version}"), prepared.cache))?;
+        let what = format!("{name}@{version}");
+        if self.missed.is_known(name.as_str(), version.as_str()) {
+            return Err(Error::missing(what, held.cache));
+        }
+        let newest = self.indexed(name, &demand.newest()).await?;
+        let described = self.described_by(&newest, version).await?;
+        described.ok_or_else(|| {
+            if newest.cache != CacheState::Stale {
+                self.missed.note(name.as_str(), version.as_str());
+            }
+            Error::missing(what, newest.cache)
+        })
+    }
+
+    /// Returns one version as a document describes it; `None` when it does not have it.
+    async fn described_by(&self, prepared: &Prepared, version: &Version) -> Result<Option<Described>, Error> {
+        let index = self.index(prepared).await?;
+        let Some(line) = wire::find_version(&index, version.as_str()) else { return Ok(None) };
         let document = &prepared.document;
-        Ok(Described {
+        Ok(Some(Described {
             manifest: part(document.body()?, &line.original).await?,
             published: line.published,
             document: document.digest.map(|digest| (Arc::clone(&document.key), digest)),
-        })
+        }))
     }
 }

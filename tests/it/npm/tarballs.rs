@@ -143,6 +143,20 @@ async fn a_tarball_that_no_document_knows_is_not_asked_for() {
 }
 
 #[tokio::test]
+async fn what_is_not_there_is_asked_for_once_a_while() {
+    let world = World::start(Switches::default(), "").await;
+    let package = world.registry.publish_plain("sparse");
+    assert_eq!(world.get("/npm/sparse").await.status, 200);
+    for version in ["7.0.0", "7.0.0", "8.0.0", "7.0.0", "7.0.0"] {
+        assert_refused(&world.get(&format!("/npm/sparse/-/sparse-{version}.tgz")).await, 404);
+    }
+    // The other version is asked for by itself where this takes more than a second.
+    assert!(world.registry.upstream.count("/sparse") <= 3, "each request cost upstream one");
+    let (path, tarball) = World::tarball(&package, "1.0.0");
+    assert!(world.get(&path).await.is(&tarball));
+}
+
+#[tokio::test]
 async fn a_version_published_a_moment_ago_is_found() {
     let world = World::shared().await;
     let old = world.registry.publish_plain("moment");
