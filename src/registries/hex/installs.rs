@@ -118,8 +118,8 @@ impl Repository {
         let demand = Demand::of(request.headers);
         let what = Install::Archive(archive.clone()).path();
         let promise = match self.promise(archive, &demand).await? {
-            Some(promise) => promise,
-            None => self.newest_promise(archive, &demand, &what).await?,
+            (Some(promise), _) => promise,
+            (None, held) => self.newest_promise(archive, &demand, held).await?,
         };
         let want = self.sources.archive(archive, promise)?;
         let found = self.mirror.artifact(&want, &demand).await;
@@ -127,24 +127,27 @@ impl Repository {
         Ok(replies::reply(found, OCTETS, WEEK))
     }
 
-    /// Asks for the list anew: what is held may be too old to have a build.
-    async fn newest_promise(&self, archive: &Archive, demand: &Demand, what: &str) -> Result<Promise, Error> {
-        let (list, missing) = (archive.list.file(), || Error::not_found(what));
-        if self.missed.is_known(list, what) {
-            return Err(missing());
+    /// Asks for the list anew: the one that is held, and came as `held` says, may be too old to have a build.
+    async fn newest_promise(&self, archive: &Archive, demand: &Demand, held: CacheState) -> Result<Promise, Error> {
+        let (list, what) = (archive.list.file(), Install::Archive(archive.clone()).path());
+        if self.missed.is_known(list, &what) {
+            return Err(Error::missing(what, held));
         }
-        let promise = self.promise(archive, &demand.newest()).await?;
+        let (promise, cache) = self.promise(archive, &demand.newest()).await?;
         promise.ok_or_else(|| {
-            self.missed.note(list, what);
-            missing()
+            if cache != CacheState::Stale {
+                self.missed.note(list, &what);
+            }
+            Error::missing(what, cache)
         })
     }
 
-    /// Returns what the list promises of a build; `None` when it does not have it.
-    async fn promise(&self, archive: &Archive, demand: &Demand) -> Result<Option<Promise>, Error> {
+    /// Returns what the list promises of a build, `None` when it does not have it, and how the list came.
+    async fn promise(&self, archive: &Archive, demand: &Demand) -> Result<(Option<Promise>, CacheState), Error> {
         let page = self.page(&self.sources.build_list(archive.list)?, demand, archive.list.file()).await?;
         let found = wire::find_sum(&page.body, archive);
-        found.map_err(|_| Error::internal("a list of builds that cannot be read"))
+        let found = found.map_err(|_| Error::internal("a list of builds that cannot be read"))?;
+        Ok((found, page.cache))
     }
 }
 

@@ -57,6 +57,25 @@ async fn a_key_that_was_admitted_is_not_needed_again() {
 }
 
 #[tokio::test]
+async fn a_build_that_the_list_held_does_not_have_yet_is_no_absence_while_upstream_is_down() {
+    const BUILD: &str = "/installs/1.14.0/hex-2.0.7.ez";
+    let world = World::start("max_ttl = \"0s\"\n").await;
+    world.fake.publish_build("2.0.6", "1.14.0", b"a build");
+    assert!(world.get("/installs/1.14.0/hex-2.0.6.ez").await.is(b"a build"));
+    world.fake.publish_build("2.0.7", "1.14.0", b"another build");
+    world.fake.upstream.vanish().await;
+    for _ in 0..2 {
+        assert_refused(&world.get(BUILD).await, 503);
+    }
+    world.fake.upstream.come_back().await;
+    let start = Instant::now();
+    while !world.get(BUILD).await.is(b"another build") {
+        assert!(start.elapsed() < Duration::from_secs(10), "it is taken for absent");
+        tokio::time::sleep(Duration::from_millis(50)).await;
+    }
+}
+
+#[tokio::test]
 async fn a_list_of_builds_and_its_signature_are_of_one_moment() {
     const LIST: &str = "/installs/hex-1.x.csv";
     const SIGNATURE: &str = "/installs/hex-1.x.csv.signed";
