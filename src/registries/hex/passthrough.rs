@@ -27,7 +27,7 @@ const SECOND_FACTOR: HeaderName = HeaderName::from_static("x-hex-otp");
 const MAX_PACKAGE: u64 = 16 << 20;
 
 /// What gives out tokens and takes them back. Source: contract hex §7.5.
-const TOKENS: [&str; 3] = ["oauth/token", "oauth/device_authorization", "oauth/revoke"];
+const TOKENS: [&str; 4] = ["oauth/token", "oauth/device_authorization", "oauth/revoke", "oauth/revoke_by_hash"];
 
 /// Longest request for a token, in bytes.
 const MAX_FORM: u64 = 64 << 10;

@@ -156,7 +156,8 @@ async fn an_api_that_is_gone_is_told_in_the_clients_format() {
 #[tokio::test]
 async fn tokens_are_had_where_nothing_may_be_changed() {
     let (api, world) = start("").await;
-    for path in ["/api/oauth/token", "/api/oauth/device_authorization", "/api/oauth/revoke"] {
+    for path in ["token", "device_authorization", "revoke", "revoke_by_hash"] {
+        let path = &format!("/api/oauth/{path}");
         api.put(path, Resource::new("application/json", "{}"));
         let form = "grant_type=client_credentials&client_secret=of-the-client";
         let answer = world.heliostat.ask(&Ask::post(&format!("/hex{path}"), form)).await;
