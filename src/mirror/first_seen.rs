@@ -56,6 +56,8 @@ pub struct Reading {
     pub mended: Option<Vec<u8>>,
     /// Releases that were proved and that it no longer has, where its dialect cares.
     pub lost: Vec<String>,
+    /// Releases that it cannot speak of: what other documents say of them stays.
+    pub passed_over: Vec<String>,
 }
 
 /// Other bytes under the name of a release.
@@ -90,18 +92,17 @@ impl Fill {
         }
         let (want, store, known) = (Arc::clone(&self.want), self.engine.store.clone(), Arc::clone(&firsts));
         let read = move || mend(&want, &store, &*chronicle, settled, &known);
-        let (settled, Reading { rivals, lost, .. }) =
-            tokio::task::spawn_blocking(read).await.map_err(|_| Error::Died)??;
-        self.tell_of(&firsts, &rivals).await;
-        self.count_lost(&settled, &lost);
+        let (settled, reading) = tokio::task::spawn_blocking(read).await.map_err(|_| Error::Died)??;
+        self.tell_of(&firsts, &reading).await;
+        self.count_lost(&settled, &reading.lost);
         Ok(settled)
     }
 
     /// Lists rivals that nobody has been told of, and forgets those that are gone.
-    async fn tell_of(&self, firsts: &[First], rivals: &[Rival]) {
+    async fn tell_of(&self, firsts: &[First], reading: &Reading) {
         let mut news = Vec::new();
-        for first in firsts {
-            let rival = rivals.iter().find(|rival| rival.release == first.release);
+        for first in firsts.iter().filter(|first| !reading.passed_over.contains(&first.release)) {
+            let rival = reading.rivals.iter().find(|rival| rival.release == first.release);
             let claim = rival.map(|rival| rival.claim.clone());
             if claim == first.rival {
                 continue;

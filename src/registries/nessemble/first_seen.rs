@@ -1,5 +1,5 @@
-//! What a version's document says of its archive when that was proved before: the first `shasum` is remembered, and put
-//! back where a later document names another one. SHA-1 can be made to collide, so that the bytes themselves are held to
+//! What a document says of an archive when that was proved before: the first `shasum` is remembered, and put back where a
+//! later document names another one. SHA-1 can be made to collide, so that the bytes themselves are held to
 //! their SHA-256 besides; that is the engine's work (contract nessemble §7).
 
 use std::io;
@@ -9,43 +9,54 @@ use super::wire::{parse_package, with_shasum};
 use crate::mirror::first_seen::{Chronicle, IsOf, Reading, Rival};
 use crate::mirror::store::First;
 
-/// The releases that a version's document is of: one.
+/// The releases of one package, of which a document describes one.
 pub struct Releases {
     title: Title,
-    version: Version,
-    name: String,
+    /// The version that was asked for; without one, the document says which it is of.
+    version: Option<Version>,
+    prefix: String,
 }
 
 // === impl Releases ===
 
 impl Releases {
-    pub fn of(mount: &str, title: &Title, version: &Version) -> Self {
-        Self { title: title.clone(), version: version.clone(), name: Self::name(mount, title, version) }
+    pub fn of(mount: &str, title: &Title, version: Option<&Version>) -> Self {
+        let text = version.map_or("", Version::as_str);
+        Self { title: title.clone(), version: version.cloned(), prefix: format!("{mount}/{title}@{text}") }
     }
 
-    /// Names it: `nessemble/foo@1.0.1`.
+    /// Names one of them: `nessemble/foo@1.0.1`.
     pub fn name(mount: &str, title: &Title, version: &Version) -> String {
         format!("{mount}/{title}@{version}")
+    }
+
+    /// Tells whether a release is the one of this version.
+    fn is_of(&self, release: &str, version: &Version) -> bool {
+        let rest = release.strip_prefix(&self.prefix);
+        rest == Some(if self.version.is_some() { "" } else { version.as_str() })
     }
 }
 
 impl Chronicle for Releases {
-    /// Other versions may begin like this one; they are passed over.
+    /// Other versions may begin like the one that was asked for; they are passed over.
     fn prefix(&self) -> &str {
-        &self.name
+        &self.prefix
     }
 
     fn read(&self, document: &[u8], firsts: &[First], _is_of: &IsOf<'_>) -> io::Result<Reading> {
-        let package = parse_package(document, &self.title, Some(&self.version)).map_err(io::Error::other)?;
-        let first = firsts.iter().find(|first| first.release == self.name).and_then(|first| first.testimony.as_deref());
-        match (first, package.shasum) {
-            (Some(first), Some(now)) if first != now => Ok(Reading {
-                rivals: vec![Rival { release: self.name.clone(), claim: format!("sha1 {now}") }],
-                mended: Some(with_shasum(document, first).map_err(io::Error::other)?),
-                ..Reading::default()
-            }),
-            _ => Ok(Reading::default()),
+        let package = parse_package(document, &self.title, self.version.as_ref()).map_err(io::Error::other)?;
+        let mut reading = Reading::default();
+        for First { release, testimony, .. } in firsts {
+            if !self.is_of(release, &package.version) {
+                reading.passed_over.push(release.clone());
+            } else if let (Some(first), Some(now)) = (testimony, &package.shasum)
+                && first != now
+            {
+                reading.rivals.push(Rival { release: release.clone(), claim: format!("sha1 {now}") });
+                reading.mended = Some(with_shasum(document, first).map_err(io::Error::other)?);
+            }
         }
+        Ok(reading)
     }
 }
 
@@ -65,10 +76,17 @@ mod tests {
         First { release: name.to_owned(), digest: Digest::of(b"first"), testimony, rival: None }
     }
 
+    /// Reads a document as the one of 1.0.1, and as that of whichever version it is: it says the same.
     fn read(document: &str, firsts: &[First]) -> Reading {
-        let first = Releases::of("nessemble", &Title::parse("foo").unwrap(), &Version::parse("1.0.1").unwrap());
         let is_of = |_: Digest, _: &Integrity| panic!("nobody needs the bytes");
-        first.read(document.as_bytes(), firsts, &is_of).unwrap()
+        let read = |version: Option<&Version>| {
+            let releases = Releases::of("nessemble", &Title::parse("foo").unwrap(), version);
+            releases.read(document.as_bytes(), firsts, &is_of).unwrap()
+        };
+        let (exact, open) = (read(Some(&Version::parse("1.0.1").unwrap())), read(None));
+        let said = |reading: &Reading| (reading.rivals.clone(), reading.mended.clone(), reading.passed_over.clone());
+        assert_eq!(said(&exact), said(&open), "{document}");
+        exact
     }
 
     #[test]
@@ -83,6 +101,7 @@ mod tests {
             .to_owned()
             + r#""x":{"shasum":"y"}}"#;
         assert_eq!(mended, expected.replace("OLD", &old));
+        assert_eq!(reading.passed_over, ["nessemble/foo@1.0.10"], "of which others speak");
         assert!(read(&mended, &firsts).mended.is_none(), "what was mended is right");
     }
 

@@ -12,7 +12,6 @@ use super::proofs::INTEGRITY;
 use super::vouch;
 use super::wire::{MAX_ARCHIVE, Package};
 use crate::base::digest::Digest;
-use crate::mirror::first_seen::Chronicle;
 use crate::mirror::resource::{Expires, Release, Resource, Upstream};
 use crate::registries::Upstreams;
 use crate::registries::shelf::Shelf;
@@ -58,12 +57,11 @@ impl Sources {
             None => self.shelf.key(self.upstream(), &["/package/", title.as_str()]),
             Some(version) => self.shelf.key(self.upstream(), &["/version/", title.as_str(), "/", version.as_str()]),
         };
-        let chronicle = |version| -> Arc<dyn Chronicle> { Arc::new(Releases::of(&self.shelf.mount, title, version)) };
         let document = self.document(key, &package_path(title, version), JSON)?;
         Ok(Arc::new(Resource {
             package: title.to_string(),
             proofs: vouch::package(title, version),
-            chronicle: version.map(chronicle),
+            chronicle: Some(Arc::new(Releases::of(&self.shelf.mount, title, version))),
             ..document
         }))
     }

@@ -11,6 +11,7 @@ use serde_json::{Value, json};
 use sha1::{Digest, Sha1};
 
 use self::client::{Token, ask, ask_with};
+use crate::support::beside::command;
 use crate::support::heliostat::Heliostat;
 use crate::support::http::Ask;
 use crate::support::nessemble::{FakeNessemble, Library, Oddity, readme};
@@ -175,6 +176,49 @@ async fn an_archive_that_its_document_does_not_vouch_for_is_refused() {
     // The oldest is vouched for by its own sum.
     let oldest = ask(heliostat.address(), "GET", "/nessemble/package/foo/1.0.0/data").await;
     assert!(oldest.body == library.versions[0].archive);
+}
+
+#[tokio::test]
+async fn every_document_of_a_version_tells_what_was_first_seen() {
+    let registry = FakeNessemble::start(Oddity::None);
+    let library = |size: usize| Library::new("held").with("1.0.1", size).cache_control("no-cache");
+    let old = library(1_000);
+    registry.publish(&old);
+    let heliostat = Heliostat::builder().dialect("nessemble", &registry.upstream.url(), "", "").start().await;
+    assert!(heliostat.get("/nessemble/package/held/data").await.is(&old.versions[0].archive));
+    registry.publish(&library(2_000));
+    // The archive would tell, and goes first.
+    let (well, said) = command(&heliostat, "purge", &["nessemble", "held"]);
+    assert!(well, "{said}");
+    let start = Instant::now();
+    while heliostat.incidents(Some("held")).await.is_empty() {
+        assert!(start.elapsed() < Duration::from_secs(10), "the rival is not listed");
+        heliostat.get("/nessemble/package/held").await;
+        tokio::time::sleep(Duration::from_millis(50)).await;
+    }
+    for path in ["/nessemble/package/held", "/nessemble/package/held/1.0.1"] {
+        let shasum = heliostat.get(path).await.json()["shasum"].clone();
+        assert_eq!(shasum, json!(old.versions[0].shasum()), "{path}");
+    }
+    assert_eq!(heliostat.incidents(Some("held")).await.len(), 1, "one rival, whichever document tells of it");
+}
+
+#[tokio::test]
+async fn a_document_says_nothing_of_the_rivals_of_other_versions() {
+    let registry = FakeNessemble::start(Oddity::None);
+    let library =
+        |size: usize| Library::new("alike").with("1.0.1", size).with("1.0.10", size).cache_control("no-cache");
+    registry.publish(&library(1_000));
+    let heliostat = Heliostat::builder().dialect("nessemble", &registry.upstream.url(), "", "").start().await;
+    for version in ["1.0.1", "1.0.10"] {
+        assert_eq!(heliostat.get(&format!("/nessemble/package/alike/{version}/data")).await.status, 200);
+    }
+    registry.publish(&library(2_000));
+    for version in ["1.0.10", "1.0.1", "1.0.10", "1.0.1"] {
+        assert_eq!(heliostat.get(&format!("/nessemble/package/alike/{version}")).await.status, 200);
+    }
+    let incidents = heliostat.incidents(Some("alike")).await;
+    assert_eq!(incidents.len(), 2, "each rival is listed once: {incidents:?}");
 }
 
 #[tokio::test]
