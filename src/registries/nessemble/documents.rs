@@ -3,8 +3,6 @@
 use std::io;
 use std::sync::Arc;
 
-use bytes::Bytes;
-
 use super::Nessemble;
 use super::error::{Error, of_mirror};
 use super::name::{Title, Version};
@@ -17,8 +15,12 @@ use crate::base::digest::Digest;
 use crate::base::http::{Reply, Request};
 use crate::mirror::Resource;
 use crate::mirror::fresh::Demand;
+use crate::mirror::store::Entry;
 use crate::registries::bodies;
 use crate::registries::replies::{Document, Origin};
+
+/// What the list is called where it cannot be had.
+const LIST: &str = "the list of packages";
 
 /// A package as its document describes it.
 pub struct Described {
@@ -28,24 +30,27 @@ pub struct Described {
     origin: Origin,
 }
 
+/// One page of the list, as it is kept.
+#[derive(Clone)]
+struct ListedPage {
+    entry: Arc<Entry>,
+    digest: Digest,
+}
+
 impl Nessemble {
     /// `GET /`. Source: contract nessemble §5.1.
     pub(super) async fn list(&self, request: &Request<'_>, page: Page) -> Result<Reply, Error> {
-        let (pages, origin) = self.pages(&Demand::of(request.headers)).await?;
+        let (packages, origin) = self.packages(&Demand::of(request.headers)).await?;
         let base = base(request);
-        let body = bodies::apart(move || {
-            let packages = merged(&pages)?;
-            printed(|out| wire::print_page(&packages, &page, &base, out))
-        });
+        let body = bodies::apart(move || printed(|out| wire::print_page(&packages, &page, &base, out)));
         Ok(origin.tell(replies::document(body.await?, Keeping::Short, false, self.clock.now())))
     }
 
     /// `GET /search/{term}`, and `/search` for all. Source: contract nessemble §5.3.
     pub(super) async fn search(&self, request: &Request<'_>, term: Option<&str>) -> Result<Reply, Error> {
-        let (pages, origin) = self.pages(&Demand::of(request.headers)).await?;
+        let (packages, origin) = self.packages(&Demand::of(request.headers)).await?;
         let (base, reader, term) = (base(request), reader(request), term.map(str::to_owned));
         let body = bodies::apart(move || {
-            let packages = merged(&pages)?;
             let found = wire::search(&packages, term.as_deref());
             printed(|out| wire::print_results(term.as_deref(), &found, (&base, reader), out))
         });
@@ -107,37 +112,56 @@ impl Nessemble {
         Ok(Described { package: parsed.await?, place, origin })
     }
 
-    /// Returns every page of the list, and how the first one came. Source: contract nessemble §8.
-    async fn pages(&self, demand: &Demand) -> Result<(Vec<Bytes>, Origin), Error> {
-        let what = "the list of packages";
-        let Document { body, origin, .. } = self.document(&self.sources.page(1)?, demand, what).await?;
-        let (mut pages, mut next) = (vec![body.clone()], next_of(body).await?);
-        // A link back leads nowhere new.
-        while let Some(number) = next.filter(|number| *number > pages.len() as u64) {
-            if number > MAX_PAGES {
-                return Err(Error::BadGateway { what: what.to_owned(), cause: None });
+    /// Returns all packages, and how the first page of their list came.
+    async fn packages(&self, demand: &Demand) -> Result<(Arc<[Listed]>, Origin), Error> {
+        let (pages, origin) = self.pages(demand).await?;
+        let digests: Vec<_> = pages.iter().flat_map(|page| *page.digest.as_bytes()).collect();
+        let weight = pages.iter().map(|page| page.entry.size).sum::<u64>() as usize;
+        let merge = move || {
+            let pages = pages.iter().map(ListedPage::parse).collect::<Result<Vec<_>, _>>()?;
+            Ok::<_, Error>((wire::merge(pages).into(), weight))
+        };
+        Ok((self.lists.work_out(Digest::of(&digests), merge).await?, origin))
+    }
+
+    /// Returns every page of the list, and how the first one came: together they are no longer than one document may be.
+    /// Source: contract nessemble §8.
+    async fn pages(&self, demand: &Demand) -> Result<(Vec<ListedPage>, Origin), Error> {
+        let endless = || Error::BadGateway { what: LIST.to_owned(), cause: None };
+        let (mut pages, mut number, mut left) = (Vec::new(), 1, self.sources.shelf.max_document_bytes);
+        let (mut page, origin) = self.page(number, demand).await?;
+        loop {
+            left = left.checked_sub(page.entry.size).ok_or_else(endless)?;
+            // A link back leads nowhere new.
+            let next = self.next_of(&page).await?.filter(|next| *next > number);
+            pages.push(page);
+            let Some(next) = next else { return Ok((pages, origin)) };
+            if next > MAX_PAGES {
+                return Err(endless());
             }
-            let Document { body, .. } = self.document(&self.sources.page(number)?, demand, what).await?;
-            next = next_of(body.clone()).await?.filter(|next| *next > number);
-            pages.push(body);
+            (page, number) = (self.page(next, demand).await?.0, next);
         }
-        Ok((pages, origin))
+    }
+
+    async fn page(&self, number: u64, demand: &Demand) -> Result<(ListedPage, Origin), Error> {
+        let found = self.mirror.document(&self.sources.page(number)?, demand).await;
+        let found = found.map_err(|error| of_mirror(error, LIST))?;
+        let origin = Origin::of(&found);
+        let entry = found.entry.ok_or_else(|| Error::internal("a document that is not kept"))?;
+        let digest = entry.digest.ok_or_else(|| Error::internal("a document without its digest"))?;
+        Ok((ListedPage { entry, digest }, origin))
+    }
+
+    /// Returns the number of the page that follows one.
+    async fn next_of(&self, page: &ListedPage) -> Result<Option<u64>, Error> {
+        let (digest, page) = (page.digest, page.clone());
+        self.nexts.work_out(digest, move || Ok((page.parse()?.next, 1))).await
     }
 
     async fn document(&self, want: &Arc<Resource>, demand: &Demand, what: &str) -> Result<Document, Error> {
         let found = self.mirror.document(want, demand).await.map_err(|error| of_mirror(error, what))?;
         Ok(Document::read(found).await?)
     }
-}
-
-/// Returns the number of the page that follows one.
-async fn next_of(page: Bytes) -> Result<Option<u64>, Error> {
-    bodies::apart(move || Ok::<_, Error>(wire::parse_page(&page)?.next)).await
-}
-
-fn merged(pages: &[Bytes]) -> Result<Vec<Listed>, Error> {
-    let pages: Vec<_> = pages.iter().map(|page| wire::parse_page(page)).collect::<Result<_, _>>()?;
-    Ok(wire::merge(pages))
 }
 
 fn printed(print: impl FnOnce(&mut Vec<u8>) -> io::Result<()>) -> Result<Vec<u8>, Error> {
@@ -154,4 +178,13 @@ fn base(request: &Request<'_>) -> String {
 
 fn reader(request: &Request<'_>) -> Reader {
     Reader::of(request.header(http::header::USER_AGENT))
+}
+
+// === impl ListedPage ===
+
+impl ListedPage {
+    /// Reads the page. Blocks.
+    fn parse(&self) -> Result<wire::ListPage, Error> {
+        Ok(wire::parse_page(&bodies::read_all(self.entry.body()?)?)?)
+    }
 }

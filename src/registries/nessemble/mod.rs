@@ -46,7 +46,9 @@ use self::metered::Metered;
 use self::rate::{Allowance, Meter};
 use self::routes::Action;
 use self::sources::Sources;
+use self::wire::Listed;
 use super::desk::Desk;
+use super::memo::Memo;
 use super::shelf::Shelf;
 use super::{Opening, Place, Registry, SetUp};
 use crate::base::clock::Clock;
@@ -58,10 +60,17 @@ use crate::mirror::Mirror;
 /// The public registry, as the old client has it built in; it speaks no TLS.
 const REGISTRY: &str = "http://www.nessemble.com/registry/";
 
+/// Pages of which it is remembered which one follows: more than a list has.
+const NEXTS: usize = 1_024;
+
 /// One nessemble mount.
 pub struct Nessemble {
     mirror: Mirror,
     sources: Sources,
+    /// By the digests of all pages of the list.
+    lists: Memo<Arc<[Listed]>>,
+    /// The numbers of the pages that follow, by the digests of pages.
+    nexts: Memo<Option<u64>>,
     clock: Clock,
 }
 
@@ -83,6 +92,9 @@ impl Registry for config::Nessemble {
         let desk = Nessemble {
             mirror: opening.mirror,
             sources: Sources::new(Shelf::new(opening.mount), opening.upstreams),
+            // The longest list has room.
+            lists: Memo::new(opening.mount.max_document_bytes as usize),
+            nexts: Memo::new(NEXTS),
             clock: clock.clone(),
         };
         let allowance =

@@ -222,6 +222,23 @@ async fn a_document_says_nothing_of_the_rivals_of_other_versions() {
 }
 
 #[tokio::test]
+async fn a_list_is_no_longer_than_a_document_may_be() {
+    let registry = FakeNessemble::start(Oddity::None);
+    (0..1_001).for_each(|number| registry.publish(&Library::new(&format!("library-{number:04}")).with("1.0.0", 1_000)));
+    let pages: usize = {
+        let heliostat = Heliostat::builder().dialect("nessemble", &registry.upstream.url(), "", "").start().await;
+        let list = heliostat.get("/nessemble/").await.json();
+        assert_eq!((&list["pagination"]["total"], registry.upstream.count("/")), (&json!(1_001), 2));
+        heliostat.contents().values().map(|path| std::fs::metadata(path).expect("a file").len() as usize).sum()
+    };
+    for (room, status) in [(pages, 200), (pages - 1, 502)] {
+        let keys = format!("max_document_bytes = {room}");
+        let heliostat = Heliostat::builder().dialect("nessemble", &registry.upstream.url(), &keys, "").start().await;
+        assert_eq!(heliostat.get("/nessemble/search/library-1000").await.status, status, "{room} bytes");
+    }
+}
+
+#[tokio::test]
 async fn where_no_document_vouches_the_head_of_the_archive_does() {
     let (registry, library, heliostat) = start(Oddity::NoShasum, "").await;
     let release = &library.versions[1];
