@@ -108,6 +108,12 @@ impl Document {
         let place = found.entry.as_ref().and_then(|entry| Some((Arc::clone(&entry.key), entry.digest?)));
         Ok(Self { place, body: bodies::read(found.body).await?, origin })
     }
+
+    /// Returns the digest that what was made of it is remembered by, with what else it was made of.
+    pub fn mark(&self, more: impl Display) -> Digest {
+        let own = self.place.as_ref().map_or_else(|| Digest::of(&self.body), |(_, digest)| *digest);
+        Digest::of(format!("{own} {more}").as_bytes())
+    }
 }
 
 #[cfg(test)]

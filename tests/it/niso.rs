@@ -4,6 +4,7 @@ use bytes::Bytes;
 use serde_json::{Value, json};
 use sha2::{Digest, Sha256};
 
+use crate::support::fault::Fault;
 use crate::support::heliostat::Heliostat;
 use crate::support::http::Ask;
 use crate::support::niso::{App, Build, FakeNiso, Generation};
@@ -74,6 +75,46 @@ async fn what_is_not_there_is_asked_for_once_a_while() {
     }
     // The other version is asked for by itself where this takes more than a second.
     assert!((1..=2).contains(&(asked() - before)), "{} requests", asked() - before);
+}
+
+#[tokio::test]
+async fn latest_is_decided_by_the_versions_where_the_tags_cannot_be_had() {
+    for fault in [Fault::Status(405), Fault::Status(501), Fault::Status(503)] {
+        let (registry, app, heliostat) = start(Generation::Present).await;
+        let tags = "/v1/packages/@acme/app/tags";
+        registry.upstream.fail(tags, fault.clone());
+        for _ in 0..3 {
+            let answer = heliostat.get("/niso/v1/packages/@acme/app/latest/x86_64").await;
+            assert!(answer.is(&app.builds[2].archive), "{fault:?}: {}", answer.summary());
+            assert_eq!(answer.header("x-package-version"), Some("1.1.0"));
+        }
+        // What else they say is not known, or there is nothing else to say.
+        let [tagged, listed] = ["old/x86_64", "tags"].map(|path| format!("/niso/v1/packages/@acme/app/{path}"));
+        let statuses = (heliostat.get(&tagged).await.status, heliostat.get(&listed).await.status);
+        let is_known = matches!(fault, Fault::Status(405));
+        assert_eq!(statuses, if is_known { (404, 200) } else { (503, 503) }, "{fault:?}");
+        if is_known {
+            assert_eq!(registry.upstream.count(tags), 1, "who has none is asked once a while");
+        }
+    }
+}
+
+#[tokio::test]
+async fn what_a_stale_list_lacks_is_no_absence() {
+    let registry = FakeNiso::start(Generation::Present);
+    let app = App::new("@acme/app").with("1.0.0", "x86_64", 3_000).tag("old", "1.0.0").cache_control("max-age=0");
+    registry.publish(&app);
+    let (url, path) = (registry.upstream.url(), |what: &str| format!("/niso/v1/packages/@acme/app/{what}/x86_64"));
+    let heliostat = Heliostat::builder().dialect("niso", &url, "", "").start().await;
+    for version in ["2.0.0", "none"] {
+        assert_eq!(heliostat.get(&path(version)).await.status, 404, "{version}");
+    }
+    registry.upstream.vanish().await;
+    // Both were missing while upstream could be asked: now nobody knows.
+    for version in ["2.0.0", "none", "2.0.0", "3.0.0"] {
+        let answer = heliostat.get(&path(version)).await;
+        assert_eq!(answer.status, 503, "{version}: {}", answer.summary());
+    }
 }
 
 #[tokio::test]

@@ -1,5 +1,7 @@
 //! Archives, and what is made of them: what the list of versions vouches for is known before a byte is asked of upstream.
 
+use std::sync::Arc;
+
 use bytes::Bytes;
 
 use super::Niso;
@@ -15,7 +17,7 @@ use crate::registries::bodies;
 
 /// An archive that is whole and proved.
 pub(super) struct Proved {
-    pub(super) listed: Listed,
+    pub(super) listed: Arc<Listed>,
     pub(super) checksum: Digest,
     pub(super) body: Body,
     pub(super) cache: CacheState,
@@ -43,7 +45,7 @@ impl Niso {
             Some(text) => text,
             None => {
                 let _turn = self.turns.acquire().await;
-                let (name, version) = (wish.name.clone(), listed.version);
+                let (name, version) = (wish.name.clone(), listed.version.clone());
                 let open = move || {
                     let limits = wire::Limits::default();
                     proofs::check_archive(bodies::reader(body), &name, &version, &limits).map_err(Error::from)
@@ -68,7 +70,7 @@ impl Niso {
     }
 
     /// Gets what is wished for. What fails may be newer than the list that is held: then that is asked for again, once.
-    async fn fetch(&self, wish: &Wish, demand: &Demand) -> Result<(Listed, Found), Error> {
+    async fn fetch(&self, wish: &Wish, demand: &Demand) -> Result<(Arc<Listed>, Found), Error> {
         let listed = self.find(wish, demand).await?;
         match self.fetch_listed(wish, &listed, demand).await {
             Err(error @ Error::Unproven { .. }) => {

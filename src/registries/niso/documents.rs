@@ -1,7 +1,10 @@
 //! Answers that are made of upstream's documents: the list, the versions of a package, its tags.
 
+use std::fmt::{self, Display};
 use std::io;
 use std::sync::Arc;
+
+use bytes::Bytes;
 
 use super::Niso;
 use super::error::{Error, of_mirror};
@@ -12,10 +15,16 @@ use super::sources::Sources;
 use super::wire;
 use crate::base::digest::Digest;
 use crate::base::http::{CacheState, Reply, Request};
-use crate::mirror::Resource;
 use crate::mirror::fresh::Demand;
+use crate::mirror::{self, Resource};
 use crate::registries::bodies;
 use crate::registries::replies::Document;
+
+/// About what it takes to remember what a wish comes to, in bytes, besides the row.
+const LISTED: usize = 1_024;
+
+/// How tags are called that an upstream never has.
+const TAGS: &str = "tags";
 
 /// What a client asks of one package.
 #[derive(Clone)]
@@ -24,6 +33,13 @@ pub struct Wish {
     pub spec: Spec,
     /// `None`: whichever comes first.
     pub arch: Option<Arch>,
+}
+
+/// What upstream says of one package.
+struct Documents {
+    versions: Document,
+    /// `None`: it has none, or they were not asked for.
+    tags: Option<Document>,
 }
 
 /// The archive that a wish comes to.
@@ -39,50 +55,58 @@ impl Niso {
     pub(super) async fn list(&self, request: &Request<'_>, filter: &Filter) -> Result<Reply, Error> {
         let demand = Demand::of(request.headers);
         let document = self.document(&self.sources.list()?, &demand, "the list of packages").await?;
-        let (body, filter) = (document.body.clone(), filter.clone());
+        let body = document.body.clone();
         let print = move || {
-            let packages = wire::parse_list(&body)?;
-            printed(|out| wire::print_list(&packages, &filter, out))
+            let list = wire::print_list(&wire::parse_list(&body)?)?;
+            let weight = list.length();
+            Ok::<_, Error>((Arc::new(list), weight))
         };
-        Ok(document.origin.tell(replies::document(bodies::apart(print).await?)))
+        let list = self.lists.work_out(document.mark("list"), print).await?;
+        let filter = filter.clone();
+        let body = bodies::apart(move || Ok::<_, Error>(list.select(&filter))).await?;
+        Ok(document.origin.tell(replies::document(body)))
     }
 
     /// `GET /v1/packages/{name}/versions`. Source: contract niso §3.
     pub(super) async fn versions(&self, request: &Request<'_>, name: &PackageName) -> Result<Reply, Error> {
         let document = self.versions_of(name, &Demand::of(request.headers)).await?;
-        let (body, name) = (document.body.clone(), name.clone());
+        let (mark, body, name) =
+            (document.mark(format_args!("versions of {name}")), document.body.clone(), name.clone());
         let print = move || {
             let versions = wire::parse_versions(&body, &name)?;
             printed(|out| wire::print_versions(&versions, out))
         };
-        Ok(document.origin.tell(replies::document(bodies::apart(print).await?)))
+        let printed = self.printed.work_out(mark, print).await?;
+        Ok(document.origin.tell(replies::document(printed)))
     }
 
     /// `GET /v1/packages/{name}/tags`. Source: contract niso §3.
     pub(super) async fn tags(&self, request: &Request<'_>, name: &PackageName) -> Result<Reply, Error> {
         let demand = Demand::of(request.headers);
-        let versions = self.versions_of(name, &demand).await?;
-        let tags = self.tags_of(name, &demand).await?;
-        let bodies = (versions.body.clone(), tags.as_ref().map(|tags| tags.body.clone()), name.clone());
+        let documents = self.versions_of(name, &demand).await?;
+        let documents = Documents { tags: self.tags_of(name, &demand).await?, versions: documents };
+        let mark = documents.mark(format_args!("tags of {name}"));
+        let (versions, tags, name) = (documents.versions.body.clone(), documents.tags_body(), name.clone());
         let print = move || {
-            let (versions, tags, name) = bodies;
             let versions = wire::parse_versions(&versions, &name)?;
             let tags = tags.as_deref().map(wire::parse_tags).transpose()?.unwrap_or_default();
             printed(|out| wire::print_tags(&tags, &versions, out))
         };
-        let printed = bodies::apart(print).await?;
+        let printed = self.printed.work_out(mark, print).await?;
         // `latest` and what is known of each tag come from the versions: these tell no time of change for both.
+        let Documents { versions, tags } = documents;
         Ok(tags.unwrap_or(versions).origin.untimed().tell(replies::document(printed)))
     }
 
     /// Finds what is wished for. Upstream is asked anew if the documents that are held do not have it yet.
-    pub(super) async fn find(&self, wish: &Wish, demand: &Demand) -> Result<Listed, Error> {
-        if let (Some(listed), _) = self.look_up(wish, demand).await? {
-            return Ok(listed);
-        }
+    pub(super) async fn find(&self, wish: &Wish, demand: &Demand) -> Result<Arc<Listed>, Error> {
+        let held = match self.look_up(wish, demand).await? {
+            (Some(listed), _) => return Ok(listed),
+            (None, held) => held,
+        };
         let (name, missing) = (wish.name.as_str(), wish.to_string());
         if self.missed.is_known(name, &missing) {
-            return Err(Error::not_found(missing));
+            return Err(Error::missing(missing, held));
         }
         match self.look_up(wish, &demand.newest()).await? {
             (Some(listed), _) => Ok(listed),
@@ -95,31 +119,56 @@ impl Niso {
         }
     }
 
-    async fn look_up(&self, wish: &Wish, demand: &Demand) -> Result<(Option<Listed>, CacheState), Error> {
-        let versions = self.versions_of(&wish.name, demand).await?;
-        let tags = match wish.spec {
-            Spec::Version(_) => None,
-            Spec::Tag(_) => self.tags_of(&wish.name, demand).await?,
-        };
+    async fn look_up(&self, wish: &Wish, demand: &Demand) -> Result<(Option<Arc<Listed>>, CacheState), Error> {
+        let documents = self.documents_for(wish, demand).await?;
+        let (cache, mark) = (documents.cache(), documents.mark(format_args!("wish {wish}")));
+        let Documents { versions, .. } = &documents;
+        let (body, place, tags) = (versions.body.clone(), versions.place.clone(), documents.tags_body());
         let (sources, wish) = (Arc::clone(&self.sources), wish.clone());
         let resolve = move || {
-            let rows = wire::parse_versions(&versions.body, &wish.name)?;
-            let tags = tags.as_ref().map(|tags| wire::parse_tags(&tags.body)).transpose()?.unwrap_or_default();
+            let rows = wire::parse_versions(&body, &wish.name)?;
+            let tags = tags.as_deref().map(wire::parse_tags).transpose()?.unwrap_or_default();
             let row = rows.resolve(&wish.spec, wish.arch.as_ref(), &tags);
-            row.map(|row| Listed::of(&sources, &wish.name, row, versions.place)).transpose()
+            let listed = row.map(|row| Listed::of(&sources, &wish.name, row, place)).transpose()?;
+            Ok::<_, Error>((listed.map(Arc::new), LISTED + row.map_or(0, |row| row.written.len())))
         };
-        Ok((bodies::apart(resolve).await?, versions.origin.cache))
+        Ok((self.found.work_out(mark, resolve).await?, cache))
+    }
+
+    /// Returns the documents that tell what a wish comes to. What is latest can be told without tags that cannot be had.
+    /// Source: contract niso §3.
+    async fn documents_for(&self, wish: &Wish, demand: &Demand) -> Result<Documents, Error> {
+        let versions = self.versions_of(&wish.name, demand).await?;
+        let tags = match &wish.spec {
+            Spec::Version(_) => None,
+            Spec::Tag(tag) => match self.tags_of(&wish.name, demand).await {
+                Err(Error::Unreachable { .. } | Error::TimedOut { .. } | Error::NotHeld { .. }) if tag.is_latest() => {
+                    None
+                }
+                tags => tags?,
+            },
+        };
+        Ok(Documents { versions, tags })
     }
 
     async fn versions_of(&self, name: &PackageName, demand: &Demand) -> Result<Document, Error> {
         self.document(&self.sources.versions(name)?, demand, name.as_str()).await
     }
 
-    /// Returns the tags of a package; `None` where upstream has none, which is no fault of the package.
+    /// Returns the tags of a package; `None` where upstream has none, or never has any: no fault of the package.
     async fn tags_of(&self, name: &PackageName, demand: &Demand) -> Result<Option<Document>, Error> {
-        match self.document(&self.sources.tags(name)?, demand, name.as_str()).await {
-            Err(Error::NotFound { .. }) => Ok(None),
-            found => found.map(Some),
+        let want = self.sources.tags(name)?;
+        if self.missed.is_known(&want.key, TAGS) {
+            return Ok(None);
+        }
+        match self.mirror.document(&want, demand).await {
+            Ok(found) => Ok(Some(Document::read(found).await?)),
+            Err(mirror::Error::Absent { .. }) => Ok(None),
+            Err(mirror::Error::Refused { status: 405 }) => {
+                self.missed.note(&want.key, TAGS);
+                Ok(None)
+            }
+            Err(error) => Err(of_mirror(error, name.as_str())),
         }
     }
 
@@ -129,10 +178,34 @@ impl Niso {
     }
 }
 
-fn printed(print: impl FnOnce(&mut Vec<u8>) -> io::Result<()>) -> Result<Vec<u8>, Error> {
+/// Prints what is remembered by its length.
+fn printed(print: impl FnOnce(&mut Vec<u8>) -> io::Result<()>) -> Result<(Bytes, usize), Error> {
     let mut out = Vec::new();
     print(&mut out)?;
-    Ok(out)
+    let weight = out.len();
+    Ok((out.into(), weight))
+}
+
+// === impl Documents ===
+
+impl Documents {
+    /// Returns the digest that what was made of both is remembered by, with what else it was made of.
+    fn mark(&self, more: impl Display) -> Digest {
+        match &self.tags {
+            Some(tags) => self.versions.mark(tags.mark(more)),
+            None => self.versions.mark(more),
+        }
+    }
+
+    /// Tells how they came: one that is stale cannot tell what is missing.
+    fn cache(&self) -> CacheState {
+        let tags = self.tags.as_ref().map(|tags| tags.origin.cache);
+        if tags == Some(CacheState::Stale) { CacheState::Stale } else { self.versions.origin.cache }
+    }
+
+    fn tags_body(&self) -> Option<Bytes> {
+        self.tags.as_ref().map(|tags| tags.body.clone())
+    }
 }
 
 // === impl Listed ===
@@ -151,8 +224,8 @@ impl Listed {
 
 // === impl Wish ===
 
-impl std::fmt::Display for Wish {
-    fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+impl Display for Wish {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
         let Self { name, spec, arch } = self;
         write!(formatter, "{name} {}", spec.as_str())?;
         arch.as_ref().map_or(Ok(()), |arch| write!(formatter, " for {arch}"))

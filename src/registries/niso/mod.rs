@@ -42,11 +42,12 @@ use bytes::Bytes;
 use tokio::sync::{Mutex, Semaphore};
 
 use self::chunk_places::ChunkPlaces;
-use self::documents::Wish;
+use self::documents::{Listed, Wish};
 use self::error::Error;
 use self::name::Slash;
 use self::routes::Action;
 use self::sources::Sources;
+use self::wire::List;
 use super::desk::Desk;
 use super::memo::Memo;
 use super::missed::Missed;
@@ -61,6 +62,12 @@ use crate::mirror::Mirror;
 /// The public registry. Source: contract niso.
 const REGISTRY: &str = "https://registry.niso.online/";
 
+/// Printed documents remembered, in bytes.
+const PRINTED: usize = 16 << 20;
+
+/// What wishes came to, remembered, in bytes.
+const FOUND: usize = 8 << 20;
+
 /// Manifests remembered, in bytes.
 const MANIFESTS: usize = 16 << 20;
 
@@ -74,6 +81,12 @@ pub struct Niso {
     places: ChunkPlaces,
     /// The keys of archives that former runs have kept and this one has not cut, once somebody asked for a chunk of them.
     uncut: Mutex<Option<Vec<String>>>,
+    /// The list as it is printed, by the digest of upstream's.
+    lists: Memo<Arc<List>>,
+    /// Versions and tags as they are printed, by what they were made of.
+    printed: Memo<Bytes>,
+    /// What wishes came to, by the documents that said so.
+    found: Memo<Option<Arc<Listed>>>,
     /// By the checksums of their archives.
     manifests: Memo<Bytes>,
     /// By the names of packages.
@@ -101,6 +114,10 @@ impl Registry for config::Niso {
             sources: Arc::new(Sources::new(Shelf::new(opening.mount), opening.upstreams, slash)),
             places: ChunkPlaces::default(),
             uncut: Mutex::default(),
+            // The longest list has room: what is printed of it is about as long.
+            lists: Memo::new(opening.mount.max_document_bytes.saturating_mul(2) as usize),
+            printed: Memo::new(PRINTED),
+            found: Memo::new(FOUND),
             manifests: Memo::new(MANIFESTS),
             missed: Missed::new(Clock::default(), opening.mount.negative_ttl),
             turns: Semaphore::new(TURNS),

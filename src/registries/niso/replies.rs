@@ -22,7 +22,7 @@ const MOVES: HeaderValue = HeaderValue::from_static("no-cache");
 const SHORT: HeaderValue = HeaderValue::from_static("public, max-age=60");
 
 /// Answers with what was made of a document.
-pub fn document(body: Vec<u8>) -> Reply {
+pub fn document(body: impl Into<Bytes>) -> Reply {
     let mut reply = tagged("application/json", body);
     reply.set(CACHE_CONTROL, SHORT);
     reply

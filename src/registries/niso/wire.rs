@@ -20,7 +20,7 @@ mod versions;
 
 pub use archive::{Archive, Limits, open};
 pub use chunks::{Chunk, cut, print_chunks};
-pub use list::{Package, parse_list, print_list};
+pub use list::{List, Package, parse_list, print_list};
 pub use manifest::{Manifest, parse_manifest};
 pub use tags::{Tags, parse_tags, print_tags};
 pub use versions::{Row, Versions, parse_versions, print_versions};

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::io::{self, Write};
+use std::ops::Range;
 
 use time::OffsetDateTime;
 
@@ -23,6 +24,14 @@ pub struct Package<'a> {
     pub download_count: u64,
     /// Members that nobody here knows.
     more: Members<'a>,
+}
+
+/// A list as it is printed, of which each client gets a part.
+#[derive(Clone, Debug, Default)]
+pub struct List {
+    text: Vec<u8>,
+    /// Sorted by name; where each row stands in the text.
+    rows: Vec<(PackageName, Range<usize>)>,
 }
 
 /// Reads a list, sorted by name. What has no valid name is left out; of several of one name the first counts, since
@@ -51,22 +60,47 @@ pub fn parse_list(document: &[u8]) -> Result<Vec<Package<'_>>, Error> {
     Ok(packages.into_values().collect())
 }
 
-/// Prints the packages that a client asks for.
+/// Prints a list, row by row.
 ///
 /// # Errors
 /// The sink's.
-pub fn print_list(packages: &[Package<'_>], filter: &Filter, out: &mut (impl Write + ?Sized)) -> io::Result<()> {
-    let wanted = packages.iter().filter(|package| package.name.as_str().contains(&filter.text));
-    out.write_all(b"[")?;
-    for (index, package) in wanted.skip(filter.offset).take(filter.limit.unwrap_or(usize::MAX)).enumerate() {
-        let comma = if index == 0 { "" } else { "," };
-        let latest = package.latest_version.as_ref().map_or_else(|| "null".to_owned(), |latest| quote(latest.as_str()));
-        write!(out, r#"{comma}{{"name":"{}","latest_version":{latest}"#, package.name)?;
-        write!(out, r#","description":{}"#, quote(&package.description))?;
-        write!(out, r#","updated_at":{}"#, print_time(package.updated_at))?;
-        write!(out, r#","download_count":{}"#, package.download_count)?;
-        package.more.print_rest(out)?;
-        out.write_all(b"}")?;
+pub fn print_list(packages: &[Package<'_>]) -> io::Result<List> {
+    let mut list = List::default();
+    for package in packages {
+        let start = list.text.len();
+        print_package(package, &mut list.text)?;
+        list.rows.push((package.name.clone(), start..list.text.len()));
     }
-    out.write_all(b"]")
+    Ok(list)
+}
+
+fn print_package(package: &Package<'_>, out: &mut (impl Write + ?Sized)) -> io::Result<()> {
+    let latest = package.latest_version.as_ref().map_or_else(|| "null".to_owned(), |latest| quote(latest.as_str()));
+    write!(out, r#"{{"name":"{}","latest_version":{latest}"#, package.name)?;
+    write!(out, r#","description":{}"#, quote(&package.description))?;
+    write!(out, r#","updated_at":{}"#, print_time(package.updated_at))?;
+    write!(out, r#","download_count":{}"#, package.download_count)?;
+    package.more.print_rest(out)?;
+    out.write_all(b"}")
+}
+
+// === impl List ===
+
+impl List {
+    /// Returns the packages that a client asks for, as an array.
+    pub fn select(&self, filter: &Filter) -> Vec<u8> {
+        let wanted = self.rows.iter().filter(|(name, _)| name.as_str().contains(&filter.text));
+        let mut out = b"[".to_vec();
+        for (index, (_, row)) in wanted.skip(filter.offset).take(filter.limit.unwrap_or(usize::MAX)).enumerate() {
+            out.extend_from_slice(if index == 0 { b"" } else { b"," });
+            out.extend_from_slice(&self.text[row.clone()]);
+        }
+        out.push(b']');
+        out
+    }
+
+    /// Returns the length of all that is printed, in bytes.
+    pub fn length(&self) -> usize {
+        self.text.len()
+    }
 }
