@@ -169,6 +169,27 @@ impl Fill {
 }
 
 impl Engine {
+    /// Refuses an artifact whose document speaks of other bytes now, without asking for those again, if they were refused a
+    /// short while ago. As soon as the document speaks of the first ones again, or an operator accepts the others, upstream
+    /// is asked.
+    ///
+    /// # Errors
+    /// [`Error::Unproven`]; [`Error::Store`].
+    pub(super) async fn refuse_rival(&self, want: &Resource) -> Result<(), Error> {
+        let Some(release) = &want.release else { return Ok(()) };
+        let since = self.clock.now().checked_sub(want.rules.negative_ttl).unwrap_or(SystemTime::UNIX_EPOCH);
+        if !self.refused.is_noted(&want.key, since) {
+            return Ok(());
+        }
+        match self.store.first_seen(&release.name).await? {
+            Some(First { digest, rival: Some(claim), .. }) => {
+                let detail = format!("{} was sha256 {digest} when first seen, and upstream has {claim}", release.name);
+                Err(Broken { kind: FIRST_SEEN, detail }.into())
+            }
+            _ => Ok(()),
+        }
+    }
+
     /// Remembers what a release is by bytes that were kept while they could still be replaced, once they no longer can.
     ///
     /// # Errors

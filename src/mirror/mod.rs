@@ -294,6 +294,7 @@ impl Engine {
         if self.fetch.is_offline() {
             return fallback.map(|held| Got::Kept(held, CacheState::Stale)).ok_or(Error::Offline);
         }
+        self.refuse_rival(want).await?;
         let (mut rider, joined) = self.board(want, held.as_ref());
         let sight = match &fallback {
             None => rider.sight(want.kind).await,

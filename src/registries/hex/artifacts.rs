@@ -14,6 +14,7 @@ use super::wire::{self, Package, Release};
 use crate::base::digest::Digest;
 use crate::base::http::{Body, CacheState, Reply, Request};
 use crate::mirror::fresh::Demand;
+use crate::mirror::verify::FIRST_SEEN;
 use crate::mirror::{self, Found, Resource};
 use crate::registries::bodies;
 
@@ -51,7 +52,7 @@ impl Repository {
     }
 
     /// Fetches a tarball that a document promises, or another one that a newer document does: upstream may have given the
-    /// two from different moments.
+    /// two from different moments. One that is not what was first seen is refused by whichever document.
     async fn fetch_promised(
         &self,
         name: &PackageName,
@@ -61,7 +62,7 @@ impl Repository {
         let told = |error| of_mirror(error, &format!("{name} {version}"));
         let wanted = |promised| self.sources.tarball(name, version, promised);
         let error = match self.fetch_tarball(&wanted(&promised)?, demand).await {
-            Err(error @ mirror::Error::Unproven(_)) => error,
+            Err(mirror::Error::Unproven(broken)) if broken.kind != FIRST_SEEN => mirror::Error::Unproven(broken),
             fetched => return fetched.map_err(told),
         };
         let newer = self.described(name, &demand.newest()).await?.promised(version);
