@@ -1,5 +1,6 @@
 //! Words that every other part may use. Imports nothing of ours.
 
+pub mod chain;
 pub mod clock;
 pub mod conditional;
 pub mod digest;

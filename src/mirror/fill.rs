@@ -22,6 +22,7 @@ use super::room::Room;
 use super::store::{self, Draft, Entry, Http};
 use super::verify::Evidence;
 use super::{Engine, first_seen, verify};
+use crate::base::chain::Chain;
 use crate::base::digest::Hashed;
 use crate::base::secret::SafeUrl;
 use bytes::Bytes;
@@ -334,20 +335,5 @@ impl Fill {
         if let Err(error) = self.engine.store.report(incident).await {
             tracing::error!(error = %Chain(&error), "incident not listed");
         }
-    }
-}
-
-/// Prints an error with its causes.
-struct Chain<'a>(&'a (dyn std::error::Error + 'static));
-
-impl std::fmt::Display for Chain<'_> {
-    fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        write!(formatter, "{}", self.0)?;
-        let mut next = self.0.source();
-        while let Some(cause) = next {
-            write!(formatter, ": {cause}")?;
-            next = cause.source();
-        }
-        Ok(())
     }
 }

@@ -2,12 +2,14 @@
 //! before anything is kept, is decided here.
 
 use std::borrow::Cow;
+use std::error::Error;
 use std::fmt;
 use std::io::BufRead;
 use std::sync::Arc;
 
 use http::HeaderMap;
 
+use crate::base::chain::Chain;
 use crate::base::digest::{Hashed, Hasher, Integrity};
 use crate::base::fs::Slice;
 
@@ -185,14 +187,14 @@ impl Proof {
     }
 
     /// Builds a proof over all bytes of a body that is short by nature; `proved` names what is proved by it.
-    pub fn bytes<E: fmt::Display>(
+    pub fn bytes<E: Into<Box<dyn Error>>>(
         kind: &'static str,
         proved: &'static str,
         hold: impl Fn(&[u8]) -> Result<(), E> + Send + Sync + 'static,
     ) -> Self {
         Self::content(kind, move |evidence| match hold(&evidence.bytes()?) {
             Ok(()) => Ok(proved.to_owned()),
-            Err(error) => Err(error.to_string()),
+            Err(error) => Err(Chain(&*error.into()).to_string()),
         })
     }
 }
@@ -304,6 +306,15 @@ mod tests {
         assert_eq!(before(&proof(Ok("signed".into()))).unwrap(), ["signed"]);
         let broken = before(&proof(Err("forged".into()))).unwrap_err();
         assert_eq!(broken.to_string(), "signature does not hold: forged");
+    }
+
+    #[test]
+    fn what_lies_behind_a_broken_proof_is_told() {
+        #[derive(Debug, thiserror::Error)]
+        #[error("it cannot be read")]
+        struct Unread(#[source] std::io::Error);
+        let proofs = [Proof::bytes("document", "read", |_| Err(Unread(std::io::Error::other("cut short"))))];
+        assert_eq!(content(&proofs, &Evidence::of(b"")).unwrap_err().detail, "it cannot be read: cut short");
     }
 
     #[test]

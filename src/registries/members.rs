@@ -71,6 +71,14 @@ impl<'a> Members<'a> {
     }
 }
 
+/// Reads a document of which no more is known than that it is JSON.
+///
+/// # Errors
+/// The parser's.
+pub fn parse_json(document: &[u8]) -> Result<&RawValue, serde_json::Error> {
+    serde_json::from_slice(document)
+}
+
 /// Reads an array, or the one that an object of a former generation has under `name`. `None`: neither, or one of very
 /// many elements.
 ///

@@ -65,7 +65,7 @@ pub enum Kind {
 /// Why an archive is refused.
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
-    #[error("the archive cannot be read: {0}")]
+    #[error("the archive cannot be read")]
     Read(#[source] io::Error),
     #[error("the archive has more than {0} members")]
     Members(usize),

@@ -1,12 +1,13 @@
 //! What must hold before anything of Hex's is kept, as proofs that the engine runs.
 
-use std::fmt::Display;
+use std::error::Error;
 use std::sync::Arc;
 
 use super::keys::{Pin, PublicKey};
 use super::name::{PackageName, PolicyName};
 use super::proofs::{self, Checksums, Trusted};
 use super::wire;
+use crate::base::chain::Chain;
 use crate::base::digest::Promise;
 use crate::mirror::verify::Proof;
 use crate::registries::replies::entity_tag;
@@ -96,8 +97,8 @@ pub fn build(promise: Promise) -> Vouched {
     Vouched { proofs: vec![Proof::Digest(promise.into())], etag }
 }
 
-fn told(held: Result<(), impl Display>, proved: String) -> Result<String, String> {
-    held.map(|()| proved).map_err(|error| error.to_string())
+fn told(held: Result<(), impl Error + 'static>, proved: String) -> Result<String, String> {
+    held.map(|()| proved).map_err(|error| Chain(&error).to_string())
 }
 
 fn signed_by(key: &PublicKey) -> String {

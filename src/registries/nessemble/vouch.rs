@@ -3,6 +3,7 @@
 use super::name::{Title, Version};
 use super::proofs::{self, Promised};
 use super::wire::{self, Package};
+use crate::base::chain::Chain;
 use crate::base::digest::{Algorithm, Promise};
 use crate::mirror::verify::{Evidence, Proof};
 use crate::registries::replies::entity_tag;
@@ -42,7 +43,8 @@ pub fn archive(package: &Package) -> Vouched {
 /// What the document names was hashed on the way; here the head is heard.
 fn hear_head(evidence: &Evidence<'_>, shasum: Option<&str>, what: &str) -> Result<String, String> {
     let header = evidence.headers.and_then(proofs::find_integrity);
-    let Promised { promise, header_differs } = proofs::promised(shasum, header).map_err(|error| error.to_string())?;
+    let Promised { promise, header_differs } =
+        proofs::promised(shasum, header).map_err(|error| Chain(&error).to_string())?;
     if header_differs {
         tracing::warn!(package = what, header, "X-Integrity is not of the archive that was asked for");
     }
@@ -52,5 +54,5 @@ fn hear_head(evidence: &Evidence<'_>, shasum: Option<&str>, what: &str) -> Resul
         (Some(_), _) => "shasum",
     };
     let held = proofs::check_digest(&evidence.bytes()?, &promise);
-    held.map(|()| told.to_owned()).map_err(|error| error.to_string())
+    held.map(|()| told.to_owned()).map_err(|error| Chain(&error).to_string())
 }

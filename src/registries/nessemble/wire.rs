@@ -29,8 +29,8 @@ use crate::registries::untar;
 /// Why bytes are not what they are to be.
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
-    #[error("the document is no JSON: {0}")]
-    NotJson(#[source] serde_json::Error),
+    #[error("the document is no JSON")]
+    NotJson(#[from] serde_json::Error),
     #[error("the document is no {0}")]
     Not(&'static str),
     #[error("the document is of another package, {found:?}")]
@@ -43,7 +43,7 @@ pub enum Error {
     Missing(&'static str),
     #[error("the shasum is no SHA-1 in hexadecimal")]
     Shasum,
-    #[error("the archive cannot be uncompressed: {0}")]
+    #[error("the archive cannot be uncompressed")]
     Uncompress(#[source] std::io::Error),
     #[error("the archive goes on after its end")]
     Trailing,
@@ -55,10 +55,6 @@ pub enum Error {
     NoFile(&'static str),
     #[error("package.json cannot be read")]
     PackageJson,
-}
-
-fn parse_json(document: &[u8]) -> Result<&RawValue, Error> {
-    serde_json::from_slice(document).map_err(Error::NotJson)
 }
 
 /// Reads an array of texts; what is none is passed over.

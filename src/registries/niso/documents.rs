@@ -58,7 +58,7 @@ impl Niso {
         let body = document.body.clone();
         let print = move || {
             let list = wire::print_list(&wire::parse_list(&body)?)?;
-            let weight = list.length();
+            let weight = list.weight();
             Ok::<_, Error>((Arc::new(list), weight))
         };
         let list = self.lists.work_out(document.mark("list"), print).await?;

@@ -114,7 +114,7 @@ impl Registry for config::Niso {
             sources: Arc::new(Sources::new(Shelf::new(opening.mount), opening.upstreams, slash)),
             places: ChunkPlaces::default(),
             uncut: Mutex::default(),
-            // The longest list has room: what is printed of it is about as long.
+            // The longest list has room: what is printed of it is somewhat longer.
             lists: Memo::new(opening.mount.max_document_bytes.saturating_mul(2) as usize),
             printed: Memo::new(PRINTED),
             found: Memo::new(FOUND),

@@ -3,6 +3,7 @@
 use super::name::{PackageName, Version};
 use super::proofs;
 use super::wire::{self, Limits, Row};
+use crate::base::chain::Chain;
 use crate::base::digest::Digest;
 use crate::mirror::verify::{Evidence, Proof};
 use crate::registries::replies::entity_tag;
@@ -30,7 +31,9 @@ pub fn tags() -> Vec<Proof> {
 pub fn archive(name: &PackageName, row: &Row<'_>) -> Vouched {
     let digest = match proofs::promised(row) {
         Ok(digest) => digest,
-        Err(error) => return Vouched { proofs: vec![Proof::judged("digest", Err(error.to_string()))], etag: None },
+        Err(error) => {
+            return Vouched { proofs: vec![Proof::judged("digest", Err(Chain(&error).to_string()))], etag: None };
+        }
     };
     let (name, version) = (name.clone(), row.version.clone());
     let mut vouched = chunk(&digest);
@@ -48,5 +51,5 @@ pub fn chunk(hash: &Digest) -> Vouched {
 fn check_archive(evidence: &Evidence<'_>, name: &PackageName, version: &Version) -> Result<String, String> {
     let checked = proofs::check_archive(evidence.reader(), name, version, &Limits::default());
     let told = |archive: wire::Archive| if archive.has_sums { "archive, sums" } else { "archive" };
-    checked.map(|archive| told(archive).to_owned()).map_err(|error| error.to_string())
+    checked.map(|archive| told(archive).to_owned()).map_err(|error| Chain(&error).to_string())
 }

@@ -9,7 +9,7 @@
 //! | archive | `manifest.toml`, `checksums.sha256` | never: served as it came |
 //! | chunks | never: cut here | `{"name", …, "chunks": [{"hash", "offset", "size"}]}` |
 
-use serde_json::value::RawValue;
+use std::str::Utf8Error;
 
 mod archive;
 mod chunks;
@@ -31,8 +31,8 @@ use crate::registries::untar;
 /// Why bytes are not what they are to be.
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
-    #[error("the document is no JSON: {0}")]
-    NotJson(#[source] serde_json::Error),
+    #[error("the document is no JSON")]
+    NotJson(#[from] serde_json::Error),
     #[error("the document is no list of {0}, or one without end")]
     NotList(&'static str),
     #[error("the document is of another package, {found:?}")]
@@ -45,10 +45,13 @@ pub enum Error {
     Archive(#[from] untar::Error),
     #[error("the archive is not compressed with zstd")]
     NotZstd,
-    #[error("the archive cannot be unpacked: {0}")]
+    #[error("the archive cannot be unpacked")]
     Unpack(#[source] std::io::Error),
     #[error("the archive has no {0}")]
     Missing(&'static str),
+    #[error("manifest.toml is no UTF-8")]
+    NotText(#[source] Utf8Error),
+    /// In the words of its parser; where, it would show in a text that we did not write.
     #[error("manifest.toml cannot be read: {0}")]
     Manifest(String),
     #[error("checksums.sha256 cannot be read at line {line}")]
@@ -57,10 +60,6 @@ pub enum Error {
     Mismatch { path: String },
     #[error("the archive could not be cut into chunks")]
     Cut(#[source] std::io::Error),
-}
-
-fn parse_json(document: &[u8]) -> Result<&RawValue, Error> {
-    serde_json::from_slice(document).map_err(Error::NotJson)
 }
 
 #[cfg(test)]

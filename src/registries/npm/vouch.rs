@@ -7,6 +7,7 @@ use serde::de::IgnoredAny;
 use super::name::{PackageName, Version};
 use super::proofs::{self, Decision, KeySet, Verdict};
 use super::wire::{self, Dist};
+use crate::base::chain::Chain;
 use crate::config::Signatures;
 use crate::mirror::verify::{Evidence, Proof};
 use crate::registries::replies::entity_tag;
@@ -78,7 +79,7 @@ pub fn is_settled(release: &Release<'_>, keys: &KeySet, mode: Signatures) -> boo
 /// A tarball that nobody vouches for must be a gzip file to its end: no page of HTML, and not cut short.
 fn is_gzip(evidence: &Evidence<'_>) -> Result<String, String> {
     let read = std::io::copy(&mut MultiGzDecoder::new(evidence.reader()), &mut std::io::sink());
-    read.map(|_| "no digest: well-formed".to_owned()).map_err(|error| error.to_string())
+    read.map(|_| "no digest: well-formed".to_owned()).map_err(|error| Chain(&error).to_string())
 }
 
 fn judge(release: &Release<'_>, keys: &KeySet, mode: Signatures) -> Result<String, String> {

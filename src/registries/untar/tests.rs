@@ -3,6 +3,7 @@
 use tar::Builder;
 
 use super::*;
+use crate::base::chain::Chain;
 
 const LIMITS: Limits = Limits { members: 100, unpacked_bytes: 1 << 20 };
 
@@ -56,7 +57,7 @@ fn paths(archive: &[u8]) -> Result<Vec<(String, Kind, u64)>, Error> {
 }
 
 fn refusal(archive: &[u8]) -> String {
-    paths(archive).unwrap_err().to_string()
+    Chain(&paths(archive).unwrap_err()).to_string()
 }
 
 #[test]

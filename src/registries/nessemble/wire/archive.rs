@@ -5,8 +5,8 @@ use std::io::Read;
 
 use flate2::bufread::GzDecoder;
 
-use super::{Error, parse_json, texts};
-use crate::registries::members::Members;
+use super::{Error, texts};
+use crate::registries::members::{Members, parse_json};
 use crate::registries::nessemble::name::{Title, Version};
 use crate::registries::untar::{self, Kind, Limits, Member};
 

@@ -7,8 +7,8 @@ use serde_json::value::RawValue;
 use url::form_urlencoded;
 
 use super::budget::Reader;
-use super::{Error, parse_json, texts};
-use crate::registries::members::{Members, elements, quote};
+use super::{Error, texts};
+use crate::registries::members::{Members, elements, parse_json, quote};
 use crate::registries::nessemble::name::Title;
 use crate::registries::nessemble::routes::{Order, Page, Sort};
 

@@ -10,9 +10,9 @@ use time::OffsetDateTime;
 use super::archive::Archive;
 use super::budget::Reader;
 use super::list::package_url;
-use super::{Error, parse_json, texts};
+use super::{Error, texts};
 use crate::base::digest::{Algorithm, Promise};
-use crate::registries::members::{Members, Repeated, quote};
+use crate::registries::members::{Members, Repeated, parse_json, quote};
 use crate::registries::nessemble::name::{Title, Version};
 use crate::registries::times::{parse_time, print_millis};
 

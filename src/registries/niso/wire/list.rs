@@ -6,9 +6,9 @@ use std::ops::Range;
 
 use time::OffsetDateTime;
 
+use super::Error;
 use super::versions::print_time;
-use super::{Error, parse_json};
-use crate::registries::members::{Members, parse_array, quote};
+use crate::registries::members::{Members, parse_array, parse_json, quote};
 use crate::registries::niso::name::{PackageName, Version};
 use crate::registries::niso::routes::Filter;
 use crate::registries::times::parse_time;
@@ -99,8 +99,8 @@ impl List {
         out
     }
 
-    /// Returns the length of all that is printed, in bytes.
-    pub fn length(&self) -> usize {
-        self.text.len()
+    /// Returns about what it takes in memory, in bytes.
+    pub fn weight(&self) -> usize {
+        self.text.len() + self.rows.len() * size_of::<(PackageName, Range<usize>)>()
     }
 }

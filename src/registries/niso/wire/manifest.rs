@@ -21,9 +21,9 @@ struct Document {
 /// Reads a manifest.
 ///
 /// # Errors
-/// [`Error::Manifest`]: no UTF-8, no TOML, no `[package]`, or one without `name` or `version`.
+/// [`Error::NotText`]; [`Error::Manifest`]: no TOML, no `[package]`, or one without `name` or `version`.
 pub fn parse_manifest(text: &[u8]) -> Result<Manifest, Error> {
-    let text = str::from_utf8(text).map_err(|error| Error::Manifest(error.to_string()))?;
+    let text = str::from_utf8(text).map_err(Error::NotText)?;
     let parsed: Result<Document, _> = toml::from_str(text);
     // The first line tells what; the others show the place, in a text that we did not write.
     parsed.map(|document| document.package).map_err(|error| Error::Manifest(error.message().to_owned()))

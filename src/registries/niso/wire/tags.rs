@@ -3,9 +3,9 @@
 use std::collections::BTreeMap;
 use std::io::{self, Write};
 
+use super::Error;
 use super::versions::Versions;
-use super::{Error, parse_json};
-use crate::registries::members::{Members, Repeated, parse_array, quote};
+use crate::registries::members::{Members, Repeated, parse_array, parse_json, quote};
 use crate::registries::niso::name::{LATEST, Tag, Version};
 
 /// The tags of one package, as upstream has them.

@@ -288,7 +288,7 @@ fn archives_that_are_none_are_refused() {
         (&pack(&[("bin/app", b"x")]), "no manifest.toml"),
         (&pack(&[("sub/manifest.toml", MANIFEST.as_bytes())]), "no manifest.toml"),
         (&twice, "there twice"),
-        (&pack(&[("manifest.toml", b"\xff")]), "manifest.toml cannot be read"),
+        (&pack(&[("manifest.toml", b"\xff")]), "manifest.toml is no UTF-8"),
         (&pack(&[("manifest.toml", b"[package]\nname = 1")]), "manifest.toml cannot be read"),
         (&pack(&[("manifest.toml", b"[package]\nname = 'a'")]), "manifest.toml cannot be read"),
         (&pack(&[("manifest.toml", b"[other]")]), "manifest.toml cannot be read"),

@@ -6,10 +6,10 @@ use std::io::{self, Write};
 use serde_json::value::RawValue;
 use time::OffsetDateTime;
 
+use super::Error;
 use super::tags::Tags;
-use super::{Error, parse_json};
 use crate::base::digest::Digest;
-use crate::registries::members::{Members, parse_array, quote};
+use crate::registries::members::{Members, parse_array, parse_json, quote};
 use crate::registries::niso::name::{Arch, PackageName, Spec, Version};
 use crate::registries::times::{parse_time, print_seconds};
 
