@@ -1,4 +1,5 @@
-//! Answers that are made of a package's document: the document itself, one version of it, its dist-tags.
+//! Answers that are made of a package's document: the document itself, one version of it, its dist-tags; and those that are
+//! mirrored as they are.
 
 use std::ops::Range;
 use std::sync::{Arc, LazyLock};
@@ -11,16 +12,17 @@ use http::{HeaderMap, HeaderValue, StatusCode};
 use super::Npm;
 use super::error::{Error, of_mirror};
 use super::merge::{self, Indexed, Served};
-use super::name::{PackageName, Spec};
+use super::name::{PackageName, Spec, Version};
+use super::replies;
 use super::wire::{self, VersionLine};
 use crate::base::conditional;
 use crate::base::digest::{Digest, hex};
 use crate::base::http::{Body, Reply, Request};
 use crate::base::negotiate;
-use crate::mirror::Prepared;
 use crate::mirror::fresh::Demand;
 use crate::mirror::prepare::{Keys, Shape};
 use crate::mirror::store::Segment;
+use crate::mirror::{Prepared, Resource};
 use crate::registries::bodies;
 
 pub(super) const VARY_ON: HeaderValue = HeaderValue::from_static("Accept, Accept-Encoding");
@@ -123,6 +125,28 @@ impl Npm {
         let mut reply = head(&prepared, HeaderValue::from_static(merge::JSON));
         reply.body = Body::Bytes(serde_json::Value::Object(tags).to_string().into());
         Ok(reply)
+    }
+
+    /// `GET /-/npm/v1/attestations/{name}@{version}`. Source: contract npm §6.3.
+    pub(super) async fn attestations(
+        &self,
+        request: &Request<'_>,
+        name: &PackageName,
+        version: &Version,
+    ) -> Result<Reply, Error> {
+        let want = self.sources.attestations(name, version)?;
+        self.mirrored(request, &want, &format!("attestations of {name}@{version}")).await
+    }
+
+    /// Answers with a document that is mirrored as it is.
+    pub(super) async fn mirrored(
+        &self,
+        request: &Request<'_>,
+        want: &Arc<Resource>,
+        what: &str,
+    ) -> Result<Reply, Error> {
+        let found = self.mirror.document(want, &Demand::of(request.headers)).await;
+        Ok(replies::mirrored(found.map_err(|error| of_mirror(error, what))?))
     }
 
     /// Returns a package's document in the forms this client's base URL needs.

@@ -110,7 +110,7 @@ impl Desk for Npm {
 
     async fn answer(&self, request: &Request<'_>, action: &Action) -> Result<Outcome, Error> {
         let reply = match action {
-            Action::Root => self.root(),
+            Action::Root => replies::root(&self.mirror.store().totals()),
             Action::Ping => replies::ping(),
             Action::Preflight => replies::preflight(),
             Action::Packument { name, uncached } => self.packument(request, name, *uncached).await?,
