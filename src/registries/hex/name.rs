@@ -3,7 +3,7 @@
 //! Upstream still serves names that nobody could publish today (`addressBook`), so reads go by the older rule, which
 //! knew capitals behind the first letter (contract hex §1).
 
-use std::fmt;
+use crate::registries::text::print_as_text;
 
 /// Longest package or repository name, in characters: what upstream's database holds.
 const MAX_NAME: usize = 255;
@@ -52,17 +52,7 @@ macro_rules! checked_text {
             }
         }
 
-        impl fmt::Display for $type {
-            fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-                formatter.write_str(&self.0)
-            }
-        }
-
-        impl fmt::Debug for $type {
-            fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-                formatter.write_str(&self.0)
-            }
-        }
+        print_as_text!($type);
     )*};
 }
 

@@ -1,12 +1,12 @@
 //! Names, versions, architectures and tags: parsed once at the edge, so that inside the house one that exists is a
 //! valid one. Source: contract niso §2.
 
-use std::fmt;
+use crate::registries::text::print_as_text;
+
+pub use crate::registries::version::Version;
 
 /// Longest part of a name, architecture or tag, in characters.
 const MAX_PART: usize = 64;
-/// Longest version, in characters: SemVer sets no end, and every version stands in many keys.
-const MAX_VERSION: usize = 256;
 
 /// What follows a name or a version in a path, and so cannot be an architecture or a tag.
 const RESERVED: [&str; 4] = ["manifest", "chunks", "versions", "tags"];
@@ -20,13 +20,6 @@ pub struct PackageName {
     text: Box<str>,
     /// Where the part without the namespace starts: 0, or just past the slash.
     short: usize,
-}
-
-/// A version by SemVer 2.0, as it was written. Ordered as SemVer says, then by its build.
-#[derive(Clone, PartialEq, Eq, Hash)]
-pub struct Version {
-    text: Box<str>,
-    parsed: semver::Version,
 }
 
 /// What an archive runs on, `x86_64-linux`: opaque text.
@@ -52,13 +45,11 @@ pub enum Slash {
     Escaped,
 }
 
-/// Why a text is no name, version, architecture or tag.
+/// Why a text is no name, architecture or tag.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum Error {
     #[error("a package name is name or @namespace/name, each of 1 to 64 of a-z, 0-9, dot, underscore and hyphen")]
     Name,
-    #[error("a version is SemVer of at most 256 characters")]
-    Version,
     #[error("an architecture has 1 to 64 of A-Z, a-z, 0-9, dot, underscore and hyphen, and is no reserved word")]
     Arch,
     #[error("this is no version and no tag")]
@@ -125,40 +116,6 @@ fn is_part(text: &str, is_first: impl Fn(u8) -> bool, is_next: impl Fn(u8) -> bo
     text.len() <= MAX_PART && text.bytes().next().is_some_and(is_first) && text.bytes().all(is_next)
 }
 
-// === impl Version ===
-
-impl Version {
-    /// Reads a version.
-    ///
-    /// # Errors
-    /// [`Error::Version`].
-    pub fn parse(text: &str) -> Result<Self, Error> {
-        let parsed = semver::Version::parse(text).ok().filter(|_| text.len() <= MAX_VERSION);
-        Ok(Self { text: text.into(), parsed: parsed.ok_or(Error::Version)? })
-    }
-
-    pub fn as_str(&self) -> &str {
-        &self.text
-    }
-
-    pub fn is_prerelease(&self) -> bool {
-        !self.parsed.pre.is_empty()
-    }
-}
-
-impl Ord for Version {
-    /// Source: Semantic Versioning 2.0.0 §11; the build decides between equals, so that the order is whole.
-    fn cmp(&self, other: &Self) -> std::cmp::Ordering {
-        self.parsed.cmp(&other.parsed)
-    }
-}
-
-impl PartialOrd for Version {
-    fn partial_cmp(&self, other: &Self) -> Option<std::cmp::Ordering> {
-        Some(self.cmp(other))
-    }
-}
-
 // === impl Arch ===
 
 impl Arch {
@@ -219,24 +176,7 @@ impl Spec {
     }
 }
 
-/// Writes a type as the text it holds.
-macro_rules! print_as_text {
-    ($($kind:ty),*) => {$(
-        impl fmt::Display for $kind {
-            fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-                formatter.write_str(self.as_str())
-            }
-        }
-
-        impl fmt::Debug for $kind {
-            fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-                formatter.write_str(self.as_str())
-            }
-        }
-    )*};
-}
-
-print_as_text!(PackageName, Version, Arch, Tag);
+print_as_text!(PackageName, Arch, Tag);
 
 #[cfg(test)]
 mod tests {
@@ -297,18 +237,6 @@ mod tests {
             assert_eq!(PackageName::parse(text), Err(Error::Name), "{text:?}");
         }
         assert!(PackageName::parse(&format!("@{0}/{0}", "a".repeat(64))).is_ok());
-    }
-
-    #[test]
-    fn versions_are_semver_and_in_its_order() {
-        let ascending = ["0.9.0", "1.0.0-alpha", "1.0.0-alpha.2", "1.0.0-alpha.10", "1.0.0-rc.1", "1.0.0", "1.10.0"];
-        let parsed = ascending.map(|text| Version::parse(text).unwrap());
-        assert!(parsed.is_sorted_by(|one, other| one < other));
-        assert_eq!(parsed.iter().filter(|version| version.is_prerelease()).count(), 4);
-        let long = format!("1.0.0-{}", "a".repeat(251));
-        for text in ["", "1", "1.0", "v1.0.0", "01.0.0", "1.0.0.0", "1.0.0 ", "1.x.0", "latest", "1.0.0-é", &long] {
-            assert_eq!(Version::parse(text), Err(Error::Version), "{text}");
-        }
     }
 
     #[test]
