@@ -46,7 +46,7 @@ impl Repository {
         let kept = self.mirror.find_artifact(&self.sources.tarball_key(name, version, &promised.checksums)).await;
         let found = match kept.map_err(told)? {
             Some(found) => found,
-            None => self.fetch_promised(name, version, (promised, &demand)).await?,
+            None => self.fetch_promised(name, version, promised, &demand).await?,
         };
         Ok(replies::reply(found, OCTETS, WEEK))
     }
@@ -57,7 +57,8 @@ impl Repository {
         &self,
         name: &PackageName,
         version: &Version,
-        (promised, demand): (Promised, &Demand),
+        promised: Promised,
+        demand: &Demand,
     ) -> Result<Found, Error> {
         let told = |error| of_mirror(error, &format!("{name} {version}"));
         let wanted = |promised| self.sources.tarball(name, version, promised);
@@ -101,7 +102,7 @@ impl Repository {
         let place = (Arc::clone(&entry.key), digest);
         let package = match self.packages.find(&digest) {
             Some(package) => package,
-            None => self.read_package(found.body, digest, (&trusted, name)).await?,
+            None => self.read_package(found.body, digest, &trusted, name).await?,
         };
         Ok(Described { package, place, cache, vouched_at })
     }
@@ -111,7 +112,8 @@ impl Repository {
         &self,
         body: Body,
         digest: Digest,
-        (trusted, name): (&Arc<Trusted>, &PackageName),
+        trusted: &Arc<Trusted>,
+        name: &PackageName,
     ) -> Result<Arc<Package>, Error> {
         let (trusted, name) = (Arc::clone(trusted), name.clone());
         let read = move || Ok::<_, Error>(trusted.package(&bodies::read_all(body)?, &name)?);

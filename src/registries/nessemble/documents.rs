@@ -52,7 +52,7 @@ impl Nessemble {
         let (base, reader, term) = (base(request), reader(request), term.map(str::to_owned));
         let body = bodies::apart(move || {
             let found = wire::search(&packages, term.as_deref());
-            printed(|out| wire::print_results(term.as_deref(), &found, (&base, reader), out))
+            printed(|out| wire::print_results(term.as_deref(), &found, &base, reader, out))
         });
         Ok(origin.tell(replies::document(body.await?, Keeping::Short, true, self.clock.now())))
     }

@@ -8,7 +8,7 @@ use bytes::Bytes;
 use super::Niso;
 use super::artifacts::Proved;
 use super::chunk_places::Cut;
-use super::documents::Wish;
+use super::documents::{Listed, Wish};
 use super::error::{Error, of_mirror};
 use super::{proofs, replies, wire};
 use crate::base::digest::Digest;
@@ -23,7 +23,9 @@ impl Niso {
         let Proved { listed, checksum, body, cache } = self.proved(wish, &Demand::of(request.headers)).await?;
         let cut = self.cut(&listed.want.key, &checksum, body).await?;
         let mut out = Vec::new();
-        wire::print_chunks((&wish.name, &listed.version, &listed.arch), &checksum, &cut.chunks, &mut out)?;
+        let Listed { version, arch, .. } = &*listed;
+        let whole = wire::Whole { name: &wish.name, version, arch, checksum: &checksum };
+        wire::print_chunks(&whole, &cut.chunks, &mut out)?;
         let mut reply = replies::chunks(out, &wish.spec);
         reply.note.cache = cache;
         Ok(reply)

@@ -19,7 +19,7 @@ mod tags;
 mod versions;
 
 pub use archive::{Archive, Limits, open};
-pub use chunks::{Chunk, cut, print_chunks};
+pub use chunks::{Chunk, Whole, cut, print_chunks};
 pub use list::{List, Package, parse_list, print_list};
 pub use manifest::{Manifest, parse_manifest};
 pub use tags::{Tags, parse_tags, print_tags};

@@ -54,7 +54,7 @@ impl Npm {
     ) -> Result<Found, Error> {
         let demand = Demand::of(request.headers);
         let keys = self.keys_for(name).await?;
-        let Described { manifest, published, document } = self.describe(name, version, (&keys, &demand)).await?;
+        let Described { manifest, published, document } = self.describe(name, version, &keys, &demand).await?;
         let written = wire::find_dist(&manifest)?;
         let dist = wire::parse_dist(written)?;
         let release = Release { name, version, dist: &dist, written, published };

@@ -36,7 +36,8 @@ impl Npm {
         &self,
         name: &PackageName,
         version: &Version,
-        (keys, demand): (&KeySet, &Demand),
+        keys: &KeySet,
+        demand: &Demand,
     ) -> Result<Described, Error> {
         let is_known = self.mirror.store().find(&self.sources.packument_key(name)).await?.is_some();
         let alone = if is_known { None } else { self.described_alone(name, version, demand).await? };

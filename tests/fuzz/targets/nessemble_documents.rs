@@ -67,7 +67,7 @@ fn check_list(packages: &[Listed], term: Option<&str>) {
     let found = search(packages, term);
     for reader in [Reader::Old, Reader::Any] {
         let mut printed = Vec::new();
-        print_results(term, &found, (BASE, reader), &mut printed).expect("memory takes it");
+        print_results(term, &found, BASE, reader, &mut printed).expect("memory takes it");
         let value: Value = serde_json::from_slice(&printed).expect("what is printed is JSON");
         let results = value["results"].as_array().expect("there are results");
         assert!(reader == Reader::Any || tokens(&value) <= MAX_TOKENS, "{} tokens", tokens(&value));

@@ -29,7 +29,8 @@ pub fn search<'a>(packages: &'a [Listed], term: Option<&str>) -> Vec<&'a Listed>
 pub fn print_results(
     term: Option<&str>,
     found: &[&Listed],
-    (base, reader): (&str, Reader),
+    base: &str,
+    reader: Reader,
     out: &mut (impl Write + ?Sized),
 ) -> io::Result<()> {
     let term = term.map_or_else(|| "null".to_owned(), |term| reader.quote(term));

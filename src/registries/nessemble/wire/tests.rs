@@ -165,12 +165,12 @@ fn the_old_client_gets_the_best_results_that_fit() {
     {
         let packages: Vec<_> = (0..count).map(|index| listed(index, tags)).collect();
         let all = search(&packages, None);
-        let document = value(&text(|out| print_results(Some("p"), &all, (BASE, Reader::Old), out)));
+        let document = value(&text(|out| print_results(Some("p"), &all, BASE, Reader::Old, out)));
         let results = document["results"].as_array().unwrap();
         assert_eq!(results.len(), kept, "{count} {tags}");
         assert!(tokens(&document) <= MAX_TOKENS, "{count} {tags}");
         assert!(results.iter().zip(&all).all(|(result, listed)| result["title"] == listed.title.as_str()));
-        let whole = value(&text(|out| print_results(Some("p"), &all, (BASE, Reader::Any), out)));
+        let whole = value(&text(|out| print_results(Some("p"), &all, BASE, Reader::Any, out)));
         assert_eq!(tokens(&whole), 5 + count * (9 + tags), "as the contract counts");
     }
 }
@@ -186,7 +186,7 @@ fn the_old_client_finds_the_links_whatever_the_texts_say() {
         assert_eq!(found(&printed, "readme"), Some(&*format!("{BASE}/package/foo/1.0.0/README")), "{word}");
         let listed = |text: &str| Listed { title: title(text), description: word.into(), tags: vec![word.into()] };
         let packages = [listed("bar"), listed("foo")];
-        let results = text(|out| print_results(Some(word), &search(&packages, None), (BASE, Reader::Old), out));
+        let results = text(|out| print_results(Some(word), &search(&packages, None), BASE, Reader::Old, out));
         assert_eq!(found(&results, "title"), Some("bar"), "{results}");
         // It counts both, and stops where the numbers differ.
         let count = |name: &str| results.matches(&format!("\"{name}\"")).count();
@@ -321,7 +321,7 @@ fn a_search_looks_at_titles_first_and_then_at_all_else() {
 #[test]
 fn results_are_printed_with_the_term_as_it_came() {
     let packages = listed();
-    let print = |term, found: &[&Listed]| text(|out| print_results(term, found, (BASE, Reader::Any), out));
+    let print = |term, found: &[&Listed]| text(|out| print_results(term, found, BASE, Reader::Any, out));
     assert_eq!(print(Some("No \"such\" %"), &[]), r#"{"term":"No \"such\" %","results":[]}"#);
     assert_eq!(print(None, &[]), r#"{"term":null,"results":[]}"#);
     let expected =

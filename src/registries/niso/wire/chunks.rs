@@ -22,6 +22,15 @@ pub struct Chunk {
     pub size: u64,
 }
 
+/// The archive that chunks are of.
+#[derive(Clone, Copy, Debug)]
+pub struct Whole<'a> {
+    pub name: &'a PackageName,
+    pub version: &'a Version,
+    pub arch: &'a Arch,
+    pub checksum: &'a Digest,
+}
+
 /// Cuts an archive, holding one chunk at a time, and tells the whole's digest.
 ///
 /// # Errors
@@ -38,16 +47,12 @@ pub fn cut(archive: impl Read) -> Result<(Digest, Vec<Chunk>), Error> {
     Ok((Digest::from_bytes(sha2::Digest::finalize(whole).into()), chunks))
 }
 
-/// Prints the chunk manifest of an archive with this checksum.
+/// Prints the chunk manifest of an archive.
 ///
 /// # Errors
 /// The sink's.
-pub fn print_chunks(
-    (name, version, arch): (&PackageName, &Version, &Arch),
-    checksum: &Digest,
-    chunks: &[Chunk],
-    out: &mut (impl Write + ?Sized),
-) -> io::Result<()> {
+pub fn print_chunks(whole: &Whole<'_>, chunks: &[Chunk], out: &mut (impl Write + ?Sized)) -> io::Result<()> {
+    let Whole { name, version, arch, checksum } = whole;
     let size: u64 = chunks.iter().map(|chunk| chunk.size).sum();
     write!(out, r#"{{"name":"{name}","version":"{version}","arch":"{arch}","size":{size}"#)?;
     write!(out, r#","checksum":"{checksum}","chunks":["#)?;

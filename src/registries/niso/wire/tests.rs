@@ -352,7 +352,8 @@ fn a_chunk_manifest_adds_up() {
     let archive = noise(200_000);
     let (checksum, chunks) = cut(&archive[..]).unwrap();
     let (name, version, arch) = (name("@acme/app"), version("1.1.0"), arch("x86_64-linux"));
-    let printed = value(&text(|out| print_chunks((&name, &version, &arch), &checksum, &chunks, out)));
+    let whole = Whole { name: &name, version: &version, arch: &arch, checksum: &checksum };
+    let printed = value(&text(|out| print_chunks(&whole, &chunks, out)));
     assert_eq!(printed["size"], 200_000);
     assert_eq!(printed["checksum"], checksum.to_hex());
     assert_eq!(
