@@ -1,5 +1,7 @@
 //! Builds every part from the configuration once and mounts it: the only file that knows them all.
 
+mod overlay;
+
 use std::net::SocketAddr;
 use std::path::Path;
 use std::sync::Arc;
@@ -10,6 +12,7 @@ use arc_swap::ArcSwap;
 use async_trait::async_trait;
 use time::OffsetDateTime;
 use time::format_description::well_known::Rfc3339;
+use tokio::runtime::Runtime;
 use tokio::time::timeout;
 
 use crate::base::clock::Clock;
@@ -24,6 +27,7 @@ use crate::front::server::{Front, Hooks, Settings};
 use crate::front::tls::Tls;
 use crate::mirror::store::{Incident, Store};
 use crate::mirror::{Fetch, Mirror, via};
+use crate::overlay::Overlay;
 use crate::registries::{self, Opening, Place, Upstreams};
 use crate::telemetry::health::Health;
 use crate::telemetry::log;
@@ -42,12 +46,17 @@ const STOP: Duration = Duration::from_millis(4_800);
 /// A store has at least this long to close.
 const LEAST_TO_CLOSE: Duration = Duration::from_millis(500);
 
+pub use self::overlay::open_overlay;
+
 /// The parts that live as long as the process; the mounts are built of them anew at each reload.
 struct Parts {
     source: config::Source,
     /// What the process was started with.
     started: Config,
     mirror: Mirror,
+    overlay: Arc<Overlay>,
+    /// Drives the overlay's connections, which outlive the threads that serve.
+    runtime: Runtime,
     metrics: Arc<Metrics>,
     health: Arc<Health>,
     log: log::Log,
@@ -70,12 +79,14 @@ pub fn serve(source: config::Source, upgrade: bool) -> anyhow::Result<()> {
     let metrics = Arc::new(Metrics::new()?);
     let store = open_store(&config, &metrics)?;
     let pseudonym = pseudonym(&config.data, &store)?;
+    let runtime = overlay::runtime()?;
+    let overlay = Arc::new(runtime.block_on(open_overlay(&config))?);
     let roots = Roots::load(&config.fetch.extra_roots).context("cannot use fetch.ca_file")?;
     let mirror = mirror(&config, store, &pseudonym, &roots, &metrics)?;
     let health = Arc::new(Health::default());
     mirror.store().report_to(Arc::clone(&health));
     let (tls, started, mounts) = (tls(&config)?, config.clone(), Arc::default());
-    let parts = Arc::new(Parts { source, started, mirror, metrics, health, log, mounts, roots, tls });
+    let parts = Arc::new(Parts { source, started, mirror, overlay, runtime, metrics, health, log, mounts, roots, tls });
     parts.mount(&config)?;
     let ended = front(&parts, &config, pseudonym, upgrade).run(hooks(&parts, &config));
     parts.close();
@@ -160,12 +171,12 @@ fn limits(config: &config::Limits) -> Limits {
 }
 
 fn hooks(parts: &Arc<Parts>, config: &Config) -> Hooks {
-    let (reloading, store) = (Arc::clone(parts), parts.mirror.store().clone());
+    let (reloading, store, overlay) = (Arc::clone(parts), parts.mirror.store().clone(), Arc::clone(&parts.overlay));
     let screen = screen::Screen::of(config);
     Hooks {
         on_ready: Box::new(move |addresses| screen.print(addresses)),
         on_reload: Arc::new(move || reloading.reload()),
-        background: vec![Box::pin(async move { store.background().await })],
+        background: vec![Box::pin(async move { store.background().await }), Box::pin(overlay::note_uses(overlay))],
     }
 }
 
@@ -191,6 +202,8 @@ impl Parts {
             mount,
             upstreams: Upstreams::find(mount, &config.listen),
             max_request_bytes: config.limits.request_body_bytes,
+            overlay: Arc::clone(&self.overlay),
+            accounts: &config.accounts,
         })
     }
 
@@ -260,6 +273,15 @@ impl Parts {
         if let Err(error) = self.close_store() {
             tracing::error!(error = format!("{error:#}"), "the store was not closed cleanly");
         }
+        if let Err(error) = self.close_overlay() {
+            tracing::error!(error = format!("{error:#}"), "the overlay was not closed cleanly");
+        }
+    }
+
+    /// What was acknowledged is on the disk long since.
+    fn close_overlay(&self) -> anyhow::Result<()> {
+        let closed = self.runtime.block_on(async { timeout(LEAST_TO_CLOSE, self.overlay.close()).await });
+        Ok(closed.context("the database is too slow for a stop in time")??)
     }
 
     fn close_store(&self) -> anyhow::Result<()> {

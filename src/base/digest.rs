@@ -194,6 +194,11 @@ impl Integrity {
         if promises.is_empty() { Err(Error::NoKnownHash) } else { Ok(Self(promises)) }
     }
 
+    /// Returns every promise.
+    pub fn promises(&self) -> &[Promise] {
+        &self.0
+    }
+
     /// Adds a further promise about the same bytes.
     pub fn and(mut self, promise: Promise) -> Self {
         if !self.0.contains(&promise) {

@@ -4,6 +4,7 @@ mod accept;
 mod check;
 mod purge;
 mod serve;
+mod user;
 
 use std::future::Future;
 use std::path::PathBuf;
@@ -16,6 +17,7 @@ use crate::app;
 use crate::base::fs;
 use crate::config::{self, Config, Flags, Source};
 use crate::mirror::store::Store;
+use crate::overlay::Overlay;
 use crate::telemetry::metrics::Metrics;
 
 /// A caching mirror for package registries that proves every byte before it keeps it.
@@ -35,13 +37,14 @@ enum Command {
     Check(check::Arguments),
     Purge(purge::Arguments),
     Accept(accept::Arguments),
+    User(user::Arguments),
 }
 
 /// Where the configuration is.
 #[derive(Args)]
 struct ConfigFile {
     /// Configuration file; without it $HELIOSTAT_CONFIG, else every key at its default
-    #[arg(long, value_name = "FILE")]
+    #[arg(long, value_name = "FILE", global = true)]
     config: Option<PathBuf>,
 }
 
@@ -51,7 +54,7 @@ struct Place {
     #[command(flatten)]
     file: ConfigFile,
     /// Where everything is kept [default: ./heliostat-data]
-    #[arg(long, value_name = "DIR")]
+    #[arg(long, value_name = "DIR", global = true)]
     data: Option<PathBuf>,
 }
 
@@ -65,6 +68,7 @@ pub fn run(cli: Cli) -> anyhow::Result<()> {
         Command::Check(arguments) => check::run(arguments),
         Command::Purge(arguments) => purge::run(&arguments),
         Command::Accept(arguments) => accept::run(&arguments),
+        Command::User(arguments) => user::run(&arguments),
     }
 }
 
@@ -73,6 +77,17 @@ impl Place {
         let flags = Flags { data: self.data.clone(), ..Flags::default() };
         config::load(&Source { file: self.file.config.clone(), flags })
     }
+}
+
+/// Does something to the overlay, beside a server that may be running on it.
+fn with_overlay<T>(config: &Config, act: impl AsyncFnOnce(&Overlay) -> anyhow::Result<T>) -> anyhow::Result<T> {
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
+    runtime.block_on(async {
+        let overlay = app::open_overlay(config).await?;
+        let done = act(&overlay).await;
+        overlay.close().await?;
+        done
+    })
 }
 
 /// Does something to the store of a data directory, beside a server that may be running on it.

@@ -77,6 +77,19 @@ fn refuse(section: &mut Section<'_>, key: &'static str, what: &str) -> Option<Cr
     None
 }
 
+/// Reads a secret from `key`, or from the variable that `variable_key` names; `None` when it is absent or wrong, which is
+/// noted.
+pub(super) fn read_secret_or_variable(
+    section: &mut Section<'_>,
+    key: &'static str,
+    variable_key: &'static str,
+) -> Option<Secret> {
+    match read_either(section, key, variable_key) {
+        Written::Read(secret) => Some(secret),
+        Written::Absent | Written::Broken => None,
+    }
+}
+
 /// Reads a secret from `key`, or from the variable that `variable_key` names.
 fn read_either(section: &mut Section<'_>, key: &'static str, variable_key: &'static str) -> Written {
     let direct = read_secret(section, key);

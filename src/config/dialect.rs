@@ -7,7 +7,7 @@ use super::hex::Hex;
 use super::print::Printer;
 use super::section::Section;
 use super::tree::Node;
-use super::values::{Setting, quote, read_choice};
+use super::values::{Setting, print_list, quote, read_choice, text_of};
 
 /// The protocol a mount speaks, with its own keys.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -22,6 +22,10 @@ pub enum Dialect {
 /// Keys of npm mounts.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Npm {
+    /// Names that are ours, with `*` for any run of characters: published here, and never asked upstream.
+    pub own: Vec<String>,
+    /// Whether who shows no credentials may read.
+    pub anonymous_reading: bool,
     pub signatures: Signatures,
 }
 
@@ -158,19 +162,23 @@ impl Dialect {
 
 impl Default for Npm {
     fn default() -> Self {
-        Self::DEFAULT
+        Self { own: Vec::new(), anonymous_reading: true, signatures: Signatures::Verify }
     }
 }
 
 impl Npm {
-    const DEFAULT: Self = Self { signatures: Signatures::Verify };
-
     fn read(self, section: &mut Section<'_>) -> Self {
-        Self { signatures: section.value("signatures", self.signatures) }
+        Self {
+            own: section.list("own", self.own, read_pattern),
+            anonymous_reading: section.value("anonymous_reading", self.anonymous_reading),
+            signatures: section.value("signatures", self.signatures),
+        }
     }
 
     fn print(&self, out: &mut Printer) {
-        let Self { signatures } = self;
+        let Self { own, anonymous_reading, signatures } = self;
+        out.text("own", &print_list(own));
+        out.key("anonymous_reading", anonymous_reading);
         out.key("signatures", signatures);
     }
 }
@@ -210,6 +218,15 @@ impl Nessemble {
         out.key("requests_per_minute", requests_per_minute);
         out.key("requests_per_day", requests_per_day);
     }
+}
+
+/// Reads a name, or a pattern of names.
+fn read_pattern(node: &Node) -> Result<String, String> {
+    let text = text_of(node)?;
+    if text.is_empty() || text.chars().any(|character| character.is_whitespace() || character.is_control()) {
+        return Err(format!("must be a name, or a pattern such as \"@acme/*\", not {}", quote(text)));
+    }
+    Ok(text.to_owned())
 }
 
 // === impl Signatures ===

@@ -4,6 +4,7 @@
 //! [`Config`] that is right in every key, or every mistake there is. Each part of the server takes its own section.
 //! `config/heliostat.toml` documents every key.
 
+mod accounts;
 mod credentials;
 mod dialect;
 mod fetch;
@@ -13,6 +14,7 @@ mod limits;
 mod listen;
 mod log;
 mod mount;
+mod overlay;
 mod print;
 mod restart;
 mod section;
@@ -26,6 +28,7 @@ use std::io;
 use std::net::SocketAddr;
 use std::path::PathBuf;
 
+pub use self::accounts::{Accounts, Registration};
 pub use self::credentials::Credentials;
 pub use self::dialect::{Dialect, Nessemble, Niso, Npm, Signatures};
 pub use self::fetch::Fetch;
@@ -35,6 +38,7 @@ pub use self::limits::Limits;
 pub use self::listen::{Listen, Tls};
 pub use self::log::{Log, LogFormat};
 pub use self::mount::Mount;
+pub use self::overlay::{Overlay, S3};
 pub use self::section::{Mistake, Mistakes};
 pub use self::store::Store;
 pub use self::tree::Origin;
@@ -57,6 +61,8 @@ pub struct Config {
     pub store: Store,
     pub fetch: Fetch,
     pub limits: Limits,
+    pub overlay: Overlay,
+    pub accounts: Accounts,
     /// Never empty; names and paths are unique.
     pub mounts: Vec<Mount>,
 }
@@ -157,6 +163,8 @@ impl Default for Config {
             store: Store::default(),
             fetch: Fetch::default(),
             limits: Limits::default(),
+            overlay: Overlay::default(),
+            accounts: Accounts::default(),
             mounts: Mount::defaults(),
         }
     }
@@ -177,6 +185,8 @@ impl Config {
             store: root.section("store", Store::read),
             fetch: root.section("fetch", Fetch::read),
             limits: root.section("limits", Limits::read),
+            overlay: root.section("overlay", Overlay::read),
+            accounts: root.section("accounts", Accounts::read),
             mounts: Mount::read_all(root, &listen),
             listen,
         }
@@ -186,7 +196,7 @@ impl Config {
 /// Prints the whole configuration as TOML, secrets as `"****"`.
 impl std::fmt::Display for Config {
     fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        let Self { listen, data, offline, log, store, fetch, limits, mounts } = self;
+        let Self { listen, data, offline, log, store, fetch, limits, overlay, accounts, mounts } = self;
         let mut out = Printer::default();
         listen.print_keys(&mut out);
         out.key("data", data);
@@ -196,6 +206,8 @@ impl std::fmt::Display for Config {
         store.print(&mut out);
         fetch.print(&mut out);
         limits.print(&mut out);
+        overlay.print(&mut out);
+        accounts.print(&mut out);
         mounts.iter().for_each(|mount| mount.print(&mut out));
         formatter.write_str(&out.finish())
     }

@@ -6,10 +6,10 @@ use super::{Config, Limits, Listen, Log};
 
 impl Config {
     /// Names the settings of `newer` that differ from these and need a restart. The rest is taken over by a reload: mounts,
-    /// `public_url`, `offline`, `log.filter` and `limits.request_body_bytes`.
+    /// `public_url`, `offline`, `log.filter`, `limits.request_body_bytes` and `[accounts]`.
     pub fn needs_restart(&self, newer: &Self) -> Vec<&'static str> {
         // Every field by name, so that a new one cannot be forgotten here.
-        let Self { listen, data, offline: _, log, store, fetch, limits, mounts: _ } = self;
+        let Self { listen, data, offline: _, log, store, fetch, limits, overlay, accounts: _, mounts: _ } = self;
         // Those of single mounts are among the addresses.
         let Listen { addresses: _, public_url: _, threads, tls } = listen;
         let addresses = |config: &Self| config.addresses().copied().collect::<BTreeSet<_>>();
@@ -23,6 +23,7 @@ impl Config {
             ("log.access", *access != newer.log.access),
             ("store", *store != newer.store),
             ("fetch", *fetch != newer.fetch),
+            ("overlay", *overlay != newer.overlay),
         ]
         .into_iter()
         .chain(limits.differ(&newer.limits))

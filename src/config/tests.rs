@@ -154,7 +154,7 @@ fn the_environment_reaches_into_mounts_that_no_file_names() {
     let config = parse(None, &environment(&variables), &Flags::default()).unwrap();
     assert_eq!(
         (&config.mounts[0].dialect, config.mounts[0].name.as_str()),
-        (&Dialect::Npm(Npm { signatures: Signatures::Off }), "npm")
+        (&Dialect::Npm(Npm { signatures: Signatures::Off, ..Npm::default() }), "npm")
     );
     assert_eq!(config.mounts[0].upstreams[0].scopes, ["@a", "@b"]);
 }

@@ -26,6 +26,7 @@ pub mod first_seen;
 mod flight;
 pub mod fresh;
 mod host;
+pub mod own;
 pub mod prepare;
 mod question;
 pub mod recent;
@@ -41,14 +42,13 @@ pub mod verify;
 use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
-use bytes::Bytes;
 use http::{HeaderMap, HeaderValue};
 use tokio::sync::Semaphore;
 use tokio::time::timeout;
 
 pub use self::document::{is_gzip, uncompress};
 pub use self::error::Error;
-pub use self::fetch::Fetch;
+pub use self::fetch::{Fetch, via};
 pub use self::question::{Answer, Question};
 pub use self::resource::{Kind, Release, Resource, Rules, Upstream};
 
@@ -115,6 +115,8 @@ pub struct Prepared {
     pub age: Duration,
     /// How much longer it is fresh.
     pub remaining: Duration,
+    /// It is no upstream's: it may change at any time, and whoever asks is to see that.
+    pub is_own: bool,
 }
 
 /// What [`Engine::get`] comes to.
@@ -368,6 +370,7 @@ impl Engine {
             document,
             forms,
             cache,
+            is_own: false,
         }
     }
 }
@@ -389,12 +392,4 @@ fn state(change: Change, joined: bool) -> CacheState {
         Change::Same => CacheState::Revalidated,
         Change::Replaced => CacheState::Expired,
     }
-}
-
-/// Returns the value of `Via` that names this mirror. Source: RFC 9110 §7.6.3.
-///
-/// # Errors
-/// None for a pseudonym of letters and digits.
-pub fn via(pseudonym: &str) -> Result<HeaderValue, http::header::InvalidHeaderValue> {
-    HeaderValue::from_maybe_shared(Bytes::from(format!("1.1 {pseudonym}")))
 }

@@ -144,7 +144,7 @@ fn malformed(why: &'static str) -> Error {
 
 /// Tells whether a whole text is matched. Takes at most the product of both lengths: it only ever goes back to the last
 /// `*`, since what an earlier one could take, the last can take too.
-pub(super) fn matches(pattern: &str, text: &str) -> bool {
+pub fn matches(pattern: &str, text: &str) -> bool {
     let (pattern, text) = (pattern.as_bytes(), text.as_bytes());
     let (mut at, mut read) = (0, 0);
     // Where the last `*` stands, and how much of the text it has taken.

@@ -10,9 +10,14 @@ use std::time::Duration;
 
 use ::http::{HeaderValue, header};
 
+use crate::base::clock::Clock;
 use crate::base::http::{CacheState, Refusal, Reply};
 use crate::mirror::verify::FIRST_SEEN;
 use crate::mirror::{self, store};
+use crate::overlay;
+
+#[cfg(test)]
+pub use self::samples::{every, of_engine};
 
 /// What lies behind an error; shared, since all clients of one fill are told of the same.
 pub type Cause = Arc<dyn std::error::Error + Send + Sync>;
@@ -58,12 +63,24 @@ pub enum Error {
     /// Upstream must not give it.
     #[error("upstream withholds {what} for legal reasons")]
     Blocked { what: String },
+    /// Somebody else has written meanwhile, or has had the name before.
+    #[error("{0}")]
+    Conflict(Cow<'static, str>),
+    /// What is to be written does not fit together.
+    #[error("{0}")]
+    Unprocessable(Cow<'static, str>),
     /// The request's body is longer than this mount takes.
     #[error("the request body is too large")]
     TooLarge,
     /// The client, or all of them, ask too much at once.
     #[error("too many requests at once")]
     TooMany,
+    /// Too many logins have failed, of one account or from one address.
+    #[error("too many logins have failed: try again in {seconds} seconds")]
+    TooManyAttempts { seconds: u64 },
+    /// What was written here cannot be read just now, nor anything added.
+    #[error("this registry cannot be asked just now")]
+    Unavailable(#[source] Cause),
     /// The method is none that registries use.
     #[error("this method is not implemented")]
     NotImplemented,
@@ -195,14 +212,17 @@ impl Error {
             | Self::NotAcceptable(_)
             | Self::Gone { .. }
             | Self::Blocked { .. }
+            | Self::Conflict(_)
+            | Self::Unprocessable(_)
             | Self::TooLarge
             | Self::TooMany
+            | Self::TooManyAttempts { .. }
             | Self::NotImplemented
             | Self::NotHeld { .. } => Fault::Client,
             Self::Unproven { .. } | Self::BadGateway { .. } | Self::Unreachable { .. } | Self::TimedOut { .. } => {
                 Fault::Upstream
             }
-            Self::Loop | Self::Internal(_) => Fault::Ours,
+            Self::Loop | Self::Internal(_) | Self::Unavailable(_) => Fault::Ours,
         }
     }
 
@@ -227,7 +247,8 @@ impl Error {
     /// Returns after how many seconds a retry may help; `None` where nobody knows, or none helps.
     pub fn seconds_to_wait(&self) -> Option<u64> {
         match self {
-            Self::TooMany => Some(MOMENT),
+            Self::TooMany | Self::Unavailable(_) => Some(MOMENT),
+            Self::TooManyAttempts { seconds } => Some(*seconds),
             // Whole seconds, rounded up: RFC 9110 §10.2.3.
             Self::Unreachable { retry_after: Some(pause), .. } => {
                 Some(pause.as_secs() + u64::from(pause.subsec_nanos() > 0))
@@ -289,6 +310,32 @@ impl From<Refusal> for Error {
     }
 }
 
+impl From<overlay::Error> for Error {
+    fn from(error: overlay::Error) -> Self {
+        use overlay::Error as Ours;
+        let said = error.to_string();
+        match error {
+            Ours::Unavailable(_) | Ours::Full(_) | Ours::Collected(_) => Self::Unavailable(Arc::new(error)),
+            Ours::Failed(_) | Ours::TooNew { .. } | Ours::Setting(_) | Ours::Row(_) | Ours::Damaged(_) => {
+                Self::Internal(Arc::new(error))
+            }
+            Ours::Mismatch { .. } | Ours::Malformed { .. } => Self::Unprocessable(said.into()),
+            Ours::Absent { name, .. } => Self::not_found(name),
+            Ours::Taken { .. } | Ours::Stale { .. } => Self::Conflict(said.into()),
+            Ours::Published(_) | Ours::Reserved(_) | Ours::NotOwner | Ours::LastOwner => Self::Forbidden(said.into()),
+            Ours::Locked | Ours::WrongNetwork => Self::Forbidden(said.into()),
+            Ours::WrongPassword => Self::Unauthorized("the name or the password is wrong"),
+            Ours::UnknownToken | Ours::RevokedToken | Ours::ExpiredToken => {
+                Self::Unauthorized("the token is not known, or not any more")
+            }
+            Ours::TooManyAttempts { until } => {
+                let wait = until.duration_since(Clock::default().now()).unwrap_or_default();
+                Self::TooManyAttempts { seconds: wait.as_secs() + 1 }
+            }
+        }
+    }
+}
+
 impl From<store::Error> for Error {
     fn from(error: store::Error) -> Self {
         Self::Internal(Arc::new(mirror::Error::from(error)))
@@ -301,60 +348,7 @@ impl From<io::Error> for Error {
     }
 }
 
-/// The errors of the engine, each at least once.
 #[cfg(test)]
-pub fn of_engine() -> Vec<mirror::Error> {
-    use mirror::Error as Engine;
-    use mirror::verify::Broken;
-    let host = || "registry.example".to_owned();
-    let broken = |kind| Engine::Unproven(Broken { kind, detail: String::new() });
-    let absent = |for_good| Engine::Absent { cache: CacheState::Hit, for_good };
-    let refused = [401, 403, 451, 418].map(|status| Engine::Refused { status });
-    let others = [
-        absent(false),
-        absent(true),
-        broken("digest"),
-        broken(FIRST_SEEN),
-        Engine::Unreachable { host: host(), retry_after: None, cause: None },
-        Engine::TimedOut { host: host() },
-        Engine::Truncated { host: host(), cause: None },
-        Engine::Senseless { host: host(), detail: "" },
-        Engine::Forbidden { host: host(), reason: "" },
-        Engine::TooLarge { limit: 1 },
-        Engine::Offline,
-        Engine::NotHeld,
-        Engine::Broken { key: "k".into() },
-        Engine::disk(io::Error::other("full")),
-        Engine::Died,
-    ];
-    refused.into_iter().chain(others).collect()
-}
-
-/// The errors that a client may be told, each at least once; what lies behind them is secret.
-#[cfg(test)]
-pub fn every() -> Vec<Error> {
-    let (what, cause) = (|| "left-pad".to_owned(), Some(Arc::new(io::Error::other("secret detail")) as Cause));
-    vec![
-        Error::bad_request("no"),
-        Error::Unauthorized("no"),
-        Error::Forbidden("no".into()),
-        Error::NotFound { what: what(), cache: CacheState::Hit },
-        Error::only("GET, HEAD"),
-        Error::NotAcceptable("no"),
-        Error::Gone { what: what(), cache: CacheState::Hit },
-        Error::TooLarge,
-        Error::TooMany,
-        Error::Blocked { what: what() },
-        Error::Internal(cause.clone().expect("a cause")),
-        Error::NotImplemented,
-        Error::Unproven { what: what(), cause: cause.clone() },
-        Error::BadGateway { what: what(), cause: cause.clone() },
-        Error::Unreachable { what: what(), retry_after: None, cause: cause.clone() },
-        Error::TimedOut { what: what(), cause },
-        Error::NotHeld { what: what() },
-        Error::Loop,
-    ]
-}
-
+mod samples;
 #[cfg(test)]
 mod tests;

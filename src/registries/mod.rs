@@ -13,6 +13,7 @@ pub mod bodies;
 pub mod desk;
 pub mod failure;
 pub mod files;
+pub mod gate;
 pub mod hex;
 pub mod members;
 pub mod memo;
@@ -36,6 +37,7 @@ pub use self::upstreams::Upstreams;
 use crate::base::http::Handler;
 use crate::config::{self, Dialect, Listen};
 use crate::mirror::Mirror;
+use crate::overlay::Overlay;
 
 /// One dialect, with the keys that a mount of it has.
 pub trait Registry {
@@ -67,6 +69,9 @@ pub struct Opening<'a> {
     pub upstreams: Upstreams,
     /// Longest request body passed through, in bytes.
     pub max_request_bytes: u64,
+    /// What was written here.
+    pub overlay: Arc<Overlay>,
+    pub accounts: &'a config::Accounts,
 }
 
 /// Where clients reach a mount.

@@ -354,3 +354,11 @@ fn authority(url: &Url) -> String {
     let host = url.host_str().unwrap_or_default();
     url.port().map_or_else(|| host.to_owned(), |port| format!("{host}:{port}"))
 }
+
+/// Returns the value of `Via` that names this mirror. Source: RFC 9110 §7.6.3.
+///
+/// # Errors
+/// None for a pseudonym of letters and digits.
+pub fn via(pseudonym: &str) -> Result<HeaderValue, http::header::InvalidHeaderValue> {
+    HeaderValue::from_maybe_shared(Bytes::from(format!("1.1 {pseudonym}")))
+}

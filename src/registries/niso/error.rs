@@ -41,13 +41,15 @@ fn status(error: &Error) -> StatusCode {
         Error::MethodNotAllowed { .. } => StatusCode::METHOD_NOT_ALLOWED,
         Error::NotAcceptable(_) => StatusCode::NOT_ACCEPTABLE,
         Error::Gone { .. } => StatusCode::GONE,
+        Error::Conflict(_) => StatusCode::CONFLICT,
         Error::TooLarge => StatusCode::PAYLOAD_TOO_LARGE,
-        Error::TooMany => StatusCode::TOO_MANY_REQUESTS,
+        Error::Unprocessable(_) => StatusCode::UNPROCESSABLE_ENTITY,
+        Error::TooMany | Error::TooManyAttempts { .. } => StatusCode::TOO_MANY_REQUESTS,
         Error::Blocked { .. } => StatusCode::UNAVAILABLE_FOR_LEGAL_REASONS,
         Error::Internal(_) => StatusCode::INTERNAL_SERVER_ERROR,
         Error::NotImplemented => StatusCode::NOT_IMPLEMENTED,
         Error::Unproven { .. } | Error::BadGateway { .. } => StatusCode::BAD_GATEWAY,
-        Error::Unreachable { .. } => StatusCode::SERVICE_UNAVAILABLE,
+        Error::Unreachable { .. } | Error::Unavailable(_) => StatusCode::SERVICE_UNAVAILABLE,
         Error::TimedOut { .. } | Error::NotHeld { .. } => StatusCode::GATEWAY_TIMEOUT,
         Error::Loop => StatusCode::LOOP_DETECTED,
     }
@@ -89,7 +91,10 @@ mod tests {
             assert!(!body.to_string().contains("secret detail"), "{error:?}");
             reply.status.as_u16()
         });
-        let expected = [400, 401, 403, 404, 405, 406, 410, 413, 429, 451, 500, 501, 502, 502, 503, 504, 504, 508];
+        let expected = [
+            400, 401, 403, 404, 405, 406, 410, 413, 429, 451, 500, 501, 502, 502, 503, 504, 504, 508, 409, 422, 429,
+            503,
+        ];
         assert_eq!(told.collect::<Vec<_>>(), expected);
     }
 

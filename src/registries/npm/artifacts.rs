@@ -26,6 +26,9 @@ impl Npm {
         name: &PackageName,
         version: &Version,
     ) -> Result<Reply, Error> {
+        if let Some(own) = self.own_tarball(name, version).await? {
+            return Ok(own);
+        }
         let key = self.sources.tarball_key(name, version);
         let kept = self.mirror.find_artifact(&key).await.map_err(|error| of_mirror(error, name.as_str()))?;
         let found = match kept {

@@ -13,6 +13,7 @@ use super::Npm;
 use super::error::{Error, of_mirror};
 use super::merge::{self, Indexed, Served};
 use super::name::{PackageName, Spec, Version};
+use super::own::NO_CACHE;
 use super::replies;
 use super::wire::{self, VersionLine};
 use crate::base::conditional;
@@ -111,7 +112,9 @@ impl Npm {
         if let Ok(etag) = HeaderValue::try_from(format!("W/\"{}\"", hex(&Digest::of(&body).as_bytes()[..16]))) {
             reply.set(ETAG, etag);
         }
-        reply.set(CACHE_CONTROL, MANIFEST_AGE);
+        if !prepared.is_own {
+            reply.set(CACHE_CONTROL, MANIFEST_AGE);
+        }
         reply.body = Body::Bytes(body);
         Ok(reply)
     }
@@ -151,6 +154,9 @@ impl Npm {
 
     /// Returns a package's document in the forms this client's base URL needs.
     async fn prepared(&self, request: &Request<'_>, name: &PackageName, demand: &Demand) -> Result<Prepared, Error> {
+        if let Some(own) = self.own_prepared(request, name).await? {
+            return Ok(own);
+        }
         if let Some(prepared) = self.find_prepared(name, &Served::id_at(request.base), demand) {
             return Ok(prepared);
         }
@@ -206,7 +212,8 @@ fn head(prepared: &Prepared, content_type: HeaderValue) -> Reply {
     let mut reply = Reply::empty(StatusCode::OK);
     reply.set(CONTENT_TYPE, content_type);
     reply.set(VARY, VARY_ON);
-    reply.set(CACHE_CONTROL, max_age((prepared.age + prepared.remaining).as_secs()));
+    let fresh_for = prepared.age + prepared.remaining;
+    reply.set(CACHE_CONTROL, if prepared.is_own { NO_CACHE } else { max_age(fresh_for.as_secs()) });
     reply.set(AGE, HeaderValue::from(prepared.age.as_secs()));
     if let Some(modified) = &prepared.forms.http.last_modified {
         reply.set(LAST_MODIFIED, modified.clone());

@@ -14,18 +14,6 @@ use crate::registries::failure;
 
 pub use crate::registries::failure::Error;
 
-/// Methods of a path that is only read.
-pub const ALLOW_READ: &str = "GET, HEAD";
-/// Methods of a tarball (contract npm §2.4, CORS).
-pub const ALLOW_TARBALL: &str = "GET, HEAD, OPTIONS";
-/// Methods of a path that takes a question in its body.
-pub const ALLOW_POST: &str = "POST";
-/// Methods of a path that other registries write to, and that a mirror has no use for. Source: RFC 9110 §10.2.1.
-pub const ALLOW_NONE: &str = "";
-
-/// The request needs a login, and there are no users here.
-pub const NO_USERS: Error = Error::Unauthorized("this mirror has no users: you are not logged in");
-
 /// Tells an npm client why the engine has no answer. `what` was asked for.
 ///
 /// Source: contract npm §2.1, §18.4: a transport fault is never an absence.
@@ -62,13 +50,15 @@ fn row(error: &Error) -> (StatusCode, &'static str) {
         Error::MethodNotAllowed { .. } => (StatusCode::METHOD_NOT_ALLOWED, "method_not_allowed"),
         Error::NotAcceptable(_) => (StatusCode::NOT_ACCEPTABLE, "bad_request"),
         Error::Gone { .. } => (StatusCode::GONE, "gone"),
+        Error::Conflict(_) => (StatusCode::CONFLICT, "conflict"),
         Error::TooLarge => (StatusCode::PAYLOAD_TOO_LARGE, "too_large"),
-        Error::TooMany => (StatusCode::TOO_MANY_REQUESTS, "too_many_requests"),
+        Error::Unprocessable(_) => (StatusCode::UNPROCESSABLE_ENTITY, "unprocessable"),
+        Error::TooMany | Error::TooManyAttempts { .. } => (StatusCode::TOO_MANY_REQUESTS, "too_many_requests"),
         Error::Blocked { .. } => (StatusCode::UNAVAILABLE_FOR_LEGAL_REASONS, "blocked"),
         Error::Internal(_) => (StatusCode::INTERNAL_SERVER_ERROR, "internal"),
         Error::NotImplemented => (StatusCode::NOT_IMPLEMENTED, "not_implemented"),
         Error::Unproven { .. } | Error::BadGateway { .. } => (StatusCode::BAD_GATEWAY, "bad_gateway"),
-        Error::Unreachable { .. } => (StatusCode::SERVICE_UNAVAILABLE, "unavailable"),
+        Error::Unreachable { .. } | Error::Unavailable(_) => (StatusCode::SERVICE_UNAVAILABLE, "unavailable"),
         Error::TimedOut { .. } => (StatusCode::GATEWAY_TIMEOUT, "gateway_timeout"),
         Error::NotHeld { .. } => (StatusCode::GATEWAY_TIMEOUT, "not_held"),
         Error::Loop => (StatusCode::LOOP_DETECTED, "loop_detected"),
@@ -77,8 +67,9 @@ fn row(error: &Error) -> (StatusCode, &'static str) {
 
 /// npm itself prints no more than the code of these, and its user is to know why.
 fn needs_notice(error: &Error) -> bool {
-    use Error::{Blocked, Forbidden, MethodNotAllowed, Unproven};
-    matches!(error, MethodNotAllowed { .. } | Forbidden(_) | Blocked { .. } | Unproven { .. })
+    use Error::{Blocked, Conflict, Forbidden, MethodNotAllowed, Unprocessable, Unproven};
+    let is_refusal = matches!(error, MethodNotAllowed { .. } | Forbidden(_) | Blocked { .. } | Unproven { .. });
+    is_refusal || matches!(error, Conflict(_) | Unprocessable(_))
 }
 
 /// Says why in a header that npm prints on errors too: visible ASCII, less than 400 bytes (contract npm §2.1).
@@ -144,6 +135,10 @@ mod tests {
             (504, "gateway_timeout"),
             (504, "not_held"),
             (508, "loop_detected"),
+            (409, "conflict"),
+            (422, "unprocessable"),
+            (429, "too_many_requests"),
+            (503, "unavailable"),
         ];
         assert_eq!(told, expected.map(|(status, code)| (status, code.to_owned())));
     }
@@ -158,8 +153,8 @@ mod tests {
 
     #[test]
     fn what_a_client_can_do_about_it_stands_in_the_headers() {
-        assert_eq!(reply(&NO_USERS, "r").header("www-authenticate"), Some("Bearer"));
-        let refused = reply(&Error::only(ALLOW_TARBALL), "r");
+        assert_eq!(reply(&Error::Unauthorized("who?"), "r").header("www-authenticate"), Some("Bearer"));
+        let refused = reply(&Error::only("GET, HEAD, OPTIONS"), "r");
         assert_eq!(refused.header("allow"), Some("GET, HEAD, OPTIONS"));
         assert!(refused.header("npm-notice").unwrap().contains("read-only"));
         assert_eq!(reply(&Error::not_found("x"), "r").header("cache-control"), Some("no-cache"));

@@ -16,6 +16,7 @@
 //! log; [`sources`] names the resource: its key, its one place at the upstream, and what [`vouch`] says must hold before
 //! it is kept; [`error`] is the one place where a fault becomes a status.
 
+mod accounts;
 mod artifacts;
 mod audit;
 mod bases;
@@ -27,8 +28,10 @@ mod first_seen;
 mod keys;
 mod merge;
 pub mod name;
+mod own;
 mod passthrough;
 pub mod proofs;
+mod publish;
 mod range;
 mod release;
 mod replies;
@@ -36,23 +39,34 @@ pub mod routes;
 pub mod sources;
 mod vouch;
 pub mod wire;
+mod write;
 
 use std::sync::Arc;
 
+use base64::Engine;
+use base64::engine::general_purpose::STANDARD;
 use bytes::Bytes;
+use http::HeaderValue;
+use http::header::{AUTHORIZATION, CACHE_CONTROL, VARY};
 
 use self::bases::Bases;
 use self::error::Error;
-use self::routes::Action;
+use self::routes::{Access, Action};
 use self::sources::Sources;
 use super::desk::{Desk, Named};
+use super::gate::{Gate, Rules, Shown, Visitor};
 use super::missed::Missed;
 use super::shelf::Shelf;
 use super::{Opening, Place, Registry, SetUp};
 use crate::base::clock::Clock;
+use crate::base::digest::Digest;
 use crate::base::http::{BodyWanted, Handler, Outcome, Reply, Request};
+use crate::base::secret::Secret;
 use crate::config::{self, Listen, Signatures};
 use crate::mirror::Mirror;
+
+/// Longest body of a publish, in bytes: base64 adds a third to a tarball. Source: contract npm §2.5.
+const MAX_PUBLISH: u64 = 100 << 20;
 
 /// One npm mount.
 pub struct Npm {
@@ -65,6 +79,9 @@ pub struct Npm {
     bases: Bases,
     /// Versions that no document has, by the names of packages.
     missed: Missed,
+    gate: Gate,
+    /// Longest body of a publish, in bytes.
+    max_publish: u64,
 }
 
 impl Registry for config::Npm {
@@ -81,7 +98,10 @@ impl Registry for config::Npm {
     }
 
     fn open(&self, opening: Opening<'_>) -> Arc<dyn Handler> {
+        let rules = Rules { own: self.own.clone(), anonymous_reading: self.anonymous_reading };
         Arc::new(Npm {
+            gate: Gate::new(&opening, rules),
+            max_publish: MAX_PUBLISH,
             mirror: opening.mirror,
             sources: Sources::new(Shelf::new(opening.mount), opening.upstreams),
             signatures: self.signatures,
@@ -109,6 +129,8 @@ impl Desk for Npm {
     }
 
     async fn answer(&self, request: &Request<'_>, action: &Action) -> Result<Outcome, Error> {
+        let visitor = self.visitor(request).await?;
+        self.let_in(&visitor, action)?;
         let reply = match action {
             Action::Root => replies::root(&self.mirror.store().totals()),
             Action::Ping => replies::ping(),
@@ -122,17 +144,90 @@ impl Desk for Npm {
             Action::Audit(_) if self.must_split()? => {
                 return Ok(Outcome::NeedsBody(BodyWanted { action: action.name(), max: self.max_body }));
             }
+            Action::Unpublish { name } => self.unpublish(&visitor, name).await?,
+            Action::RemoveTarball { name, version } => self.remove_tarball(&visitor, name, version).await?,
+            Action::Untag { name, tag } => self.untag(&visitor, name, tag).await?,
+            Action::User { name } => self.user(&visitor, name).await?,
+            Action::LogOut { token } => self.log_out(&visitor, token).await?,
+            Action::WhoAmI => self.whoami(&visitor)?,
+            Action::Profile => self.profile(&visitor)?,
+            Action::Tokens => self.tokens(request, &visitor).await?,
+            Action::RevokeToken { key } => self.revoke(&visitor, key).await?,
+            Action::Write { .. } => {
+                return Ok(Outcome::NeedsBody(BodyWanted { action: action.name(), max: self.max_publish }));
+            }
+            Action::Tag { .. } | Action::LogIn { .. } | Action::EditProfile | Action::IssueToken => {
+                return Ok(Outcome::NeedsBody(BodyWanted { action: action.name(), max: self.max_body }));
+            }
             Action::Search | Action::Audit(_) | Action::Downloads => {
                 return Ok(Outcome::Forward(self.pass_through(request, action.name()).await?));
             }
         };
-        Ok(reply.into())
+        Ok(self.closed(reply).into())
     }
 
     async fn answer_body(&self, request: &Request<'_>, action: &Action, body: Bytes) -> Result<Reply, Error> {
+        let visitor = self.visitor(request).await?;
         match action {
             Action::Audit(audit) => self.audit(request, *audit, body).await,
+            Action::Write { name, expected } => self.write(&visitor, (name, *expected), body).await,
+            Action::Tag { name, tag } => self.tag(&visitor, (name, tag), &body).await,
+            Action::LogIn { name } => self.log_in(request, name, &body).await,
+            Action::EditProfile => self.edit_profile(request, &visitor, &body).await,
+            Action::IssueToken => self.issue_token(request, &visitor, &body).await,
             _ => Err(Error::internal("a body that nobody asked for")),
         }
     }
+}
+
+impl Npm {
+    /// Finds out who asks. Who logs in shows its credentials in the body. Source: contract npm §8.1.
+    async fn visitor(&self, request: &Request<'_>) -> Result<Visitor, Error> {
+        let shown = match request.headers.get(AUTHORIZATION) {
+            None => Shown::Nothing,
+            Some(value) => shown(value.to_str().unwrap_or_default())?,
+        };
+        self.gate.identify(shown, request.peer).await
+    }
+
+    /// Keeps answers of a mount that not everybody reads from the caches that everybody reads. Source: contract npm §2.4.
+    fn closed(&self, mut reply: Reply) -> Reply {
+        if !self.gate.is_public() {
+            reply.set(CACHE_CONTROL, HeaderValue::from_static("private, no-cache"));
+            reply.headers.append(VARY, HeaderValue::from_static("Authorization"));
+        }
+        reply
+    }
+
+    /// Lets who asks in, as far as reading goes and before a body is read: what writes is judged again with the package.
+    fn let_in(&self, visitor: &Visitor, action: &Action) -> Result<(), Error> {
+        match action.access() {
+            Access::Open => Ok(()),
+            Access::Read(name) => self.gate.let_read(visitor, name),
+            Access::Known => self.gate.known(visitor).map(drop),
+        }
+    }
+}
+
+/// Reads an `Authorization`. Source: RFC 6750 §2.1, RFC 7617 §2.
+fn shown(value: &str) -> Result<Shown, Error> {
+    let (scheme, rest) = value.split_once(' ').unwrap_or((value, ""));
+    let rest = rest.trim();
+    if scheme.eq_ignore_ascii_case("bearer") && !rest.is_empty() {
+        return Ok(Shown::Token(Secret::new(rest)));
+    }
+    if scheme.eq_ignore_ascii_case("basic")
+        && let Ok(text) = STANDARD.decode(rest)
+        && let Ok(text) = String::from_utf8(text)
+        && let Some((name, password)) = text.split_once(':')
+    {
+        return Ok(Shown::Password { name: name.to_owned(), password: Secret::new(password) });
+    }
+    Err(Error::Unauthorized("the credentials are neither Bearer nor Basic"))
+}
+
+/// Prints a revision as clients know it, `<counter>-<32 hex>`: of what, is in the second half. Source: contract npm §4.3.
+fn rev(counter: u64, of: &str) -> String {
+    let sum = Digest::of(format!("{of}@{counter}").as_bytes());
+    format!("{counter}-{}", &sum.to_hex()[..32])
 }

@@ -9,8 +9,9 @@ use std::borrow::Cow;
 use ::http::Method;
 use url::form_urlencoded;
 
-use super::error::{ALLOW_NONE, ALLOW_POST, ALLOW_READ, ALLOW_TARBALL, Error, NO_USERS};
+use super::error::Error;
 use super::name::{PackageName, Spec, Version};
+use crate::base::secret::Secret;
 use crate::registries::desk::Named;
 use crate::registries::paths::{decode, empty_segment, is_known, is_read, no_route};
 
@@ -44,6 +45,35 @@ pub enum Action {
     Audit(Audit),
     /// `/downloads/{point, range}/{period}/{names}` (§10.4); passed through.
     Downloads,
+    /// `PUT /{name}` and `PUT /{name}/-rev/{rev}`: the body says whether that publishes, deprecates, stars, hands over, or
+    /// takes versions away (§7.1 to §7.4, §7.6). `expected`: the revision that the client has seen.
+    Write { name: PackageName, expected: Option<u64> },
+    /// `DELETE /{name}/-rev/{rev}` (§7.4).
+    Unpublish { name: PackageName },
+    /// `DELETE` of a tarball's path with `/-rev/{rev}` at its end (§7.4).
+    RemoveTarball { name: PackageName, version: Version },
+    /// `PUT`, `POST /-/package/{name}/dist-tags/{tag}` and `PUT /{name}/{tag}` (§7.5).
+    Tag { name: PackageName, tag: Box<str> },
+    /// `DELETE /-/package/{name}/dist-tags/{tag}` (§7.5).
+    Untag { name: PackageName, tag: Box<str> },
+    /// `/-/user/org.couchdb.user:{name}` (§8.3).
+    User { name: Box<str> },
+    /// `PUT` of the same: log in, or make an account (§8.2).
+    LogIn { name: Box<str> },
+    /// `DELETE /-/user/token/{token}` (§8.3).
+    LogOut { token: Secret },
+    /// `/-/whoami` (§8.3).
+    WhoAmI,
+    /// `/-/npm/v1/user` (§8.3).
+    Profile,
+    /// `POST` of the same.
+    EditProfile,
+    /// `/-/npm/v1/tokens` (§8.5).
+    Tokens,
+    /// `POST` of the same.
+    IssueToken,
+    /// `DELETE /-/npm/v1/tokens/token/{key}`.
+    RevokeToken { key: Box<str> },
 }
 
 /// Which of the audit endpoints.
@@ -57,16 +87,26 @@ pub enum Audit {
     Full,
 }
 
-/// What a path names, whatever the method.
-enum Target {
-    /// Takes GET and HEAD.
-    Read(Action),
-    /// Takes GET, HEAD and OPTIONS.
-    Tarball(Action),
-    /// Takes POST.
-    Ask(Action),
-    /// Takes what a mirror does not do.
-    Write,
+/// What one must be to be let in.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Access<'a> {
+    /// Anybody.
+    Open,
+    /// Who may read this package; nothing, of all.
+    Read(&'a str),
+    /// Who is logged in.
+    Known,
+}
+
+/// What a path names, by the methods that it takes.
+#[derive(Default)]
+struct Target {
+    /// GET and HEAD.
+    read: Option<Action>,
+    put: Option<Action>,
+    post: Option<Action>,
+    delete: Option<Action>,
+    options: Option<Action>,
 }
 
 /// Understands a request. `path` is still percent-encoded and starts below the mount; `query` has no `?`.
@@ -74,7 +114,7 @@ enum Target {
 /// # Errors
 /// [`Error::BadRequest`]: bad escapes, control characters, dot segments, bad names, versions and specs.
 /// [`Error::NotFound`]: no such path. [`Error::MethodNotAllowed`]: the path is known, with other methods.
-/// [`Error::NotImplemented`]: a method that no registry knows. [`Error::Unauthorized`]: `whoami`: there are no users.
+/// [`Error::NotImplemented`]: a method that no registry knows.
 pub fn parse(method: &Method, path: &str, query: &str) -> Result<Action, Error> {
     let segments = split(path)?;
     let segments: Vec<&str> = segments.iter().map(AsRef::as_ref).collect();
@@ -82,16 +122,37 @@ pub fn parse(method: &Method, path: &str, query: &str) -> Result<Action, Error> 
 }
 
 fn judge_method(method: &Method, target: Target) -> Result<Action, Error> {
-    let allow = match target {
-        Target::Read(action) | Target::Tarball(action) if is_read(method) => return Ok(action),
-        Target::Tarball(_) if method == Method::OPTIONS => return Ok(Action::Preflight),
-        Target::Ask(action) if method == Method::POST => return Ok(action),
-        Target::Read(_) => ALLOW_READ,
-        Target::Tarball(_) => ALLOW_TARBALL,
-        Target::Ask(_) => ALLOW_POST,
-        Target::Write => ALLOW_NONE,
+    let allow = target.allow();
+    let action = match *method {
+        _ if is_read(method) => target.read,
+        Method::PUT => target.put,
+        Method::POST => target.post,
+        Method::DELETE => target.delete,
+        Method::OPTIONS => target.options,
+        _ if is_known(method) => None,
+        _ => return Err(Error::NotImplemented),
     };
-    if is_known(method) { Err(Error::only(allow)) } else { Err(Error::NotImplemented) }
+    action.ok_or(Error::MethodNotAllowed { allow: allow.into() })
+}
+
+// === impl Target ===
+
+impl Target {
+    fn read(action: Action) -> Self {
+        Self { read: Some(action), ..Self::default() }
+    }
+
+    fn post(action: Action) -> Self {
+        Self { post: Some(action), ..Self::default() }
+    }
+
+    /// Names the methods that it takes. Source: RFC 9110 §10.2.1.
+    fn allow(&self) -> String {
+        let Self { read, put, post, delete, options } = self;
+        let words = [("GET, HEAD", read), ("PUT", put), ("POST", post), ("DELETE", delete), ("OPTIONS", options)];
+        let taken: Vec<&str> = words.into_iter().filter_map(|(word, action)| action.as_ref().map(|_| word)).collect();
+        taken.join(", ")
+    }
 }
 
 fn find(segments: &[&str], query: &str) -> Result<Target, Error> {
@@ -101,13 +162,13 @@ fn find(segments: &[&str], query: &str) -> Result<Target, Error> {
         return find_attestations(&segments[start + 4..]);
     }
     match segments {
-        [] => Ok(Target::Read(Action::Root)),
+        [] => Ok(Target::read(Action::Root)),
         // The package called `-` has tarballs too; no API starts with `/-/-/--`.
         ["-", "-", file] if file.starts_with("--") => find_tarball("-", file),
         ["-", rest @ ..] if !rest.is_empty() => find_api(without_trailing_slash(rest), query),
         // The feed of changes is not kept here, and could not be a package's name either (§10.3).
         ["_changes"] => Err(no_route()),
-        ["downloads", "point" | "range" | "total", _, _, ..] => Ok(Target::Read(Action::Downloads)),
+        ["downloads", "point" | "range" | "total", _, _, ..] => Ok(Target::read(Action::Downloads)),
         [scope, name, rest @ ..] if scope.starts_with('@') => find_in_package(&format!("{scope}/{name}"), rest, query),
         [name, rest @ ..] => find_in_package(name, rest, query),
     }
@@ -116,13 +177,21 @@ fn find(segments: &[&str], query: &str) -> Result<Target, Error> {
 /// Finds what lies under `/-/`, never a package (§1.2).
 fn find_api(segments: &[&str], query: &str) -> Result<Target, Error> {
     Ok(match segments {
-        ["ping"] => Target::Read(Action::Ping),
-        // Anything but 401 would read as "logged in" to some clients (§8.3).
-        ["whoami"] => return Err(NO_USERS),
-        ["npm", "v1", "keys"] => Target::Read(Action::Keys),
-        ["npm", "v1", "security", "advisories", "bulk"] => Target::Ask(Action::Audit(Audit::Bulk)),
-        ["npm", "v1", "security", "audits", "quick"] => Target::Ask(Action::Audit(Audit::Quick)),
-        ["npm", "v1", "security", "audits"] => Target::Ask(Action::Audit(Audit::Full)),
+        ["ping"] => Target::read(Action::Ping),
+        ["whoami"] => Target::read(Action::WhoAmI),
+        ["npm", "v1", "keys"] => Target::read(Action::Keys),
+        ["npm", "v1", "user"] => Target { post: Some(Action::EditProfile), ..Target::read(Action::Profile) },
+        ["npm", "v1", "tokens"] => Target { post: Some(Action::IssueToken), ..Target::read(Action::Tokens) },
+        ["npm", "v1", "tokens", "token", key] => {
+            Target { delete: Some(Action::RevokeToken { key: (*key).into() }), ..Target::default() }
+        }
+        ["npm", "v1", "security", "advisories", "bulk"] => Target::post(Action::Audit(Audit::Bulk)),
+        ["npm", "v1", "security", "audits", "quick"] => Target::post(Action::Audit(Audit::Quick)),
+        ["npm", "v1", "security", "audits"] => Target::post(Action::Audit(Audit::Full)),
+        ["user", "token", token] => {
+            Target { delete: Some(Action::LogOut { token: Secret::new(*token) }), ..Target::default() }
+        }
+        ["user", user] => find_user(user)?,
         ["v1", "search"] => find_search(query)?,
         ["package", scope, name, "dist-tags", rest @ ..] if scope.starts_with('@') => {
             find_tags(&format!("{scope}/{name}"), rest)?
@@ -135,9 +204,13 @@ fn find_api(segments: &[&str], query: &str) -> Result<Target, Error> {
 
 fn find_in_package(name: &str, segments: &[&str], query: &str) -> Result<Target, Error> {
     match segments {
+        ["-rev", revision] => find_revision(name, revision),
+        ["-" | "download", file, "-rev", _] => find_removal(name, file),
+        ["-" | "download", scope, file, "-rev", _] if name.starts_with(&format!("{scope}/")) => {
+            find_removal(name, file)
+        }
         ["-" | "download", file] if !file.is_empty() => find_tarball(name, file),
         ["-" | "download", scope, file] if name.starts_with(&format!("{scope}/")) => find_tarball(name, file),
-        [.., "-rev", _] => PackageName::parse(name).map(|_| Target::Write).map_err(Into::into),
         _ => find_document(name, without_trailing_slash(segments), query),
     }
 }
@@ -145,9 +218,17 @@ fn find_in_package(name: &str, segments: &[&str], query: &str) -> Result<Target,
 fn find_document(name: &str, segments: &[&str], query: &str) -> Result<Target, Error> {
     let name = PackageName::parse(name)?;
     match segments {
-        [] => Ok(Target::Read(Action::Packument { name, uncached: is_uncached(query) })),
+        [] => Ok(Target {
+            put: Some(Action::Write { name: name.clone(), expected: None }),
+            ..Target::read(Action::Packument { name, uncached: is_uncached(query) })
+        }),
         ["-"] => Err(no_route()),
-        [spec] => Ok(Target::Read(Action::Manifest { name, spec: Spec::parse(spec)? })),
+        [spec] => {
+            // These would be tags by this form, and are something else by others (§1.2).
+            let is_taken = matches!(*spec, "sync" | "download" | "files");
+            let tag = (!is_taken).then(|| Action::Tag { name: name.clone(), tag: (*spec).into() });
+            Ok(Target { put: tag, ..Target::read(Action::Manifest { name, spec: Spec::parse(spec)? }) })
+        }
         _ => Err(no_route()),
     }
 }
@@ -157,14 +238,40 @@ fn find_tarball(name: &str, file: &str) -> Result<Target, Error> {
     let name = PackageName::parse(name)?;
     let version = file.strip_suffix(".tgz").and_then(|stem| stem.strip_prefix(name.unscoped())?.strip_prefix('-'));
     let version = Version::parse(version.ok_or_else(|| Error::not_found("a tarball of this name"))?)?;
-    Ok(Target::Tarball(Action::Tarball { name, version }))
+    Ok(Target { options: Some(Action::Preflight), ..Target::read(Action::Tarball { name, version }) })
+}
+
+/// What stands behind a tarball with a revision at its end: to be taken away (§7.4).
+fn find_removal(name: &str, file: &str) -> Result<Target, Error> {
+    let Some(Action::Tarball { name, version }) = find_tarball(name, file)?.read else { return Err(no_route()) };
+    Ok(Target { delete: Some(Action::RemoveTarball { name, version }), ..Target::default() })
+}
+
+/// Reads `<counter>-<32 hex>`, of which the counter tells (§4.3).
+fn find_revision(name: &str, revision: &str) -> Result<Target, Error> {
+    let name = PackageName::parse(name)?;
+    let counter = revision.split('-').next().and_then(|counter| counter.parse().ok());
+    // One that is none of ours is one that nobody can have seen.
+    let write = Action::Write { name: name.clone(), expected: Some(counter.unwrap_or_default()) };
+    Ok(Target { put: Some(write), delete: Some(Action::Unpublish { name }), ..Target::default() })
+}
+
+/// Reads `org.couchdb.user:{name}` (§8.2).
+fn find_user(user: &str) -> Result<Target, Error> {
+    let name = user.strip_prefix("org.couchdb.user:").filter(|name| !name.is_empty()).ok_or_else(no_route)?;
+    let put = Some(Action::LogIn { name: name.into() });
+    Ok(Target { put, ..Target::read(Action::User { name: name.into() }) })
 }
 
 fn find_tags(name: &str, rest: &[&str]) -> Result<Target, Error> {
     let name = PackageName::parse(name)?;
     match rest {
-        [] => Ok(Target::Read(Action::DistTags { name })),
-        [tag] => Spec::parse(tag).map(|_| Target::Write).map_err(Into::into),
+        [] => Ok(Target::read(Action::DistTags { name })),
+        [tag] => {
+            let set = || Some(Action::Tag { name: name.clone(), tag: (*tag).into() });
+            let delete = Some(Action::Untag { name: name.clone(), tag: (*tag).into() });
+            Ok(Target { put: set(), post: set(), delete, ..Target::default() })
+        }
         _ => Err(no_route()),
     }
 }
@@ -174,13 +281,13 @@ fn find_attestations(segments: &[&str]) -> Result<Target, Error> {
     // A scope starts with `@` as well, so the last one parts name and version.
     let (name, version) = text.rsplit_once('@').ok_or(Error::bad_request("attestations belong to name@version"))?;
     let (name, version) = (PackageName::parse(name)?, Version::parse(version)?);
-    Ok(Target::Read(Action::Attestations { name, version }))
+    Ok(Target::read(Action::Attestations { name, version }))
 }
 
 /// A search for nothing is a mistake, which is told without asking upstream (§10.1).
 fn find_search(query: &str) -> Result<Target, Error> {
     let has_text = form_urlencoded::parse(query.as_bytes()).any(|(key, value)| key == "text" && !value.is_empty());
-    if has_text { Ok(Target::Read(Action::Search)) } else { Err(Error::bad_request("a search needs a text")) }
+    if has_text { Ok(Target::read(Action::Search)) } else { Err(Error::bad_request("a search needs a text")) }
 }
 
 /// npm sends `write=true` before it edits, cnpm peers send `cache=0` (§1.2).
@@ -230,6 +337,25 @@ fn split_scope(segment: &str) -> Result<(String, String), Error> {
 
 // === impl Action ===
 
+impl Action {
+    /// Says who is let in.
+    pub fn access(&self) -> Access<'_> {
+        match self {
+            Self::Root | Self::Ping | Self::Preflight | Self::Keys | Self::LogIn { .. } => Access::Open,
+            Self::Packument { name, .. } | Self::Manifest { name, .. } | Self::Tarball { name, .. } => {
+                Access::Read(name.as_str())
+            }
+            Self::DistTags { name } | Self::Attestations { name, .. } => Access::Read(name.as_str()),
+            Self::Search | Self::Audit(_) | Self::Downloads | Self::User { .. } => Access::Read(""),
+            Self::Write { .. } | Self::Unpublish { .. } | Self::RemoveTarball { .. } => Access::Known,
+            Self::Tag { .. } | Self::Untag { .. } | Self::LogOut { .. } | Self::WhoAmI => Access::Known,
+            Self::Profile | Self::EditProfile | Self::Tokens | Self::IssueToken | Self::RevokeToken { .. } => {
+                Access::Known
+            }
+        }
+    }
+}
+
 impl Named for Action {
     fn name(&self) -> &'static str {
         match self {
@@ -245,6 +371,20 @@ impl Named for Action {
             Self::Search => "search",
             Self::Audit(_) => "audit",
             Self::Downloads => "downloads",
+            Self::Write { .. } => "write",
+            Self::Unpublish { .. } => "unpublish",
+            Self::RemoveTarball { .. } => "remove_tarball",
+            Self::Tag { .. } => "tag",
+            Self::Untag { .. } => "untag",
+            Self::User { .. } => "user",
+            Self::LogIn { .. } => "log_in",
+            Self::LogOut { .. } => "log_out",
+            Self::WhoAmI => "whoami",
+            Self::Profile => "profile",
+            Self::EditProfile => "edit_profile",
+            Self::Tokens => "tokens",
+            Self::IssueToken => "issue_token",
+            Self::RevokeToken { .. } => "revoke_token",
         }
     }
 }

@@ -2,7 +2,7 @@
 
 use serde_json::{Value, json};
 
-use super::assert_refused;
+use super::{assert_refused, register};
 use crate::support::fault::Fault;
 use crate::support::heliostat::Heliostat;
 use crate::support::http::{Answer, Ask};
@@ -16,6 +16,8 @@ struct World {
     public: FakeRegistry,
     acme: FakeRegistry,
     heliostat: Heliostat,
+    /// Of the client that asks.
+    token: String,
 }
 
 impl World {
@@ -28,13 +30,14 @@ impl World {
             public.url(),
             acme.url(),
         );
-        let heliostat =
-            Heliostat::builder().set("limits", "request_body_bytes", "\"64KiB\"").mount(&text).start().await;
+        let builder = Heliostat::builder().set("limits", "request_body_bytes", "\"64KiB\"");
+        let heliostat = builder.set("accounts", "registration", "\"open\"").mount(&text).start().await;
+        let token = register(&heliostat, "client").await;
         for name in ["left", "@acme/tool", "@corp/x", "never-asked"] {
             public.advise(name);
             acme.advise(name);
         }
-        Self { public, acme, heliostat }
+        Self { public, acme, heliostat, token }
     }
 
     async fn post(&self, path: &str, body: &Value) -> Answer {
@@ -43,7 +46,7 @@ impl World {
 
     async fn send(&self, path: &str, body: Vec<u8>, headers: &[(&str, &str)]) -> Answer {
         let ask = Ask::post(&format!("/npm{path}"), body).header("content-type", "application/json");
-        let ask = ask.header("authorization", "Bearer of-the-client");
+        let ask = ask.header("authorization", &format!("Bearer {}", self.token));
         self.heliostat.ask(&headers.iter().fold(ask, |ask, (name, value)| ask.header(name, value))).await
     }
 }

@@ -72,6 +72,17 @@ impl World {
     }
 }
 
+/// Makes an account at `/npm`, where everybody may; returns a token of it. Source: contract npm §8.2.
+async fn register(heliostat: &Heliostat, name: &str) -> String {
+    let target = format!("/npm/-/user/org.couchdb.user:{name}");
+    let email = format!("{name}@host.example");
+    let body = serde_json::json!({ "name": name, "password": "a long password", "email": email }).to_string();
+    let ask = Ask::new("PUT", &target).header("content-length", &body.len().to_string()).body(body);
+    let answer = heliostat.ask(&ask).await;
+    assert_eq!(answer.status, 201, "{}", answer.summary());
+    answer.json()["token"].as_str().expect("a token").to_owned()
+}
+
 /// Fails if a client could take this for what it asked for: an error in npm's shape, or a connection that was cut.
 fn assert_unproven(answer: &Answer) {
     match answer.status {

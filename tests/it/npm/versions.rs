@@ -2,10 +2,11 @@
 
 use serde_json::{Value, json};
 
-use super::{World, assert_refused};
+use super::{World, assert_refused, register};
+use crate::support::heliostat::Heliostat;
 use crate::support::http::Ask;
 use crate::support::packages::{Package, Release};
-use crate::support::registry::Switches;
+use crate::support::registry::{FakeRegistry, Switches};
 use crate::support::resource::gzip;
 
 fn several(name: &str) -> Package {
@@ -142,12 +143,27 @@ async fn nothing_passes_through_a_mount_that_forbids_it() {
 
 #[tokio::test]
 async fn what_passes_through_hides_the_clients_credentials() {
-    let world = World::start(Switches::default(), "").await;
-    let headers = [("authorization", "Bearer of-the-client"), ("cookie", "of=the-client")];
+    let registry = FakeRegistry::start();
+    let builder = Heliostat::builder().set("accounts", "registration", "\"open\"");
+    let heliostat = builder.npm(registry.url(), "").start().await;
+    let token = register(&heliostat, "client").await;
+    let world = World { registry, heliostat };
+    let headers = [("authorization", &*format!("Bearer {token}")), ("cookie", "of=the-client")];
     world.get_with("/npm/-/v1/search?text=x", &headers).await;
     let seen = world.registry.upstream.seen("/-/v1/search");
     assert_eq!(seen.len(), 1);
-    assert!(!format!("{:?}", seen[0].headers).contains("the-client"), "{:?}", seen[0].headers);
+    let sent = format!("{:?}", seen[0].headers);
+    assert!(!sent.contains("the-client") && !sent.contains(&token), "{sent}");
+}
+
+#[tokio::test]
+async fn credentials_that_nobody_gave_out_are_refused_wherever_they_are_shown() {
+    let world = World::shared().await;
+    for shown in ["Bearer of-nobody", "Basic am9lOndyb25n", "Digest x", "nonsense"] {
+        for path in ["/npm/-/ping", "/npm/-/whoami", "/npm/any"] {
+            assert_refused(&world.get_with(path, &[("authorization", shown)]).await, 401);
+        }
+    }
 }
 
 #[tokio::test]

@@ -25,7 +25,10 @@ fn every_error_has_its_status_in_every_shape() {
             assert!(shape != Shape::Text || !body.contains(&b'\n'), "one line is printed whole: {error:?}");
             reply.status.as_u16()
         });
-        let expected = [400, 401, 403, 404, 405, 406, 410, 413, 429, 451, 500, 501, 502, 502, 503, 504, 504, 508];
+        let expected = [
+            400, 401, 403, 404, 405, 406, 410, 413, 429, 451, 500, 501, 502, 502, 503, 504, 504, 508, 409, 422, 429,
+            503,
+        ];
         assert_eq!(told.collect::<Vec<_>>(), expected);
     }
 }

@@ -142,7 +142,7 @@ fn absurd_paths_are_bad_requests() {
 #[test]
 fn unknown_paths_are_not_found_and_never_packages() {
     let deep = "/a".repeat(1_000);
-    let targets = "/-/ /-/all /-/unknown /-/npm/v1/user /-/npm/v1/security /-/v1/login /-/org/x/package /-/-/x \
+    let targets = "/-/ /-/all /-/unknown /-/npm/v1/security /-/v1/login /-/user/joe /-/user/org.couchdb.user: /-/org/x/package /-/-/x \
         /-/package/n /-/package/n/collaborators /-/package/n/dist-tags/a/b /_changes /n/-/ /n/-/m-1.0.0.tgz \
         /n/-/n-1.0.0.tar.gz /n/-/n-1.0.0.tgz/ /@s/n/-/@t/n-1.0.0.tgz /n/-/@s/n-1.0.0.tgz /n/1.0.0/files/x \
         /downloads/point/last-week";
@@ -150,24 +150,79 @@ fn unknown_paths_are_not_found_and_never_packages() {
         assert_eq!(status(get(target)), 404, "{target}");
     }
     assert_eq!(status(send("POST", "/-/v1/login")), 404);
-    assert_eq!(status(send("PUT", "/-/user/org.couchdb.user:joe")), 404);
-    assert_eq!(status(get("/-/whoami")), 401);
 }
 
 #[test]
-fn writes_are_refused_with_what_is_allowed() {
+fn what_writes_is_found_by_its_method_and_path() {
+    let (n, scoped) = (|| name("n"), || name("@s/n"));
+    let write = |name, expected| Action::Write { name, expected };
+    let tag = |name, tag: &str| Action::Tag { name, tag: tag.into() };
     for (method, target, expected) in [
-        ("PUT", "/n", ALLOW_READ),
-        ("DELETE", "/n", ALLOW_READ),
-        ("OPTIONS", "/n", ALLOW_READ),
-        ("PUT", "/@s%2fn/latest", ALLOW_READ),
-        ("PUT", "/n/sync", ALLOW_READ),
-        ("PUT", "/-/package/n/dist-tags", ALLOW_READ),
-        ("PATCH", "/n/-/n-1.0.0.tgz", ALLOW_TARBALL),
-        ("GET", "/-/npm/v1/security/advisories/bulk", ALLOW_POST),
-        ("PUT", "/n/-rev/1-a", ALLOW_NONE),
-        ("DELETE", "/@s/n/-/n-1.0.0.tgz/-rev/1-a", ALLOW_NONE),
-        ("PUT", "/-/package/n/dist-tags/beta", ALLOW_NONE),
+        ("PUT", "/n", write(n(), None)),
+        ("PUT", "/@s%2fn", write(scoped(), None)),
+        ("PUT", "/n/-rev/12-abc", write(n(), Some(12))),
+        ("PUT", "/@s%2Fn/-rev/x", write(scoped(), Some(0))),
+        ("DELETE", "/@s/n/-rev/1-a", Action::Unpublish { name: scoped() }),
+        ("DELETE", "/n/-/n-1.0.0.tgz/-rev/1-a", Action::RemoveTarball { name: n(), version: version("1.0.0") }),
+        (
+            "DELETE",
+            "/@s/n/-/@s/n-1.0.0.tgz/-rev/1",
+            Action::RemoveTarball { name: scoped(), version: version("1.0.0") },
+        ),
+        ("PUT", "/n/beta", tag(n(), "beta")),
+        ("PUT", "/-/package/n/dist-tags/sync", tag(n(), "sync")),
+        ("POST", "/-/package/@s%2fn/dist-tags/beta", tag(scoped(), "beta")),
+        ("DELETE", "/-/package/@s/n/dist-tags/beta", Action::Untag { name: scoped(), tag: "beta".into() }),
+        ("PUT", "/-/user/org.couchdb.user:joe", Action::LogIn { name: "joe".into() }),
+        ("GET", "/-/user/org.couchdb.user:joe", Action::User { name: "joe".into() }),
+        ("DELETE", "/-/user/token/a%2Bb", Action::LogOut { token: Secret::new("a+b") }),
+        ("GET", "/-/whoami", Action::WhoAmI),
+        ("GET", "/-/npm/v1/user", Action::Profile),
+        ("POST", "/-/npm/v1/user", Action::EditProfile),
+        ("GET", "/-/npm/v1/tokens", Action::Tokens),
+        ("POST", "/-/npm/v1/tokens", Action::IssueToken),
+        ("DELETE", "/-/npm/v1/tokens/token/ab", Action::RevokeToken { key: "ab".into() }),
+    ] {
+        assert_eq!(send(method, target).ok(), Some(expected), "{method} {target}");
+    }
+}
+
+#[test]
+fn what_changes_or_belongs_to_somebody_is_for_who_is_logged_in() {
+    for (method, target) in [
+        ("PUT", "/n"),
+        ("PUT", "/n/-rev/1-a"),
+        ("DELETE", "/n/-rev/1-a"),
+        ("DELETE", "/n/-/n-1.0.0.tgz/-rev/1-a"),
+        ("PUT", "/n/beta"),
+        ("POST", "/-/package/n/dist-tags/beta"),
+        ("DELETE", "/-/package/n/dist-tags/beta"),
+        ("DELETE", "/-/user/token/a"),
+        ("GET", "/-/whoami"),
+        ("GET", "/-/npm/v1/user"),
+        ("POST", "/-/npm/v1/user"),
+        ("GET", "/-/npm/v1/tokens"),
+        ("POST", "/-/npm/v1/tokens"),
+        ("DELETE", "/-/npm/v1/tokens/token/a"),
+    ] {
+        assert_eq!(send(method, target).unwrap().access(), Access::Known, "{method} {target}");
+    }
+    for target in ["/n", "/n/1.0.0", "/n/-/n-1.0.0.tgz", "/-/package/n/dist-tags", "/-/npm/v1/attestations/n@1.0.0"] {
+        assert_eq!(get(target).unwrap().access(), Access::Read("n"), "{target}");
+    }
+}
+
+#[test]
+fn other_methods_are_refused_with_what_is_allowed() {
+    for (method, target, expected) in [
+        ("DELETE", "/n", "GET, HEAD, PUT"),
+        ("OPTIONS", "/n", "GET, HEAD, PUT"),
+        ("PUT", "/n/sync", "GET, HEAD"),
+        ("PUT", "/-/package/n/dist-tags", "GET, HEAD"),
+        ("PATCH", "/n/-/n-1.0.0.tgz", "GET, HEAD, OPTIONS"),
+        ("GET", "/-/npm/v1/security/advisories/bulk", "POST"),
+        ("POST", "/n/-rev/1-a", "PUT, DELETE"),
+        ("GET", "/-/package/n/dist-tags/beta", "PUT, POST, DELETE"),
     ] {
         let Err(Error::MethodNotAllowed { allow }) = send(method, target) else { panic!("{method} {target}") };
         assert_eq!(allow, expected, "{method} {target}");

@@ -1,0 +1,242 @@
+//! Who asks, and what it may do: one gate for all dialects, which each knocks at in its own words.
+//!
+//! What a mount calls its own is published here and never asked upstream: names that were published, and those that the
+//! configuration keeps for them. Rights are asked of the token and of who stands behind it, whichever says less.
+
+use std::collections::HashMap;
+use std::net::{IpAddr, Ipv4Addr};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::{Duration, Instant};
+
+use super::Opening;
+use super::failure::Error;
+use crate::base::digest::Digest;
+use crate::base::secret::Secret;
+use crate::config::{self, Registration};
+use crate::overlay::audit::Actor;
+use crate::overlay::namespaces::Role;
+use crate::overlay::packages::Package;
+use crate::overlay::rights::{self, Action};
+use crate::overlay::users::{User, UserId, UserName};
+use crate::overlay::{Identity, Overlay};
+
+/// How long a password that was right is taken for it again without being hashed anew: clients show it at each request.
+const BELIEVED: Duration = Duration::from_secs(60);
+/// Passwords that are believed at once.
+const MAX_BELIEVED: usize = 1024;
+
+/// What a client shows of itself.
+#[derive(Debug)]
+pub enum Shown {
+    Nothing,
+    Token(Secret),
+    Password { name: String, password: Secret },
+}
+
+/// Who asks.
+#[derive(Clone, Debug)]
+pub struct Visitor {
+    /// `None`: nobody that we know.
+    pub identity: Option<Arc<Identity>>,
+    from: Option<IpAddr>,
+}
+
+/// What a mount keeps for itself.
+#[derive(Clone, Debug)]
+pub struct Rules {
+    /// Names that are ours, with `*` for any run of characters.
+    pub own: Vec<String>,
+    /// Whether who shows no credentials may read.
+    pub anonymous_reading: bool,
+}
+
+/// The gate of one mount.
+pub struct Gate {
+    overlay: Arc<Overlay>,
+    mount: String,
+    rules: Rules,
+    accounts: config::Accounts,
+    believed: Mutex<HashMap<Digest, Believed>>,
+}
+
+/// A password that was right.
+struct Believed {
+    identity: Arc<Identity>,
+    /// How far accounts had come then: a password that was changed since is not.
+    head: u64,
+    until: Instant,
+}
+
+impl Gate {
+    pub fn new(opening: &Opening<'_>, rules: Rules) -> Self {
+        Self {
+            overlay: Arc::clone(&opening.overlay),
+            mount: opening.mount.name.clone(),
+            rules,
+            accounts: opening.accounts.clone(),
+            believed: Mutex::default(),
+        }
+    }
+
+    pub fn overlay(&self) -> &Overlay {
+        &self.overlay
+    }
+
+    /// Names the mount, as the overlay knows it.
+    pub fn mount(&self) -> &str {
+        &self.mount
+    }
+
+    /// Tells whether who shows no credentials may read.
+    pub fn is_public(&self) -> bool {
+        self.rules.anonymous_reading
+    }
+
+    /// Tells whether anybody may make an account.
+    pub fn is_open(&self) -> bool {
+        self.accounts.registration == Registration::Open
+    }
+
+    /// Finds out who asks. Credentials that are wrong are refused, wherever they are shown.
+    ///
+    /// # Errors
+    /// [`Error::Unauthorized`], [`Error::Forbidden`], [`Error::TooManyAttempts`], or the overlay's.
+    pub async fn identify(&self, shown: Shown, from: Option<IpAddr>) -> Result<Visitor, Error> {
+        // Who comes over no network comes from here.
+        let address = from.unwrap_or(IpAddr::V4(Ipv4Addr::LOCALHOST));
+        let identity = match shown {
+            Shown::Nothing => None,
+            Shown::Token(token) => Some(self.overlay.check_token(&token, address).await?),
+            Shown::Password { name, password } => Some(self.log_in(&name, &password, address).await?),
+        };
+        Ok(Visitor { identity, from })
+    }
+
+    /// Lets a visitor read.
+    ///
+    /// # Errors
+    /// [`Error::Unauthorized`]: it must say who it is. [`Error::Forbidden`].
+    pub fn let_read(&self, visitor: &Visitor, name: &str) -> Result<(), Error> {
+        match &visitor.identity {
+            None if self.rules.anonymous_reading => Ok(()),
+            None => Err(Error::Unauthorized("this registry is read by who is logged in")),
+            Some(identity) if identity.allows(Action::Pull, &self.mount, name) => Ok(()),
+            Some(_) => Err(Error::Forbidden("this token may not read that".into())),
+        }
+    }
+
+    /// Lets a visitor act on a package: its token must allow it, and its user own the package, or stand above its owners. A
+    /// package that is not there yet may be made by everybody whose token allows it. Returns the owner that the overlay is to
+    /// find there at that moment; `None` for who stands above owners.
+    ///
+    /// # Errors
+    /// [`Error::Unauthorized`], [`Error::Forbidden`].
+    pub fn let_act(
+        &self,
+        visitor: &Visitor,
+        action: Action,
+        (name, package): (&str, Option<&Package>),
+    ) -> Result<Option<UserId>, Error> {
+        let identity = self.known(visitor)?;
+        if !identity.allows(action, &self.mount, name) {
+            return Err(Error::Forbidden("this token may not do that".into()));
+        }
+        let Some(user) = &identity.user else { return Ok(None) };
+        if self.is_admin(user) || Self::rules_namespace(identity, name) {
+            return Ok(None);
+        }
+        match package {
+            Some(package) if !package.owners.iter().any(|owner| owner.user == user.id) => {
+                Err(Error::Forbidden(format!("{} is no owner of {name}", user.name).into()))
+            }
+            _ => Ok(Some(user.id)),
+        }
+    }
+
+    /// Returns who asks, who must be somebody.
+    ///
+    /// # Errors
+    /// [`Error::Unauthorized`].
+    pub fn known<'a>(&self, visitor: &'a Visitor) -> Result<&'a Identity, Error> {
+        visitor.identity.as_deref().ok_or(Error::Unauthorized("you are not logged in"))
+    }
+
+    /// Returns the user that asks, who must be one.
+    ///
+    /// # Errors
+    /// [`Error::Unauthorized`].
+    pub fn user<'a>(&self, visitor: &'a Visitor) -> Result<&'a User, Error> {
+        self.known(visitor)?.user.as_ref().ok_or(Error::Unauthorized("this token belongs to no user"))
+    }
+
+    pub fn is_admin(&self, user: &User) -> bool {
+        user.is_admin || self.accounts.admins.iter().any(|name| name == user.name.as_str())
+    }
+
+    /// Names who asks, for the audit log.
+    pub fn actor(&self, visitor: &Visitor) -> Actor {
+        let identity = visitor.identity.as_deref();
+        let user = identity.and_then(|identity| identity.user.as_ref());
+        let token = identity.and_then(|identity| identity.token.as_ref());
+        Actor {
+            name: user.map_or_else(|| "nobody".to_owned(), |user| user.name.to_string()),
+            via: token.map_or_else(|| "password".to_owned(), |token| format!("token {}", token.id)),
+            address: visitor.from,
+            reason: None,
+        }
+    }
+
+    /// Tells whether the configuration keeps a name for what is published here.
+    pub fn keeps(&self, name: &str) -> bool {
+        self.rules.own.iter().any(|pattern| rights::matches(pattern, name))
+    }
+
+    /// Returns the revision of a package that was published here.
+    ///
+    /// # Errors
+    /// The overlay's.
+    pub async fn holds(&self, name: &str) -> Result<Option<u64>, Error> {
+        Ok(self.overlay.holds(&self.mount, name).await?)
+    }
+
+    /// Returns a package that was published here.
+    ///
+    /// # Errors
+    /// The overlay's.
+    pub async fn package(&self, name: &str) -> Result<Option<Package>, Error> {
+        Ok(self.overlay.package(&self.mount, name).await?)
+    }
+
+    async fn log_in(&self, name: &str, password: &Secret, from: IpAddr) -> Result<Arc<Identity>, Error> {
+        let head = self.overlay.heads().await?.identity;
+        let shown = Digest::of(format!("{name}:{}", password.reveal()).as_bytes());
+        if let Some(identity) = self.find_believed(&shown, head) {
+            return Ok(identity);
+        }
+        let name = UserName::parse(name).map_err(|_| Error::Unauthorized("the name or the password is wrong"))?;
+        let user = self.overlay.log_in(&name, password, from).await?;
+        let identity = Arc::new(self.overlay.identity_of(user).await?);
+        self.believe(shown, Believed { identity: Arc::clone(&identity), head, until: Instant::now() + BELIEVED });
+        Ok(identity)
+    }
+
+    fn find_believed(&self, shown: &Digest, head: u64) -> Option<Arc<Identity>> {
+        let believed = self.believed.lock().unwrap_or_else(PoisonError::into_inner);
+        let found = believed.get(shown)?;
+        (found.head == head && found.until > Instant::now()).then(|| Arc::clone(&found.identity))
+    }
+
+    fn believe(&self, shown: Digest, right: Believed) {
+        let mut believed = self.believed.lock().unwrap_or_else(PoisonError::into_inner);
+        if believed.len() >= MAX_BELIEVED {
+            believed.clear();
+        }
+        believed.insert(shown, right);
+    }
+
+    /// Tells whether who asks is above the owners of a namespace's packages.
+    fn rules_namespace(identity: &Identity, name: &str) -> bool {
+        let namespace = name.strip_prefix('@').and_then(|rest| rest.split_once('/')).map(|(scope, _)| scope);
+        namespace.and_then(|scope| identity.role(scope)).is_some_and(|role| role >= Role::Admin)
+    }
+}

@@ -1,0 +1,180 @@
+//! Packages that were published here: printed as a registry would have them, and served like upstream's. Their names are
+//! never asked upstream. Source: contract npm §4.2.
+
+use std::sync::Arc;
+use std::time::{Instant, SystemTime};
+
+use bytes::Bytes;
+use http::HeaderValue;
+use http::header::CACHE_CONTROL;
+use serde_json::value::RawValue;
+use serde_json::{Map, Value, json};
+use time::OffsetDateTime;
+
+use super::error::Error;
+use super::merge::Served;
+use super::name::{PackageName, Version};
+use super::{Npm, rev};
+use crate::base::http::{Body, Reply, Request};
+use crate::mirror::Prepared;
+use crate::mirror::own::Own;
+use crate::mirror::prepare::{Keys, Shape};
+use crate::overlay::packages::{File, Package, Release};
+use crate::registries::members::quote;
+use crate::registries::replies::{self, OCTETS, whole};
+use crate::registries::times::print_millis;
+
+/// What the overlay calls the tarball of a release.
+pub const TARBALL: &str = "archive";
+
+/// Members of the newest manifest that stand in the document too. Source: contract npm §4.1.
+const HOISTED: [&str; 9] = [
+    "description",
+    "homepage",
+    "keywords",
+    "repository",
+    "author",
+    "bugs",
+    "license",
+    "readmeFilename",
+    "contributors",
+];
+
+/// Documents of ours change at any time, and clients are to see it.
+pub const NO_CACHE: HeaderValue = HeaderValue::from_static("no-cache");
+
+impl Npm {
+    /// Tells whether a name is ours: then upstream is never asked for it.
+    ///
+    /// # Errors
+    /// The overlay's.
+    pub(super) async fn is_own(&self, name: &PackageName) -> Result<bool, Error> {
+        Ok(self.gate.keeps(name.as_str()) || self.gate.holds(name.as_str()).await?.is_some())
+    }
+
+    /// Returns the document of a package of ours in the forms this client's base URL needs; `None` for a name that is not
+    /// ours.
+    ///
+    /// # Errors
+    /// [`Error::NotFound`]: the name is kept for us, and nothing was published. Else the overlay's and the engine's.
+    pub(super) async fn own_prepared(
+        &self,
+        request: &Request<'_>,
+        name: &PackageName,
+    ) -> Result<Option<Prepared>, Error> {
+        let Some(revision) = self.gate.holds(name.as_str()).await? else {
+            return if self.gate.keeps(name.as_str()) { Err(Error::not_found(name.as_str())) } else { Ok(None) };
+        };
+        let keys = Keys::new(&self.own_key(name, revision), &Served::id_at(request.base));
+        if let Some(prepared) = self.mirror.find_own(&keys) {
+            return Ok(Some(prepared));
+        }
+        self.bases.admit(request.base, Instant::now())?;
+        self.print_own(name, Arc::new(Served::new(name, request.base))).await.map(Some)
+    }
+
+    async fn print_own(&self, name: &PackageName, shape: Arc<dyn Shape>) -> Result<Prepared, Error> {
+        let package = self.gate.package(name.as_str()).await?.ok_or_else(|| Error::not_found(name.as_str()))?;
+        let key = self.own_key(name, package.revision);
+        let own = Own { key: &key, mount: &self.sources.shelf.mount, package: name.as_str() };
+        let printed = print(&package)?;
+        let prepared = self.mirror.own(own, &shape, printed).await;
+        prepared.map_err(|error| super::error::of_mirror(error, name.as_str()))
+    }
+
+    /// Returns the tarball of a version of ours; `None` for a name that is not ours.
+    ///
+    /// # Errors
+    /// [`Error::NotFound`], or the overlay's.
+    pub(super) async fn own_tarball(&self, name: &PackageName, version: &Version) -> Result<Option<Reply>, Error> {
+        if !self.is_own(name).await? {
+            return Ok(None);
+        }
+        let what = || format!("{name}@{version}");
+        let package = self.gate.package(name.as_str()).await?.ok_or_else(|| Error::not_found(what()))?;
+        let release = package.releases.iter().find(|release| is_there(release) && release.version == version.as_str());
+        let file = release.and_then(tarball_of).ok_or_else(|| Error::not_found(what()))?;
+        let overlay = self.gate.overlay();
+        let body = match overlay.open_blob(&file.blob)? {
+            Some(slice) => Body::File(slice),
+            None => Body::Bytes(overlay.read_blob(&file.blob).await?),
+        };
+        let mut reply = whole(OCTETS);
+        reply.set(CACHE_CONTROL, NO_CACHE);
+        reply.headers.extend(replies::entity_tag(file.blob.digest).map(|etag| (http::header::ETAG, etag)));
+        replies::save_as(&mut reply, &name.tarball_file(version));
+        reply.body = body;
+        Ok(Some(reply))
+    }
+
+    /// Names one state of a document of ours in the cache. No upstream's identifier is empty, so no key of theirs is this.
+    fn own_key(&self, name: &PackageName, revision: u64) -> String {
+        format!("{}@/own/{name}@{revision}", self.sources.shelf.mount)
+    }
+}
+
+/// Tells whether a release was not removed.
+pub fn is_there(release: &Release) -> bool {
+    release.removed_at.is_none()
+}
+
+fn tarball_of(release: &Release) -> Option<&File> {
+    release.files.iter().find(|file| file.kind == TARBALL)
+}
+
+/// Prints the whole document. Source: contract npm §4.1.
+fn print(package: &Package) -> Result<Bytes, Error> {
+    let unreadable = |_| Error::internal("a manifest of ours that cannot be read");
+    let there: Vec<&Release> = package.releases.iter().filter(|release| is_there(release)).collect();
+    let mut versions = String::new();
+    for release in &there {
+        let manifest =
+            std::str::from_utf8(&release.manifest).map_err(|_| Error::internal("a manifest that is no text"))?;
+        let comma = if versions.is_empty() { "" } else { "," };
+        versions.push_str(&format!("{comma}{}:{manifest}", quote(&release.version)));
+    }
+    let latest = package.tags.get("latest").and_then(|tag| there.iter().find(|release| release.version == *tag));
+    let latest: Map<String, Value> = match latest {
+        Some(release) => serde_json::from_slice(&release.manifest).map_err(unreadable)?,
+        None => Map::new(),
+    };
+    let mut document = Map::new();
+    document.insert("_id".to_owned(), json!(package.name));
+    document.insert("_rev".to_owned(), json!(rev(package.revision, &package.name)));
+    document.insert("name".to_owned(), json!(package.name));
+    document.insert("dist-tags".to_owned(), json!(package.tags));
+    document.insert("time".to_owned(), times(package, there.is_empty()));
+    document.insert("maintainers".to_owned(), json!(owners(package)));
+    document.insert("users".to_owned(), stars(package));
+    if let Some(kept) = &package.document {
+        let kept: Map<String, Value> = serde_json::from_slice(kept).map_err(unreadable)?;
+        document.extend(kept);
+    }
+    document.extend(latest.into_iter().filter(|(name, _)| HOISTED.contains(&name.as_str())));
+    let versions = RawValue::from_string(format!("{{{versions}}}")).map_err(unreadable)?;
+    let head = Value::Object(document).to_string();
+    // The manifests stand there as they were written.
+    Ok(format!("{},\"versions\":{versions}}}", head.strip_suffix('}').unwrap_or_default()).into())
+}
+
+fn times(package: &Package, is_gone: bool) -> Value {
+    let print = |at: SystemTime| print_millis(OffsetDateTime::from(at));
+    let mut times = Map::new();
+    times.insert("created".to_owned(), json!(print(package.created_at)));
+    times.insert("modified".to_owned(), json!(print(package.modified_at)));
+    times.extend(package.releases.iter().map(|release| (release.version.clone(), json!(print(release.published_at)))));
+    if is_gone {
+        let versions: Vec<&str> = package.releases.iter().map(|release| release.version.as_str()).collect();
+        let unpublished = json!({ "name": package.name, "time": print(package.modified_at), "versions": versions });
+        times.insert("unpublished".to_owned(), unpublished);
+    }
+    Value::Object(times)
+}
+
+fn owners(package: &Package) -> Vec<Value> {
+    package.owners.iter().map(|owner| json!({ "name": owner.name.as_str(), "email": owner.email })).collect()
+}
+
+fn stars(package: &Package) -> Value {
+    package.stars.iter().map(|user| (user.to_string(), Value::Bool(true))).collect::<Map<_, _>>().into()
+}

@@ -1,0 +1,177 @@
+//! Publishing to Heliostat by real clients, and installing what was published: no upstream takes part.
+
+use std::process::Command;
+use std::time::Duration;
+
+use serde_json::json;
+
+use crate::client::{Client, From, Npm, Pnpm, YarnBerry, YarnClassic};
+use crate::mirror::registry;
+use crate::modules;
+use crate::run::{Said, finish, run};
+use crate::sandbox::Sandbox;
+use crate::support::heliostat::Heliostat;
+use crate::support::http::Ask;
+use crate::support::upstream::FakeUpstream;
+use crate::tools::{self, Tools};
+
+const LIMIT: Duration = Duration::from_secs(120);
+const PASSWORD: &str = "a long password";
+
+/// A registry of our own, behind which is an upstream that is to be left alone.
+struct World {
+    upstream: FakeUpstream,
+    heliostat: Heliostat,
+}
+
+/// npm, logged in, in a project that is to be published.
+struct Publisher<'a> {
+    npm: Npm,
+    sandbox: Sandbox,
+    world: &'a World,
+}
+
+#[tokio::test]
+async fn npm_publishes_and_every_client_installs_it() {
+    let Some(tools) = tools::ready() else { return };
+    let world = World::start().await;
+    let joe = world.publisher(&tools, Npm::V11, "joe").await;
+    joe.write("@acme/tool", "1.0.0");
+    assert!(joe.npm(&["publish"]).contains("+ @acme/tool@1.0.0"));
+    joe.write("@acme/tool", "1.1.0");
+    joe.npm(&["publish", "--tag", "beta"]);
+    assert_eq!(joe.npm(&["dist-tag", "ls", "@acme/tool"]), "beta: 1.1.0\nlatest: 1.0.0");
+
+    let manifest =
+        json!({ "name": "user", "version": "1.0.0", "private": true, "dependencies": { "@acme/tool": "latest" } });
+    let clients: [&dyn Client; 6] = [&Npm::V11, &Npm::V12, &Pnpm::V10, &Pnpm::V11, &YarnClassic, &YarnBerry];
+    for client in clients {
+        let sandbox = Sandbox::new(&tools, &registry(&world.heliostat), &manifest.to_string());
+        client.configure(&sandbox);
+        let mut install = client.install(&sandbox, From::Manifest);
+        // Yarn 4 takes nothing that is younger than some days, unless it is told to.
+        install.env("YARN_NPM_MINIMAL_AGE_GATE", "0");
+        run(&mut install, LIMIT).unwrap_or_else(|why| panic!("{}: {why}", client.name()));
+        let installed = modules::installed(&sandbox.project());
+        assert!(installed.contains(&("@acme/tool".to_owned(), "1.0.0".to_owned())), "{}: {installed:?}", client.name());
+    }
+    assert!(!world.upstream.all_seen().iter().any(|seen| seen.path.contains("acme")), "upstream was asked for ours");
+}
+
+#[tokio::test]
+async fn npm_edits_what_it_has_published() {
+    let Some(tools) = tools::ready() else { return };
+    let world = World::start().await;
+    for npm in [Npm::V11, Npm::V12] {
+        let name = format!("@acme/{}", npm.alias);
+        let joe = world.publisher(&tools, npm, "joe").await;
+        assert_eq!(joe.npm(&["whoami"]), "joe");
+        for version in ["1.0.0", "1.1.0"] {
+            joe.write(&name, version);
+            joe.npm(&["publish"]);
+        }
+        joe.npm(&["dist-tag", "add", &format!("{name}@1.0.0"), "old"]);
+        joe.npm(&["deprecate", &format!("{name}@1.0.0"), "too old"]);
+        assert_eq!(joe.npm(&["view", &format!("{name}@old"), "deprecated"]), "too old");
+        joe.npm(&["deprecate", &format!("{name}@1.0.0"), ""]);
+        assert_eq!(joe.npm(&["view", &format!("{name}@old"), "deprecated"]), "");
+
+        world.register("ann").await;
+        joe.npm(&["owner", "add", "ann", &name]);
+        assert!(joe.npm(&["owner", "ls", &name]).contains("ann <ann@host.example>"));
+        joe.npm(&["owner", "rm", "ann", &name]);
+
+        joe.npm(&["unpublish", &format!("{name}@1.0.0")]);
+        let left = joe.npm(&["view", &name, "versions", "--json"]);
+        assert!(left.contains("\"1.1.0\"") && !left.contains("1.0.0"), "{}: {left}", joe.npm.name);
+        joe.write(&name, "1.0.0");
+        let (done, said) = joe.try_npm(&["publish", "--tag", "again"]);
+        assert!(!done, "a version that was removed was published again: {said:?}");
+        joe.npm(&["unpublish", "--force", &name]);
+        assert!(!joe.try_npm(&["view", &name]).0);
+    }
+}
+
+#[tokio::test]
+async fn npm_may_do_no_more_than_its_token() {
+    let Some(tools) = tools::ready() else { return };
+    let world = World::start().await;
+    let joe = world.publisher(&tools, Npm::V11, "joe").await;
+    joe.write("@acme/theirs", "1.0.0");
+    joe.npm(&["publish"]);
+    let ann = world.publisher(&tools, Npm::V11, "ann").await;
+    ann.write("@acme/theirs", "1.0.1");
+    let (done, said) = ann.try_npm(&["publish"]);
+    assert!(!done && said.stderr.contains("ann is no owner of @acme/theirs"), "{said:?}");
+    ann.write("left-pad", "9.0.0");
+    let (done, said) = ann.try_npm(&["publish"]);
+    assert!(!done && said.stderr.contains("not among the names"), "{said:?}");
+    joe.npm(&["logout"]);
+    joe.write("@acme/theirs", "1.0.2");
+    assert!(!joe.try_npm(&["publish"]).0);
+}
+
+// === impl World ===
+
+impl World {
+    async fn start() -> Self {
+        let upstream = FakeUpstream::start();
+        let heliostat = Heliostat::builder()
+            .set("accounts", "registration", "\"open\"")
+            .npm(&upstream.url(), "own = [\"@acme/*\"]")
+            .start()
+            .await;
+        Self { upstream, heliostat }
+    }
+
+    /// Makes an account, or logs in, as `npm adduser --auth-type=legacy` does; returns the token. Source: contract npm §8.2.
+    async fn register(&self, name: &str) -> String {
+        let target = format!("/npm/-/user/org.couchdb.user:{name}");
+        let body = json!({
+            "_id": format!("org.couchdb.user:{name}"), "name": name, "password": PASSWORD,
+            "email": format!("{name}@host.example"), "type": "user", "roles": [],
+        });
+        let body = body.to_string();
+        let ask = Ask::new("PUT", &target).header("content-length", &body.len().to_string()).body(body);
+        let answer = self.heliostat.ask(&ask).await;
+        assert_eq!(answer.status, 201, "{}", answer.summary());
+        answer.json()["token"].as_str().expect("a token").to_owned()
+    }
+
+    async fn publisher(&self, tools: &Tools, npm: Npm, user: &str) -> Publisher<'_> {
+        let token = self.register(user).await;
+        let sandbox = Sandbox::new(tools, &registry(&self.heliostat), "{}");
+        let place = sandbox.registry.trim_start_matches("http:").to_owned();
+        let settings = format!("registry={}\n{place}:_authToken={token}\nfetch-retries=0\n", sandbox.registry);
+        sandbox.write_home(".npmrc", &settings);
+        Publisher { npm, sandbox, world: self }
+    }
+}
+
+// === impl Publisher ===
+
+impl Publisher<'_> {
+    fn write(&self, name: &str, version: &str) {
+        let manifest =
+            json!({ "name": name, "version": version, "description": "made for a test", "main": "index.js" });
+        self.sandbox.write("package.json", &manifest.to_string());
+        self.sandbox.write("index.js", "module.exports = 42\n");
+        self.sandbox.write("README.md", "# made for a test\n");
+    }
+
+    fn command(&self, arguments: &[&str]) -> Command {
+        let mut npm = self.npm.command(&self.sandbox);
+        npm.args(arguments);
+        npm
+    }
+
+    fn npm(&self, arguments: &[&str]) -> String {
+        let said = run(&mut self.command(arguments), LIMIT);
+        let said = said.unwrap_or_else(|why| panic!("{}: {why}\n{}", self.npm.name, self.world.heliostat.said()));
+        said.stdout.trim().to_owned()
+    }
+
+    fn try_npm(&self, arguments: &[&str]) -> (bool, Said) {
+        finish(&mut self.command(arguments), LIMIT).unwrap_or_else(|why| panic!("{}: {why}", self.npm.name))
+    }
+}
