@@ -176,7 +176,7 @@ fn hooks(parts: &Arc<Parts>, config: &Config) -> Hooks {
     Hooks {
         on_ready: Box::new(move |addresses| screen.print(addresses)),
         on_reload: Arc::new(move || reloading.reload()),
-        background: vec![Box::pin(async move { store.background().await }), Box::pin(overlay::note_uses(overlay))],
+        background: vec![Box::pin(async move { store.background().await }), Box::pin(overlay::tidy(overlay))],
     }
 }
 

@@ -16,6 +16,11 @@ use crate::overlay::{self, Overlay};
 /// How often it is written down when tokens were used.
 const USES: Duration = Duration::from_secs(60);
 
+/// After how many of those times bytes are looked for that nothing refers to, and how old they are at least: more than the
+/// longest publish takes.
+const SWEEP: u64 = 60;
+const GRACE: Duration = Duration::from_secs(86_400);
+
 /// Builds what drives the overlay's connections: one thread, since databases do the work.
 pub fn runtime() -> anyhow::Result<Runtime> {
     let mut builder = tokio::runtime::Builder::new_multi_thread();
@@ -51,10 +56,15 @@ fn overlay_settings(config: &Config) -> anyhow::Result<overlay::Settings> {
     Ok(overlay::Settings { database, blobs, clock: Clock::default() })
 }
 
-/// Writes down now and then when tokens were used.
-pub async fn note_uses(overlay: Arc<Overlay>) {
-    loop {
+/// Writes down now and then when tokens were used, and takes away bytes that nothing refers to.
+pub async fn tidy(overlay: Arc<Overlay>) {
+    for minute in 1_u64.. {
         tokio::time::sleep(USES).await;
+        if minute.is_multiple_of(SWEEP)
+            && let Err(error) = overlay.sweep_blobs(GRACE).await
+        {
+            tracing::warn!(error = &error as &dyn std::error::Error, "bytes of failed publishes not taken away");
+        }
         if let Err(error) = overlay.save_uses().await {
             tracing::warn!(error = &error as &dyn std::error::Error, "uses of tokens not written down");
         }

@@ -171,6 +171,8 @@ pub enum Manner {
 pub struct Note {
     /// The dialect's name for what was asked: `packument`, `tarball`, …
     pub action: &'static str,
+    /// The path holds a secret, and is not to be logged.
+    pub hides_path: bool,
     pub cache: CacheState,
 }
 

@@ -173,6 +173,7 @@ impl Proxy {
         let header = session.req_header();
         // Without the query, which may hold secrets.
         let path = target::parse(header.raw_path(), host(header)).map_or("", |target| target.path);
+        let path = if visit.note.hides_path { "****" } else { path };
         tracing::info!(
             target: "access",
             method = header.method.as_str(),

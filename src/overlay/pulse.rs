@@ -2,6 +2,7 @@
 //! write of its own. What is held in memory is good for as long as its head has not moved; so every node sees each
 //! other's blocks and revocations within a second, and asks next to nothing while nothing happens.
 
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use arc_swap::ArcSwapOption;
@@ -17,6 +18,8 @@ const OLDEST: Duration = Duration::from_millis(500);
 #[derive(Default)]
 pub(super) struct Pulse {
     last: ArcSwapOption<Beat>,
+    /// Why the last one who asked was told nothing, and when: who waits behind it is not to wait as long.
+    failed: ArcSwapOption<(Instant, Error)>,
     /// Held by whoever asks: one at a time, the others take its answer.
     turn: Mutex<()>,
 }
@@ -42,7 +45,12 @@ impl Pulse {
         if let Some(heads) = self.recent() {
             return Ok(heads);
         }
-        self.ask(database).await
+        if let Some(failed) = self.failed.load_full().filter(|failed| failed.0.elapsed() < OLDEST) {
+            return Err(failed.1.clone());
+        }
+        let asked = self.ask(database).await;
+        self.failed.store(asked.as_ref().err().map(|error| Arc::new((Instant::now(), error.clone()))));
+        asked
     }
 
     /// Asks at once, after a write of our own. The write is done, whether there is an answer or not: without one, the next

@@ -49,6 +49,11 @@ pub trait Desk: Send + Sync {
 pub trait Named: Send + Sync {
     /// One of a closed set of words.
     fn name(&self) -> &'static str;
+
+    /// Tells whether the path that it was read from holds a secret.
+    fn hides_path(&self) -> bool {
+        false
+    }
 }
 
 /// Answers again, once, when what is kept turned out to be damaged.
@@ -77,11 +82,13 @@ impl<D: Desk> Handler for D {
             Ok(action) => action,
             Err(error) => return self.tell(&error, request).action("refused").into(),
         };
-        match answer_healing(self, request, &action).await {
-            Ok(Outcome::Reply(reply)) => reply.action(action.name()).into(),
-            Ok(forward) => forward,
-            Err(error) => fail(self, &error, request).action(action.name()).into(),
-        }
+        let mut reply = match answer_healing(self, request, &action).await {
+            Ok(Outcome::Reply(reply)) => reply,
+            Ok(forward) => return forward,
+            Err(error) => fail(self, &error, request),
+        };
+        reply.note.hides_path = action.hides_path();
+        reply.action(action.name()).into()
     }
 
     async fn handle_body(&self, request: &Request<'_>, body: Bytes) -> Reply {

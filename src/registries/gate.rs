@@ -57,6 +57,8 @@ pub struct Gate {
     rules: Rules,
     accounts: config::Accounts,
     believed: Mutex<HashMap<Digest, Believed>>,
+    /// Held while a password is looked at: a client opens many connections at once, and shows the same on each.
+    turn: tokio::sync::Mutex<()>,
 }
 
 /// A password that was right.
@@ -75,6 +77,7 @@ impl Gate {
             rules,
             accounts: opening.accounts.clone(),
             believed: Mutex::default(),
+            turn: tokio::sync::Mutex::default(),
         }
     }
 
@@ -170,7 +173,22 @@ impl Gate {
     }
 
     pub fn is_admin(&self, user: &User) -> bool {
-        user.is_admin || self.accounts.admins.iter().any(|name| name == user.name.as_str())
+        user.is_admin || self.names_admin(&user.name)
+    }
+
+    /// Tells whether the configuration makes whoever has this name an admin: such an account only operators make.
+    pub fn names_admin(&self, name: &UserName) -> bool {
+        self.accounts.admins.iter().any(|admin| admin.eq_ignore_ascii_case(name.as_str()))
+    }
+
+    /// Lets a token through that may write to a package at all, before what it sends is read.
+    ///
+    /// # Errors
+    /// [`Error::Unauthorized`], [`Error::Forbidden`].
+    pub fn let_write(&self, visitor: &Visitor, name: &str) -> Result<(), Error> {
+        let identity = self.known(visitor)?;
+        let may = [Action::Push, Action::Delete].into_iter().any(|action| identity.allows(action, &self.mount, name));
+        if may { Ok(()) } else { Err(Error::Forbidden("this token may not write".into())) }
     }
 
     /// Names who asks, for the audit log.
@@ -189,6 +207,28 @@ impl Gate {
     /// Tells whether the configuration keeps a name for what is published here.
     pub fn keeps(&self, name: &str) -> bool {
         self.rules.own.iter().any(|pattern| rights::matches(pattern, name))
+    }
+
+    /// Returns the scopes, with their `@`, of the names that the configuration keeps.
+    pub fn own_scopes(&self) -> impl Iterator<Item = String> {
+        let scope = |pattern: &String| pattern.split_once('/').map(|(scope, _)| scope.to_owned());
+        self.rules.own.iter().filter(|pattern| pattern.starts_with('@')).filter_map(scope)
+    }
+
+    /// Tells whether any name may be ours.
+    ///
+    /// # Errors
+    /// The overlay's.
+    pub async fn has_own(&self) -> Result<bool, Error> {
+        Ok(!self.rules.own.is_empty() || self.overlay.heads().await?.changes > 0)
+    }
+
+    /// Tells whether a name is ours: then no upstream hears of it.
+    ///
+    /// # Errors
+    /// The overlay's.
+    pub async fn is_own(&self, name: &str) -> Result<bool, Error> {
+        Ok(self.keeps(name) || self.holds(name).await?.is_some())
     }
 
     /// Returns the revision of a package that was published here.
@@ -210,6 +250,10 @@ impl Gate {
     async fn log_in(&self, name: &str, password: &Secret, from: IpAddr) -> Result<Arc<Identity>, Error> {
         let head = self.overlay.heads().await?.identity;
         let shown = Digest::of(format!("{name}:{}", password.reveal()).as_bytes());
+        if let Some(identity) = self.find_believed(&shown, head) {
+            return Ok(identity);
+        }
+        let _turn = self.turn.lock().await;
         if let Some(identity) = self.find_believed(&shown, head) {
             return Ok(identity);
         }

@@ -194,7 +194,7 @@ mod tests {
     fn requests_are_counted_by_what_they_were() {
         let metrics = Metrics::new().unwrap();
         let (tally, other) = (metrics.tally("npm"), metrics.tally("two"));
-        let hit = Note { action: "packument", cache: CacheState::Hit };
+        let hit = Note { action: "packument", cache: CacheState::Hit, ..Note::default() };
         for _ in 0..3 {
             tally.count(hit, 200);
         }

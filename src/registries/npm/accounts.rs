@@ -1,7 +1,7 @@
 //! Users, their logins, profiles and tokens. Source: contract npm §8.
 
 use std::net::{IpAddr, Ipv4Addr};
-use std::time::SystemTime;
+use std::time::{Duration, SystemTime};
 
 use bytes::Bytes;
 use http::StatusCode;
@@ -15,6 +15,7 @@ use url::form_urlencoded;
 use super::Npm;
 use super::error::Error;
 use super::merge::JSON;
+use crate::base::clock::Clock;
 use crate::base::digest::Digest;
 use crate::base::http::{Reply, Request};
 use crate::base::secret::Secret;
@@ -58,6 +59,18 @@ struct Wish {
     automation: bool,
     #[serde(default)]
     cidr_whitelist: Option<Vec<String>>,
+    /// Days until it ends.
+    expires: Option<u64>,
+    packages_and_scopes_permission: Option<String>,
+    /// What bounds a token to some packages: one that is not understood makes no wider token.
+    #[serde(default)]
+    packages: Value,
+    #[serde(default)]
+    scopes: Value,
+    #[serde(default)]
+    orgs: Value,
+    #[serde(default)]
+    orgs_permission: Value,
 }
 
 /// What changes a profile. Source: contract npm §8.3.
@@ -107,7 +120,7 @@ impl Npm {
         password: &Secret,
         request: &Request<'_>,
     ) -> Result<User, Error> {
-        if !self.gate.is_open() {
+        if !self.gate.is_open() || self.gate.names_admin(name) {
             return Err(Error::Forbidden("accounts are made by the operator of this registry".into()));
         }
         check_password(password)?;
@@ -225,15 +238,23 @@ impl Npm {
             return Err(Error::Unprocessable("a token may name 10 networks at most".into()));
         }
         let networks = Networks::parse(&networks.join(","))?;
+        if [&wish.packages, &wish.scopes, &wish.orgs].into_iter().any(is_bound) || is_bound(&wish.orgs_permission) {
+            return Err(Error::Unprocessable("tokens for some packages or organisations are not there yet".into()));
+        }
+        let is_read_only = match wish.packages_and_scopes_permission.as_deref() {
+            None | Some("read-write") => wish.readonly,
+            Some("read-only") => true,
+            Some(_) => return Err(Error::Unprocessable("a token reads, or reads and writes".into())),
+        };
         let new = NewToken {
             user: Some(user.id),
             kind: "user",
             name: &wish.name,
             rights: &Rights::all(),
             networks: &networks,
-            is_read_only: wish.readonly,
+            is_read_only,
             is_automation: wish.automation,
-            expires_at: None,
+            expires_at: wish.expires.map(expiry).transpose()?,
             form: FORM,
         };
         let (token, text) = self.gate.overlay().issue_token(new, &self.gate.actor(visitor)).await?;
@@ -246,9 +267,14 @@ impl Npm {
     /// `DELETE /-/npm/v1/tokens/token/{key}`, by its key or its text. Source: contract npm §8.5.
     pub(super) async fn revoke(&self, visitor: &Visitor, key: &str) -> Result<Reply, Error> {
         let user = self.gate.user(visitor)?;
+        let shown = self.gate.known(visitor)?.token.as_ref().map(|token| token.hash);
         let hash = key.parse().unwrap_or_else(|_| Digest::of(key.as_bytes()));
         let token = self.gate.overlay().token(hash).await?;
         let token = token.filter(|token| token.user == Some(user.id)).ok_or_else(|| Error::not_found("the token"))?;
+        if shown != Some(token.hash) {
+            // Its own any token may end.
+            self.free_user(visitor)?;
+        }
         self.gate.overlay().revoke_token(token.id, Some(user.id), &self.gate.actor(visitor)).await?;
         Ok(answer(StatusCode::OK, &json!({ "ok": true })))
     }
@@ -272,6 +298,22 @@ fn answer(status: StatusCode, body: &Value) -> Reply {
     let mut reply = Reply::bytes(status, JSON, body.to_string());
     reply.set(CACHE_CONTROL, NO_STORE);
     reply
+}
+
+/// Tells whether a wish names something, other than nothing or no access.
+fn is_bound(wish: &Value) -> bool {
+    match wish {
+        Value::Null | Value::Bool(false) => false,
+        Value::Array(some) => !some.is_empty(),
+        Value::String(text) => !text.is_empty() && text != "no-access",
+        _ => true,
+    }
+}
+
+/// Returns when so many days are over. Source: contract npm §8.5.
+fn expiry(days: u64) -> Result<SystemTime, Error> {
+    let end = (1..=3650).contains(&days).then(|| Clock::default().now() + Duration::from_secs(days * 86_400));
+    end.ok_or(Error::Unprocessable("a token ends after 1 to 3650 days".into()))
 }
 
 /// Who comes over no network comes from here.

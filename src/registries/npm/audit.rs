@@ -56,13 +56,13 @@ enum Said {
 }
 
 impl Npm {
-    /// Tells whether questions about advisories are about packages of several upstreams.
+    /// Tells whether questions about advisories are about packages of several upstreams, or of ours.
     ///
     /// # Errors
-    /// [`Error::NotFound`]: the mount passes nothing through.
-    pub(super) fn must_split(&self) -> Result<bool, Error> {
+    /// [`Error::NotFound`]: the mount passes nothing through. Or the overlay's.
+    pub(super) async fn must_split(&self) -> Result<bool, Error> {
         self.may_pass_through()?;
-        Ok(self.sources.scoped_upstreams().next().is_some())
+        Ok(self.sources.scoped_upstreams().next().is_some() || self.gate.has_own().await?)
     }
 
     /// Answers a question about advisories.
@@ -96,10 +96,11 @@ impl Npm {
     async fn bulk(&self, body: &[u8]) -> Result<Reply, Error> {
         let asked: ByName = serde_json::from_slice(body)
             .map_err(|_| Error::bad_request("the body is no object of names and versions"))?;
-        if asked.is_empty() {
+        let asks_nothing = asked.is_empty();
+        let shares = self.split(asked).await?;
+        if asks_nothing || shares.is_empty() {
             return Ok(reply(Bytes::from_static(b"{}")));
         }
-        let shares = self.split(asked);
         let said = join_all(shares.iter().map(|share| self.ask_bulk(share))).await;
         let mut report = Report::default();
         for (share, said) in shares.into_iter().zip(said) {
@@ -109,11 +110,14 @@ impl Npm {
         report.finish()
     }
 
-    /// Sorts names by the upstream that their packages come from. What is no name is asked nowhere.
-    fn split(&self, asked: ByName) -> Vec<Share> {
+    /// Sorts names by the upstream that their packages come from. What is no name, or ours, is asked nowhere.
+    async fn split(&self, asked: ByName) -> Result<Vec<Share>, Error> {
         let mut shares: Vec<Share> = Vec::new();
         for (name, versions) in asked {
             let Ok(package) = PackageName::parse(&name) else { continue };
+            if self.gate.is_own(&name).await? {
+                continue;
+            }
             let upstream = self.sources.upstream(&package);
             let share = match shares.iter_mut().find(|share| Arc::ptr_eq(&share.upstream, upstream)) {
                 Some(share) => share,
@@ -124,7 +128,7 @@ impl Npm {
             };
             share.asked.insert(name, versions);
         }
-        shares
+        Ok(shares)
     }
 
     async fn ask_bulk(&self, share: &Share) -> Said {
@@ -143,7 +147,8 @@ impl Npm {
     // === Lock trees ===
 
     async fn report(&self, body: Bytes, path: &str) -> Result<Reply, Error> {
-        let scopes = self.sources.scopes();
+        let mut scopes = self.sources.scopes();
+        scopes.extend(self.gate.own_scopes());
         let stripped = tokio::task::spawn_blocking(move || tree::without(&body, &scopes)).await;
         let stripped = stripped.map_err(|_| Error::internal("a body that is not read to its end"))?;
         let tree = stripped.ok_or(Error::bad_request("the body is no lock tree"))?;

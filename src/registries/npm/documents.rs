@@ -137,8 +137,11 @@ impl Npm {
         name: &PackageName,
         version: &Version,
     ) -> Result<Reply, Error> {
-        let want = self.sources.attestations(name, version)?;
-        self.mirrored(request, &want, &format!("attestations of {name}@{version}")).await
+        let what = format!("attestations of {name}@{version}");
+        if self.gate.is_own(name.as_str()).await? {
+            return Err(Error::not_found(what));
+        }
+        self.mirrored(request, &self.sources.attestations(name, version)?, &what).await
     }
 
     /// Answers with a document that is mirrored as it is.

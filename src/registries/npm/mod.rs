@@ -1,4 +1,4 @@
-//! npm, read side: packuments, manifests, tarballs, keys, attestations. Contract: npm §1–6, §10.1, §11, §18.
+//! npm: mirrored packages, and those that are published here. Contract: npm §1–8, §10.1, §11, §18.
 //!
 //! | request | answered from | proved by |
 //! |---|---|---|
@@ -11,6 +11,9 @@
 //! | search, downloads | passed through | nothing is kept |
 //! | audit | passed through; split by scope where scopes have upstreams of their own | nothing is kept |
 //! | `GET /`, `GET /-/ping` | ourselves | |
+//! | all of these of a name that is ours | the overlay, printed once a revision | what was published was proved then |
+//! | `PUT /{name}`, `-rev`, tags, tarballs taken away | the overlay | hashes, tar, package.json; the visitor's rights |
+//! | users, logins, profiles, tokens | the overlay | |
 //!
 //! One request: [`routes::parse`] reads the path once into an action; the action names the handler and the label in the
 //! log; [`sources`] names the resource: its key, its one place at the upstream, and what [`vouch`] says must hold before
@@ -26,6 +29,7 @@ mod documents;
 pub mod error;
 mod first_seen;
 mod keys;
+mod manifest;
 mod merge;
 pub mod name;
 mod own;
@@ -129,8 +133,12 @@ impl Desk for Npm {
     }
 
     async fn answer(&self, request: &Request<'_>, action: &Action) -> Result<Outcome, Error> {
-        let visitor = self.visitor(request).await?;
+        let visitor = self.visitor(request, action).await?;
         self.let_in(&visitor, action)?;
+        if let Some(max) = self.longest_body(&visitor, action).await? {
+            return Ok(Outcome::NeedsBody(BodyWanted { action: action.name(), max }));
+        }
+        let unread = || Error::internal("an action without its body");
         let reply = match action {
             Action::Root => replies::root(&self.mirror.store().totals()),
             Action::Ping => replies::ping(),
@@ -141,9 +149,6 @@ impl Desk for Npm {
             Action::DistTags { name } => self.dist_tags(request, name).await?,
             Action::Keys => self.keys(request).await?,
             Action::Attestations { name, version } => self.attestations(request, name, version).await?,
-            Action::Audit(_) if self.must_split()? => {
-                return Ok(Outcome::NeedsBody(BodyWanted { action: action.name(), max: self.max_body }));
-            }
             Action::Unpublish { name } => self.unpublish(&visitor, name).await?,
             Action::RemoveTarball { name, version } => self.remove_tarball(&visitor, name, version).await?,
             Action::Untag { name, tag } => self.untag(&visitor, name, tag).await?,
@@ -153,13 +158,12 @@ impl Desk for Npm {
             Action::Profile => self.profile(&visitor)?,
             Action::Tokens => self.tokens(request, &visitor).await?,
             Action::RevokeToken { key } => self.revoke(&visitor, key).await?,
-            Action::Write { .. } => {
-                return Ok(Outcome::NeedsBody(BodyWanted { action: action.name(), max: self.max_publish }));
+            Action::Write { .. } | Action::Tag { .. } | Action::LogIn { .. } => return Err(unread()),
+            Action::EditProfile | Action::IssueToken => return Err(unread()),
+            Action::Downloads { names } if self.is_any_own(names).await? => {
+                return Err(Error::not_found("a count of what is published here"));
             }
-            Action::Tag { .. } | Action::LogIn { .. } | Action::EditProfile | Action::IssueToken => {
-                return Ok(Outcome::NeedsBody(BodyWanted { action: action.name(), max: self.max_body }));
-            }
-            Action::Search | Action::Audit(_) | Action::Downloads => {
+            Action::Search | Action::Audit(_) | Action::Downloads { .. } => {
                 return Ok(Outcome::Forward(self.pass_through(request, action.name()).await?));
             }
         };
@@ -167,7 +171,7 @@ impl Desk for Npm {
     }
 
     async fn answer_body(&self, request: &Request<'_>, action: &Action, body: Bytes) -> Result<Reply, Error> {
-        let visitor = self.visitor(request).await?;
+        let visitor = self.visitor(request, action).await?;
         match action {
             Action::Audit(audit) => self.audit(request, *audit, body).await,
             Action::Write { name, expected } => self.write(&visitor, (name, *expected), body).await,
@@ -181,18 +185,33 @@ impl Desk for Npm {
 }
 
 impl Npm {
-    /// Finds out who asks. Who logs in shows its credentials in the body. Source: contract npm §8.1.
-    async fn visitor(&self, request: &Request<'_>) -> Result<Visitor, Error> {
+    /// Finds out who asks. Who logs in shows its credentials in the body, and may have old ones beside them. Source:
+    /// contract npm §8.1.
+    async fn visitor(&self, request: &Request<'_>, action: &Action) -> Result<Visitor, Error> {
         let shown = match request.headers.get(AUTHORIZATION) {
+            _ if matches!(action, Action::LogIn { .. }) => Shown::Nothing,
             None => Shown::Nothing,
             Some(value) => shown(value.to_str().unwrap_or_default())?,
         };
         self.gate.identify(shown, request.peer).await
     }
 
+    /// Returns how long a body may be, in bytes, that is read before an answer; `None` where none is.
+    async fn longest_body(&self, visitor: &Visitor, action: &Action) -> Result<Option<u64>, Error> {
+        match action {
+            Action::Write { name, .. } => self.gate.let_write(visitor, name.as_str()).map(|()| Some(self.max_publish)),
+            Action::Tag { .. } | Action::LogIn { .. } | Action::EditProfile | Action::IssueToken => {
+                Ok(Some(self.max_body))
+            }
+            Action::Audit(_) => Ok(self.must_split().await?.then_some(self.max_body)),
+            _ => Ok(None),
+        }
+    }
+
     /// Keeps answers of a mount that not everybody reads from the caches that everybody reads. Source: contract npm §2.4.
     fn closed(&self, mut reply: Reply) -> Reply {
-        if !self.gate.is_public() {
+        let is_kept = reply.headers.get(CACHE_CONTROL).is_none_or(|said| said != "no-store");
+        if !self.gate.is_public() && is_kept {
             reply.set(CACHE_CONTROL, HeaderValue::from_static("private, no-cache"));
             reply.headers.append(VARY, HeaderValue::from_static("Authorization"));
         }

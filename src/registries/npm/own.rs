@@ -44,14 +44,6 @@ const HOISTED: [&str; 9] = [
 pub const NO_CACHE: HeaderValue = HeaderValue::from_static("no-cache");
 
 impl Npm {
-    /// Tells whether a name is ours: then upstream is never asked for it.
-    ///
-    /// # Errors
-    /// The overlay's.
-    pub(super) async fn is_own(&self, name: &PackageName) -> Result<bool, Error> {
-        Ok(self.gate.keeps(name.as_str()) || self.gate.holds(name.as_str()).await?.is_some())
-    }
-
     /// Returns the document of a package of ours in the forms this client's base URL needs; `None` for a name that is not
     /// ours.
     ///
@@ -87,7 +79,7 @@ impl Npm {
     /// # Errors
     /// [`Error::NotFound`], or the overlay's.
     pub(super) async fn own_tarball(&self, name: &PackageName, version: &Version) -> Result<Option<Reply>, Error> {
-        if !self.is_own(name).await? {
+        if !self.gate.is_own(name.as_str()).await? {
             return Ok(None);
         }
         let what = || format!("{name}@{version}");

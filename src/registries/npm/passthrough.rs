@@ -3,6 +3,7 @@
 
 use super::Npm;
 use super::error::{Error, of_mirror};
+use super::name::PackageName;
 use crate::base::http::{Forward, Request};
 use crate::registries::passthrough::{forward, target};
 
@@ -13,6 +14,16 @@ impl Npm {
         let upstream = self.sources.default_upstream();
         let passed = forward(&self.mirror, upstream, action, target(upstream, request), self.max_body).await;
         passed.map_err(|error| of_mirror(error, "this endpoint"))
+    }
+
+    /// Tells whether one of these names is ours, of which no upstream is to hear.
+    pub(super) async fn is_any_own(&self, names: &[PackageName]) -> Result<bool, Error> {
+        for name in names {
+            if self.gate.is_own(name.as_str()).await? {
+                return Ok(true);
+            }
+        }
+        Ok(false)
     }
 
     /// Tells whether the mount passes anything through.

@@ -28,6 +28,8 @@ use crate::registries::untar;
 const MAX_TAGS: usize = 32;
 /// Longest package.json, and provenance bundle, in bytes.
 const MAX_MANIFEST: u64 = 4 << 20;
+/// Most hashes of one tarball; clients name one or two.
+const MAX_PROMISES: usize = 8;
 /// How much of a tarball is looked at.
 const LIMITS: untar::Limits = untar::Limits { members: 200_000, unpacked_bytes: 4 << 30 };
 /// The end of the name of an attached provenance bundle.
@@ -234,6 +236,9 @@ fn prove(bytes: &[u8], dist: Option<&Dist>) -> Result<(String, String), Error> {
     }
     if let Some(said) = given(dist.and_then(|dist| dist.integrity.as_ref())) {
         let said = Integrity::parse(&said).map_err(|error| Error::BadDigest("integrity", error))?;
+        if said.promises().len() > MAX_PROMISES {
+            return Err(Error::Many("very many hashes"));
+        }
         if !said.promises().iter().all(|promise| promise.to_hex() == sum(promise.algorithm, bytes)) {
             return Err(Error::Digest("integrity"));
         }

@@ -15,6 +15,10 @@ use crate::base::secret::Secret;
 use crate::registries::desk::Named;
 use crate::registries::paths::{decode, empty_segment, is_known, is_read, no_route};
 
+mod access;
+
+pub use self::access::Access;
+
 /// No path of ours has more segments; longer ones are not looked at further.
 const MAX_SEGMENTS: usize = 12;
 
@@ -43,8 +47,8 @@ pub enum Action {
     Search,
     /// Questions about advisories (§11); passed through.
     Audit(Audit),
-    /// `/downloads/{point, range}/{period}/{names}` (§10.4); passed through.
-    Downloads,
+    /// `/downloads/{point, range}/{period}/{names}` (§10.4); passed through. What is no name is asked for all the same.
+    Downloads { names: Vec<PackageName> },
     /// `PUT /{name}` and `PUT /{name}/-rev/{rev}`: the body says whether that publishes, deprecates, stars, hands over, or
     /// takes versions away (§7.1 to §7.4, §7.6). `expected`: the revision that the client has seen.
     Write { name: PackageName, expected: Option<u64> },
@@ -85,17 +89,6 @@ pub enum Audit {
     Quick,
     /// `/-/npm/v1/security/audits`: yarn 1.
     Full,
-}
-
-/// What one must be to be let in.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Access<'a> {
-    /// Anybody.
-    Open,
-    /// Who may read this package; nothing, of all.
-    Read(&'a str),
-    /// Who is logged in.
-    Known,
 }
 
 /// What a path names, by the methods that it takes.
@@ -168,7 +161,11 @@ fn find(segments: &[&str], query: &str) -> Result<Target, Error> {
         ["-", rest @ ..] if !rest.is_empty() => find_api(without_trailing_slash(rest), query),
         // The feed of changes is not kept here, and could not be a package's name either (§10.3).
         ["_changes"] => Err(no_route()),
-        ["downloads", "point" | "range" | "total", _, _, ..] => Ok(Target::read(Action::Downloads)),
+        ["downloads", "point" | "range" | "total", _, names @ ..] if !names.is_empty() => {
+            let names = names.join("/");
+            let names = names.split(',').filter_map(|name| PackageName::parse(name).ok()).collect();
+            Ok(Target::read(Action::Downloads { names }))
+        }
         [scope, name, rest @ ..] if scope.starts_with('@') => find_in_package(&format!("{scope}/{name}"), rest, query),
         [name, rest @ ..] => find_in_package(name, rest, query),
     }
@@ -225,7 +222,7 @@ fn find_document(name: &str, segments: &[&str], query: &str) -> Result<Target, E
         ["-"] => Err(no_route()),
         [spec] => {
             // These would be tags by this form, and are something else by others (§1.2).
-            let is_taken = matches!(*spec, "sync" | "download" | "files");
+            let is_taken = matches!(*spec, "sync" | "-rev" | "download" | "files");
             let tag = (!is_taken).then(|| Action::Tag { name: name.clone(), tag: (*spec).into() });
             Ok(Target { put: tag, ..Target::read(Action::Manifest { name, spec: Spec::parse(spec)? }) })
         }
@@ -337,26 +334,11 @@ fn split_scope(segment: &str) -> Result<(String, String), Error> {
 
 // === impl Action ===
 
-impl Action {
-    /// Says who is let in.
-    pub fn access(&self) -> Access<'_> {
-        match self {
-            Self::Root | Self::Ping | Self::Preflight | Self::Keys | Self::LogIn { .. } => Access::Open,
-            Self::Packument { name, .. } | Self::Manifest { name, .. } | Self::Tarball { name, .. } => {
-                Access::Read(name.as_str())
-            }
-            Self::DistTags { name } | Self::Attestations { name, .. } => Access::Read(name.as_str()),
-            Self::Search | Self::Audit(_) | Self::Downloads | Self::User { .. } => Access::Read(""),
-            Self::Write { .. } | Self::Unpublish { .. } | Self::RemoveTarball { .. } => Access::Known,
-            Self::Tag { .. } | Self::Untag { .. } | Self::LogOut { .. } | Self::WhoAmI => Access::Known,
-            Self::Profile | Self::EditProfile | Self::Tokens | Self::IssueToken | Self::RevokeToken { .. } => {
-                Access::Known
-            }
-        }
-    }
-}
-
 impl Named for Action {
+    fn hides_path(&self) -> bool {
+        matches!(self, Self::LogOut { .. } | Self::RevokeToken { .. })
+    }
+
     fn name(&self) -> &'static str {
         match self {
             Self::Root => "root",
@@ -370,7 +352,7 @@ impl Named for Action {
             Self::Attestations { .. } => "attestations",
             Self::Search => "search",
             Self::Audit(_) => "audit",
-            Self::Downloads => "downloads",
+            Self::Downloads { .. } => "downloads",
             Self::Write { .. } => "write",
             Self::Unpublish { .. } => "unpublish",
             Self::RemoveTarball { .. } => "remove_tarball",

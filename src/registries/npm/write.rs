@@ -7,10 +7,10 @@ use bytes::Bytes;
 use http::StatusCode;
 use http::header::{CACHE_CONTROL, HeaderValue};
 use serde::Deserialize;
-use serde_json::value::RawValue;
 use serde_json::{Value, json};
 
 use super::error::Error;
+use super::manifest::{print_manifest, readme, with_deprecated};
 use super::merge::JSON;
 use super::name::{PackageName, Spec, Version};
 use super::own::{TARBALL, is_there};
@@ -24,7 +24,7 @@ use crate::overlay::rights::Action;
 use crate::overlay::users::{UserId, UserName};
 use crate::registries::bodies;
 use crate::registries::gate::Visitor;
-use crate::registries::members::{Members, quote};
+use crate::registries::members::Members;
 
 /// What the overlay calls a provenance bundle.
 const BUNDLE: &str = "attestations";
@@ -76,7 +76,10 @@ impl Npm {
         }
         let document: Document = serde_json::from_slice(&body)
             .map_err(|_| Error::Unprocessable("the body is no document of a package".into()))?;
-        let held = held.ok_or_else(|| Error::not_found(name.as_str()))?;
+        let held = match held {
+            Some(held) => held,
+            None => self.held(name).await?,
+        };
         match (expected, document) {
             (None, Document { versions: None, users: Some(users), .. }) => self.star(visitor, &held, &users).await,
             (None, Document { versions: Some(versions), .. }) => self.deprecate(visitor, &held, &versions).await,
@@ -104,13 +107,8 @@ impl Npm {
         let by = json!({ "name": publisher.name.as_str(), "email": publisher.email }).to_string();
         let asked = name.clone();
         let ready = bodies::apart(move || make_ready(&body, &asked, &by)).await?;
-        let overlay = self.gate.overlay();
-        let mut files = Vec::new();
-        for (kind, bytes) in [(TARBALL, Some(ready.tarball)), (BUNDLE, ready.bundle)] {
-            let Some(bytes) = bytes else { continue };
-            let blob = overlay.keep_blob(Digest::of(&bytes), Source::Memory(bytes)).await?;
-            files.push(File { kind: kind.to_owned(), blob });
-        }
+        judge_new(name, held.as_ref(), &ready)?;
+        let files = self.keep_files(&ready).await?;
         let release = NewRelease {
             version: &ready.version,
             variant: "",
@@ -129,6 +127,16 @@ impl Npm {
         edits.extend(ready.document.as_deref().map(Edit::Document));
         edits.extend(ready.is_restricted.map(Edit::Restrict));
         self.change(visitor, name.as_str(), (None, by_owner, "publish"), &edits).await
+    }
+
+    async fn keep_files(&self, ready: &Ready) -> Result<Vec<File>, Error> {
+        let mut files = Vec::new();
+        for (kind, bytes) in [(TARBALL, Some(&ready.tarball)), (BUNDLE, ready.bundle.as_ref())] {
+            let Some(bytes) = bytes else { continue };
+            let blob = self.gate.overlay().keep_blob(Digest::of(bytes), Source::Memory(bytes.clone())).await?;
+            files.push(File { kind: kind.to_owned(), blob });
+        }
+        Ok(files)
     }
 
     /// Applies what differs of `deprecated`, and nothing else. Source: contract npm §7.2.
@@ -159,6 +167,7 @@ impl Npm {
     /// Changes the caller's own star. Source: contract npm §7.3.
     async fn star(&self, visitor: &Visitor, held: &Package, users: &BTreeMap<String, Value>) -> Result<Reply, Error> {
         let user = self.gate.user(visitor)?;
+        self.gate.let_write(visitor, &held.name)?;
         let likes = users.get(user.name.as_str()).is_some_and(|likes| *likes != Value::Bool(false));
         let edit = if likes { Edit::Star { user: user.id } } else { Edit::Unstar { user: user.id } };
         self.change(visitor, &held.name, (None, None, "star"), &[edit]).await
@@ -187,7 +196,7 @@ impl Npm {
         (held, expected): (&Package, Option<u64>),
         owners: &[Maintainer],
     ) -> Result<Reply, Error> {
-        let by_owner = self.gate.let_act(visitor, Action::Push, (&held.name, Some(held)))?;
+        let by_owner = self.gate.let_act(visitor, Action::Admin, (&held.name, Some(held)))?;
         if owners.is_empty() {
             return Err(Error::Forbidden("one owner must be left".into()));
         }
@@ -296,60 +305,33 @@ fn has_attachments(body: &[u8]) -> Result<bool, Error> {
     Ok(attachments.and_then(Members::of).is_some_and(|attachments| attachments.into_iter().next().is_some()))
 }
 
+/// Refuses what the overlay would refuse, before bytes are kept that no release would have.
+fn judge_new(name: &PackageName, held: Option<&Package>, ready: &Ready) -> Result<(), Error> {
+    if held.iter().flat_map(|held| &held.releases).any(|release| release.version == ready.version) {
+        return Err(Error::Forbidden(format!("cannot modify pre-existing version {name}@{}", ready.version).into()));
+    }
+    if ready.is_restricted == Some(true) {
+        let reason = "packages with readers of their own are not there yet: anonymous_reading = false closes a mount";
+        return Err(Error::Forbidden(reason.into()));
+    }
+    Ok(())
+}
+
 /// Proves a publication and writes its manifest. Blocks.
 fn make_ready(body: &[u8], name: &PackageName, publisher: &str) -> Result<Ready, Error> {
     let publication = publish::parse(body, name).map_err(|error| Error::Unprocessable(chain(&error).into()))?;
     let manifest = print_manifest(&publication, name, publisher)?;
-    let Publication { version, tags, access, readme, tarball, bundle, .. } = publication;
-    let readme = readme.map(|readme| format!("{{\"readme\":{}}}", readme.get()).into_bytes());
+    let readme = readme(&publication);
+    let Publication { version, tags, access, tarball, bundle, .. } = publication;
     Ok(Ready {
         version: version.to_string(),
         manifest,
         tags,
-        document: readme,
+        document: readme.map(|readme| json!({ "readme": readme }).to_string().into_bytes()),
         is_restricted: access.map(|access| access == publish::Access::Restricted),
         tarball: tarball.bytes.into(),
         bundle: bundle.map(|bundle| bundle.json.into()),
     })
-}
-
-/// Prints a manifest as it is kept: the client's members as they came, but for those that are ours to say.
-fn print_manifest(publication: &Publication<'_>, name: &PackageName, publisher: &str) -> Result<Vec<u8>, Error> {
-    let unreadable = || Error::Unprocessable("the manifest is no object".into());
-    let members = Members::of(publication.manifest).ok_or_else(unreadable)?;
-    let (version, tarball) = (&publication.version, &publication.tarball);
-    let dist = json!({
-        "integrity": tarball.integrity,
-        "shasum": tarball.shasum,
-        // Each document has its own; this is the path below the mount.
-        "tarball": format!("/{name}/-/{}", name.tarball_file(version)),
-        "size": tarball.bytes.len(),
-        "fileCount": tarball.files,
-        "unpackedSize": tarball.unpacked_bytes,
-    });
-    let ours = ["_id", "dist", "_npmUser", "readme"];
-    let mut printed = format!("{{\"_id\":{}", quote(&format!("{name}@{version}")));
-    for (key, value) in members.into_iter().filter(|(key, _)| !ours.contains(&key.as_str())) {
-        printed.push_str(&format!(",{}:{}", quote(&key), value.get()));
-    }
-    printed.push_str(&format!(",\"_npmUser\":{publisher},\"dist\":{dist}}}"));
-    Ok(printed.into_bytes())
-}
-
-/// Returns a manifest with another reason why its version is not to be used; none, if that is empty.
-fn with_deprecated(manifest: &[u8], reason: &str) -> Result<Vec<u8>, Error> {
-    let unreadable = |_| Error::internal("a manifest of ours that cannot be read");
-    let manifest: &RawValue = serde_json::from_slice(manifest).map_err(unreadable)?;
-    let members = Members::of(manifest).ok_or_else(|| Error::internal("a manifest of ours that is no object"))?;
-    let mut parts: Vec<String> = members
-        .into_iter()
-        .filter(|(key, _)| key != "deprecated")
-        .map(|(key, value)| format!("{}:{}", quote(&key), value.get()))
-        .collect();
-    if !reason.is_empty() {
-        parts.push(format!("\"deprecated\":{}", quote(reason)));
-    }
-    Ok(format!("{{{}}}", parts.join(",")).into_bytes())
 }
 
 fn check_tag(tag: &str) -> Result<(), Error> {

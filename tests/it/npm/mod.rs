@@ -4,6 +4,7 @@ mod audits;
 mod dates;
 mod documents;
 mod first_seen;
+mod own;
 mod releases;
 mod sources;
 mod tarballs;

@@ -119,7 +119,8 @@ fn apis_are_found_by_their_method_and_path() {
         ("POST", "/-/npm/v1/security/advisories/bulk", Action::Audit(Audit::Bulk)),
         ("POST", "/-/npm/v1/security/audits/quick", Action::Audit(Audit::Quick)),
         ("POST", "/-/npm/v1/security/audits", Action::Audit(Audit::Full)),
-        ("GET", "/downloads/point/last-week/@s/n", Action::Downloads),
+        ("GET", "/downloads/point/last-week/@s/n", Action::Downloads { names: vec![name("@s/n")] }),
+        ("GET", "/downloads/range/last-day/n,m,_", Action::Downloads { names: vec![name("n"), name("m")] }),
     ] {
         assert_eq!(send(method, target).ok(), Some(expected), "{method} {target}");
     }

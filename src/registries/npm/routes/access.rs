@@ -1,0 +1,33 @@
+//! Who is let in to what: decided by the action, so that no spelling of a path walks around it.
+
+use super::Action;
+
+/// What one must be to be let in.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Access<'a> {
+    /// Anybody.
+    Open,
+    /// Who may read this package; nothing, of all.
+    Read(&'a str),
+    /// Who is logged in.
+    Known,
+}
+
+impl Action {
+    /// Says who is let in.
+    pub fn access(&self) -> Access<'_> {
+        match self {
+            Self::Root | Self::Ping | Self::Preflight | Self::Keys | Self::LogIn { .. } => Access::Open,
+            Self::Packument { name, .. } | Self::Manifest { name, .. } | Self::Tarball { name, .. } => {
+                Access::Read(name.as_str())
+            }
+            Self::DistTags { name } | Self::Attestations { name, .. } => Access::Read(name.as_str()),
+            Self::Search | Self::Audit(_) | Self::Downloads { .. } | Self::User { .. } => Access::Read(""),
+            Self::Write { .. } | Self::Unpublish { .. } | Self::RemoveTarball { .. } => Access::Known,
+            Self::Tag { .. } | Self::Untag { .. } | Self::LogOut { .. } | Self::WhoAmI => Access::Known,
+            Self::Profile | Self::EditProfile | Self::Tokens | Self::IssueToken | Self::RevokeToken { .. } => {
+                Access::Known
+            }
+        }
+    }
+}
