@@ -8,7 +8,7 @@ use std::io;
 use std::sync::Arc;
 use std::time::Duration;
 
-use ::http::{HeaderValue, header};
+use ::http::{HeaderValue, StatusCode, header};
 
 use crate::base::clock::Clock;
 use crate::base::http::{CacheState, Refusal, Reply};
@@ -223,6 +223,32 @@ impl Error {
                 Fault::Upstream
             }
             Self::Loop | Self::Internal(_) | Self::Unavailable(_) => Fault::Ours,
+        }
+    }
+
+    /// Returns the status that says so to clients of every dialect; one that knows better says so in its `error.rs`.
+    ///
+    /// Source: RFC 9110 §15, RFC 9111 §5.2.1.7 (504).
+    pub fn status(&self) -> StatusCode {
+        match self {
+            Self::BadRequest(_) => StatusCode::BAD_REQUEST,
+            Self::Unauthorized(_) => StatusCode::UNAUTHORIZED,
+            Self::Forbidden(_) => StatusCode::FORBIDDEN,
+            Self::NotFound { .. } => StatusCode::NOT_FOUND,
+            Self::MethodNotAllowed { .. } => StatusCode::METHOD_NOT_ALLOWED,
+            Self::NotAcceptable(_) => StatusCode::NOT_ACCEPTABLE,
+            Self::Gone { .. } => StatusCode::GONE,
+            Self::Conflict(_) => StatusCode::CONFLICT,
+            Self::TooLarge => StatusCode::PAYLOAD_TOO_LARGE,
+            Self::Unprocessable(_) => StatusCode::UNPROCESSABLE_ENTITY,
+            Self::TooMany | Self::TooManyAttempts { .. } => StatusCode::TOO_MANY_REQUESTS,
+            Self::Blocked { .. } => StatusCode::UNAVAILABLE_FOR_LEGAL_REASONS,
+            Self::Internal(_) => StatusCode::INTERNAL_SERVER_ERROR,
+            Self::NotImplemented => StatusCode::NOT_IMPLEMENTED,
+            Self::Unproven { .. } | Self::BadGateway { .. } => StatusCode::BAD_GATEWAY,
+            Self::Unreachable { .. } | Self::Unavailable(_) => StatusCode::SERVICE_UNAVAILABLE,
+            Self::TimedOut { .. } | Self::NotHeld { .. } => StatusCode::GATEWAY_TIMEOUT,
+            Self::Loop => StatusCode::LOOP_DETECTED,
         }
     }
 

@@ -3,7 +3,7 @@
 
 use std::sync::Arc;
 
-use ::http::{HeaderValue, StatusCode, header};
+use ::http::{HeaderValue, header};
 
 use crate::base::http::Reply;
 use crate::mirror;
@@ -23,34 +23,10 @@ pub fn of_mirror(error: mirror::Error, what: &str) -> Error {
 /// Returns the answer: a line. `request_id` is shown where the fault is ours.
 pub fn reply(error: &Error, request_id: &str) -> Reply {
     let line = format!("{}\n", error.sentence(request_id));
-    let mut reply = Reply::bytes(status(error), "text/plain; charset=utf-8", line);
+    let mut reply = Reply::bytes(error.status(), "text/plain; charset=utf-8", line);
     error.explain(&mut reply);
     reply.set(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
     reply
-}
-
-/// Maps every error to its status.
-fn status(error: &Error) -> StatusCode {
-    match error {
-        Error::BadRequest(_) => StatusCode::BAD_REQUEST,
-        Error::Unauthorized(_) => StatusCode::UNAUTHORIZED,
-        Error::Forbidden(_) => StatusCode::FORBIDDEN,
-        Error::NotFound { .. } => StatusCode::NOT_FOUND,
-        Error::MethodNotAllowed { .. } => StatusCode::METHOD_NOT_ALLOWED,
-        Error::NotAcceptable(_) => StatusCode::NOT_ACCEPTABLE,
-        Error::Gone { .. } => StatusCode::GONE,
-        Error::Conflict(_) => StatusCode::CONFLICT,
-        Error::TooLarge => StatusCode::PAYLOAD_TOO_LARGE,
-        Error::Unprocessable(_) => StatusCode::UNPROCESSABLE_ENTITY,
-        Error::TooMany | Error::TooManyAttempts { .. } => StatusCode::TOO_MANY_REQUESTS,
-        Error::Blocked { .. } => StatusCode::UNAVAILABLE_FOR_LEGAL_REASONS,
-        Error::Internal(_) => StatusCode::INTERNAL_SERVER_ERROR,
-        Error::NotImplemented => StatusCode::NOT_IMPLEMENTED,
-        Error::Unproven { .. } | Error::BadGateway { .. } => StatusCode::BAD_GATEWAY,
-        Error::Unreachable { .. } | Error::Unavailable(_) => StatusCode::SERVICE_UNAVAILABLE,
-        Error::TimedOut { .. } | Error::NotHeld { .. } => StatusCode::GATEWAY_TIMEOUT,
-        Error::Loop => StatusCode::LOOP_DETECTED,
-    }
 }
 
 #[cfg(test)]

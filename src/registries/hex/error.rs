@@ -51,7 +51,7 @@ pub fn of_mirror(error: mirror::Error, what: &str) -> Error {
 /// Returns the answer in the shape that the client reads. `request_id` is shown where the fault is ours.
 pub fn reply(error: &Error, request_id: &str, shape: Shape) -> Reply {
     let reason = error.sentence(request_id);
-    let mut reply = shape.print(status(error), &reason);
+    let mut reply = shape.print(error.status(), &reason);
     error.explain(&mut reply);
     if let Error::Unauthorized(_) = error {
         reply.set(header::WWW_AUTHENTICATE, HeaderValue::from_static("Basic realm=hex"));
@@ -61,30 +61,6 @@ pub fn reply(error: &Error, request_id: &str, shape: Shape) -> Reply {
         set_message(&reason, &mut reply);
     }
     reply
-}
-
-/// Maps every error to its status.
-fn status(error: &Error) -> StatusCode {
-    match error {
-        Error::BadRequest(_) => StatusCode::BAD_REQUEST,
-        Error::Unauthorized(_) => StatusCode::UNAUTHORIZED,
-        Error::Forbidden(_) => StatusCode::FORBIDDEN,
-        Error::NotFound { .. } => StatusCode::NOT_FOUND,
-        Error::MethodNotAllowed { .. } => StatusCode::METHOD_NOT_ALLOWED,
-        Error::NotAcceptable(_) => StatusCode::NOT_ACCEPTABLE,
-        Error::Gone { .. } => StatusCode::GONE,
-        Error::Conflict(_) => StatusCode::CONFLICT,
-        Error::TooLarge => StatusCode::PAYLOAD_TOO_LARGE,
-        Error::Unprocessable(_) => StatusCode::UNPROCESSABLE_ENTITY,
-        Error::TooMany | Error::TooManyAttempts { .. } => StatusCode::TOO_MANY_REQUESTS,
-        Error::Blocked { .. } => StatusCode::UNAVAILABLE_FOR_LEGAL_REASONS,
-        Error::Internal(_) => StatusCode::INTERNAL_SERVER_ERROR,
-        Error::NotImplemented => StatusCode::NOT_IMPLEMENTED,
-        Error::Unproven { .. } | Error::BadGateway { .. } => StatusCode::BAD_GATEWAY,
-        Error::Unreachable { .. } | Error::Unavailable(_) => StatusCode::SERVICE_UNAVAILABLE,
-        Error::TimedOut { .. } | Error::NotHeld { .. } => StatusCode::GATEWAY_TIMEOUT,
-        Error::Loop => StatusCode::LOOP_DETECTED,
-    }
 }
 
 /// Says why in a header that mix prints on errors: a quoted string of visible ASCII, since anything else stops the

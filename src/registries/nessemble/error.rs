@@ -45,29 +45,12 @@ pub fn reply(error: &Error, request_id: &str) -> Reply {
     reply
 }
 
-/// Maps every error to its status. Source: contract nessemble §4: an upstream that cannot be asked is 503, for whatever
-/// reason, since that is what clients know.
+/// Maps an error to its status: an upstream that cannot be asked is 503, for whatever reason, since that is what clients
+/// know. Source: contract nessemble §4.
 fn status(error: &Error) -> StatusCode {
     match error {
-        Error::BadRequest(_) => StatusCode::BAD_REQUEST,
-        Error::Unauthorized(_) => StatusCode::UNAUTHORIZED,
-        Error::Forbidden(_) => StatusCode::FORBIDDEN,
-        Error::NotFound { .. } => StatusCode::NOT_FOUND,
-        Error::MethodNotAllowed { .. } => StatusCode::METHOD_NOT_ALLOWED,
-        Error::NotAcceptable(_) => StatusCode::NOT_ACCEPTABLE,
-        Error::Gone { .. } => StatusCode::GONE,
-        Error::Conflict(_) => StatusCode::CONFLICT,
-        Error::TooLarge => StatusCode::PAYLOAD_TOO_LARGE,
-        Error::Unprocessable(_) => StatusCode::UNPROCESSABLE_ENTITY,
-        Error::TooMany | Error::TooManyAttempts { .. } => StatusCode::TOO_MANY_REQUESTS,
-        Error::Blocked { .. } => StatusCode::UNAVAILABLE_FOR_LEGAL_REASONS,
-        Error::Internal(_) => StatusCode::INTERNAL_SERVER_ERROR,
-        Error::NotImplemented => StatusCode::NOT_IMPLEMENTED,
-        Error::Unproven { .. } | Error::BadGateway { .. } => StatusCode::BAD_GATEWAY,
-        Error::Unreachable { .. } | Error::TimedOut { .. } | Error::Unavailable(_) => StatusCode::SERVICE_UNAVAILABLE,
-        // Source: RFC 9111 §5.2.1.7.
-        Error::NotHeld { .. } => StatusCode::GATEWAY_TIMEOUT,
-        Error::Loop => StatusCode::LOOP_DETECTED,
+        Error::TimedOut { .. } => StatusCode::SERVICE_UNAVAILABLE,
+        error => error.status(),
     }
 }
 

@@ -5,7 +5,7 @@
 
 use std::sync::Arc;
 
-use ::http::{HeaderValue, StatusCode, header};
+use ::http::{HeaderValue, header};
 
 use super::{name, proofs, wire};
 use crate::base::http::Reply;
@@ -23,36 +23,12 @@ pub const NO_USERS: Error = Error::Unauthorized("this mirror has no users: no ke
 /// Returns the answer in niso's shape. `request_id` is shown where the fault is ours.
 pub fn reply(error: &Error, request_id: &str) -> Reply {
     let body = serde_json::json!({ "error": error.sentence(request_id) });
-    let mut reply = Reply::bytes(status(error), "application/json", body.to_string());
+    let mut reply = Reply::bytes(error.status(), "application/json", body.to_string());
     error.explain(&mut reply);
     if let Error::Unauthorized(_) = error {
         reply.set(header::WWW_AUTHENTICATE, HeaderValue::from_static("Bearer"));
     }
     reply
-}
-
-/// Maps every error to its status. Source: contract niso §1, table of errors.
-fn status(error: &Error) -> StatusCode {
-    match error {
-        Error::BadRequest(_) => StatusCode::BAD_REQUEST,
-        Error::Unauthorized(_) => StatusCode::UNAUTHORIZED,
-        Error::Forbidden(_) => StatusCode::FORBIDDEN,
-        Error::NotFound { .. } => StatusCode::NOT_FOUND,
-        Error::MethodNotAllowed { .. } => StatusCode::METHOD_NOT_ALLOWED,
-        Error::NotAcceptable(_) => StatusCode::NOT_ACCEPTABLE,
-        Error::Gone { .. } => StatusCode::GONE,
-        Error::Conflict(_) => StatusCode::CONFLICT,
-        Error::TooLarge => StatusCode::PAYLOAD_TOO_LARGE,
-        Error::Unprocessable(_) => StatusCode::UNPROCESSABLE_ENTITY,
-        Error::TooMany | Error::TooManyAttempts { .. } => StatusCode::TOO_MANY_REQUESTS,
-        Error::Blocked { .. } => StatusCode::UNAVAILABLE_FOR_LEGAL_REASONS,
-        Error::Internal(_) => StatusCode::INTERNAL_SERVER_ERROR,
-        Error::NotImplemented => StatusCode::NOT_IMPLEMENTED,
-        Error::Unproven { .. } | Error::BadGateway { .. } => StatusCode::BAD_GATEWAY,
-        Error::Unreachable { .. } | Error::Unavailable(_) => StatusCode::SERVICE_UNAVAILABLE,
-        Error::TimedOut { .. } | Error::NotHeld { .. } => StatusCode::GATEWAY_TIMEOUT,
-        Error::Loop => StatusCode::LOOP_DETECTED,
-    }
 }
 
 impl From<name::Error> for Error {

@@ -5,7 +5,7 @@
 
 use std::sync::Arc;
 
-use ::http::{HeaderValue, StatusCode, header};
+use ::http::{HeaderValue, header};
 
 use super::{name, wire};
 use crate::base::http::Reply;
@@ -27,9 +27,9 @@ pub fn of_mirror(error: mirror::Error, what: &str) -> Error {
 
 /// Returns the answer in npm's shape. `request_id` is shown where the fault is ours.
 pub fn reply(error: &Error, request_id: &str) -> Reply {
-    let ((status, code), reason) = (row(error), error.sentence(request_id));
+    let (code, reason) = (code(error), error.sentence(request_id));
     let body = serde_json::json!({ "error": code, "reason": reason, "message": reason });
-    let mut reply = Reply::bytes(status, "application/json", body.to_string());
+    let mut reply = Reply::bytes(error.status(), "application/json", body.to_string());
     error.explain(&mut reply);
     if let Error::Unauthorized(_) = error {
         reply.set(header::WWW_AUTHENTICATE, HeaderValue::from_static("Bearer"));
@@ -40,28 +40,27 @@ pub fn reply(error: &Error, request_id: &str) -> Reply {
     reply
 }
 
-/// Maps every error to its status, and to a code of the closed set of contract npm §2.1.
-fn row(error: &Error) -> (StatusCode, &'static str) {
+/// Maps every error to a code of the closed set of contract npm §2.1.
+fn code(error: &Error) -> &'static str {
     match error {
-        Error::BadRequest(_) => (StatusCode::BAD_REQUEST, "bad_request"),
-        Error::Unauthorized(_) => (StatusCode::UNAUTHORIZED, "unauthorized"),
-        Error::Forbidden(_) => (StatusCode::FORBIDDEN, "forbidden"),
-        Error::NotFound { .. } => (StatusCode::NOT_FOUND, "not_found"),
-        Error::MethodNotAllowed { .. } => (StatusCode::METHOD_NOT_ALLOWED, "method_not_allowed"),
-        Error::NotAcceptable(_) => (StatusCode::NOT_ACCEPTABLE, "bad_request"),
-        Error::Gone { .. } => (StatusCode::GONE, "gone"),
-        Error::Conflict(_) => (StatusCode::CONFLICT, "conflict"),
-        Error::TooLarge => (StatusCode::PAYLOAD_TOO_LARGE, "too_large"),
-        Error::Unprocessable(_) => (StatusCode::UNPROCESSABLE_ENTITY, "unprocessable"),
-        Error::TooMany | Error::TooManyAttempts { .. } => (StatusCode::TOO_MANY_REQUESTS, "too_many_requests"),
-        Error::Blocked { .. } => (StatusCode::UNAVAILABLE_FOR_LEGAL_REASONS, "blocked"),
-        Error::Internal(_) => (StatusCode::INTERNAL_SERVER_ERROR, "internal"),
-        Error::NotImplemented => (StatusCode::NOT_IMPLEMENTED, "not_implemented"),
-        Error::Unproven { .. } | Error::BadGateway { .. } => (StatusCode::BAD_GATEWAY, "bad_gateway"),
-        Error::Unreachable { .. } | Error::Unavailable(_) => (StatusCode::SERVICE_UNAVAILABLE, "unavailable"),
-        Error::TimedOut { .. } => (StatusCode::GATEWAY_TIMEOUT, "gateway_timeout"),
-        Error::NotHeld { .. } => (StatusCode::GATEWAY_TIMEOUT, "not_held"),
-        Error::Loop => (StatusCode::LOOP_DETECTED, "loop_detected"),
+        Error::BadRequest(_) | Error::NotAcceptable(_) => "bad_request",
+        Error::Unauthorized(_) => "unauthorized",
+        Error::Forbidden(_) => "forbidden",
+        Error::NotFound { .. } => "not_found",
+        Error::MethodNotAllowed { .. } => "method_not_allowed",
+        Error::Gone { .. } => "gone",
+        Error::Conflict(_) => "conflict",
+        Error::TooLarge => "too_large",
+        Error::Unprocessable(_) => "unprocessable",
+        Error::TooMany | Error::TooManyAttempts { .. } => "too_many_requests",
+        Error::Blocked { .. } => "blocked",
+        Error::Internal(_) => "internal",
+        Error::NotImplemented => "not_implemented",
+        Error::Unproven { .. } | Error::BadGateway { .. } => "bad_gateway",
+        Error::Unreachable { .. } | Error::Unavailable(_) => "unavailable",
+        Error::TimedOut { .. } => "gateway_timeout",
+        Error::NotHeld { .. } => "not_held",
+        Error::Loop => "loop_detected",
     }
 }
 
