@@ -55,7 +55,7 @@ use http::header::{AUTHORIZATION, CACHE_CONTROL, VARY};
 
 use self::bases::Bases;
 use self::error::Error;
-use self::routes::{Access, Action};
+use self::routes::{Access, Account, Action, Reads};
 use self::sources::Sources;
 use super::desk::{Desk, Named};
 use super::gate::{Gate, Rules, Shown, Visitor};
@@ -138,7 +138,6 @@ impl Desk for Npm {
         if let Some(max) = self.longest_body(&visitor, action).await? {
             return Ok(Outcome::NeedsBody(BodyWanted { action: action.name(), max }));
         }
-        let unread = || Error::internal("an action without its body");
         let reply = match action {
             Action::Root => replies::root(&self.mirror.store().totals()),
             Action::Ping => replies::ping(),
@@ -149,17 +148,8 @@ impl Desk for Npm {
             Action::DistTags { name } => self.dist_tags(request, name).await?,
             Action::Keys => self.keys(request).await?,
             Action::Attestations { name, version } => self.attestations(request, name, version).await?,
-            Action::Unpublish { name } => self.unpublish(&visitor, name).await?,
-            Action::RemoveTarball { name, version } => self.remove_tarball(&visitor, name, version).await?,
-            Action::Untag { name, tag } => self.untag(&visitor, name, tag).await?,
-            Action::User { name } => self.user(&visitor, name).await?,
-            Action::LogOut { token } => self.log_out(&visitor, token).await?,
-            Action::WhoAmI => self.whoami(&visitor)?,
-            Action::Profile => self.profile(&visitor)?,
-            Action::Tokens => self.tokens(request, &visitor).await?,
-            Action::RevokeToken { key } => self.revoke(&visitor, key).await?,
-            Action::Write { .. } | Action::Tag { .. } | Action::LogIn { .. } => return Err(unread()),
-            Action::EditProfile | Action::IssueToken => return Err(unread()),
+            Action::Write(write) => self.answer_write(&visitor, write).await?,
+            Action::Account(account) => self.answer_account(request, &visitor, account).await?,
             Action::Downloads { names } if self.is_any_own(names).await? => {
                 return Err(Error::not_found("a count of what is published here"));
             }
@@ -174,11 +164,8 @@ impl Desk for Npm {
         let visitor = self.visitor(request, action).await?;
         match action {
             Action::Audit(audit) => self.audit(request, *audit, body).await,
-            Action::Write { name, expected } => self.write(&visitor, (name, *expected), body).await,
-            Action::Tag { name, tag } => self.tag(&visitor, (name, tag), &body).await,
-            Action::LogIn { name } => self.log_in(request, name, &body).await,
-            Action::EditProfile => self.edit_profile(request, &visitor, &body).await,
-            Action::IssueToken => self.issue_token(request, &visitor, &body).await,
+            Action::Write(write) => self.answer_write_body(&visitor, write, body).await,
+            Action::Account(account) => self.answer_account_body(request, &visitor, (account, &body)).await,
             _ => Err(Error::internal("a body that nobody asked for")),
         }
     }
@@ -189,7 +176,7 @@ impl Npm {
     /// contract npm §8.1.
     async fn visitor(&self, request: &Request<'_>, action: &Action) -> Result<Visitor, Error> {
         let shown = match request.headers.get(AUTHORIZATION) {
-            _ if matches!(action, Action::LogIn { .. }) => Shown::Nothing,
+            _ if matches!(action, Action::Account(Account::LogIn { .. })) => Shown::Nothing,
             None => Shown::Nothing,
             Some(value) => shown(value.to_str().unwrap_or_default())?,
         };
@@ -198,13 +185,11 @@ impl Npm {
 
     /// Returns how long a body may be, in bytes, that is read before an answer; `None` where none is.
     async fn longest_body(&self, visitor: &Visitor, action: &Action) -> Result<Option<u64>, Error> {
-        match action {
-            Action::Write { name, .. } => self.gate.let_write(visitor, name.as_str()).map(|()| Some(self.max_publish)),
-            Action::Tag { .. } | Action::LogIn { .. } | Action::EditProfile | Action::IssueToken => {
-                Ok(Some(self.max_body))
-            }
-            Action::Audit(_) => Ok(self.must_split().await?.then_some(self.max_body)),
-            _ => Ok(None),
+        match action.reads() {
+            Reads::Nothing => Ok(None),
+            Reads::Body => Ok(Some(self.max_body)),
+            Reads::Question => Ok(self.must_split().await?.then_some(self.max_body)),
+            Reads::Publication(name) => self.gate.let_write(visitor, name.as_str()).map(|()| Some(self.max_publish)),
         }
     }
 

@@ -15,6 +15,7 @@ use super::merge::JSON;
 use super::name::{PackageName, Spec, Version};
 use super::own::{TARBALL, is_there};
 use super::publish::{self, Publication};
+use super::routes::Write;
 use super::{Npm, rev};
 use crate::base::digest::Digest;
 use crate::base::http::Reply;
@@ -63,8 +64,32 @@ struct Ready {
 }
 
 impl Npm {
+    /// Does what needs no body.
+    pub(super) async fn answer_write(&self, visitor: &Visitor, write: &Write) -> Result<Reply, Error> {
+        match write {
+            Write::Unpublish { name } => self.unpublish(visitor, name).await,
+            Write::RemoveTarball { name, version } => self.remove_tarball(visitor, name, version).await,
+            Write::Untag { name, tag } => self.untag(visitor, name, tag).await,
+            Write::Document { .. } | Write::Tag { .. } => Err(Error::internal("a write without its body")),
+        }
+    }
+
+    /// Does what a body says.
+    pub(super) async fn answer_write_body(
+        &self,
+        visitor: &Visitor,
+        write: &Write,
+        body: Bytes,
+    ) -> Result<Reply, Error> {
+        match write {
+            Write::Document { name, expected } => self.write(visitor, (name, *expected), body).await,
+            Write::Tag { name, tag } => self.tag(visitor, (name, tag), &body).await,
+            _ => Err(Error::internal("a body that nobody asked for")),
+        }
+    }
+
     /// `PUT /{name}`, with or without `/-rev/{rev}`. Source: contract npm §7.1 to §7.4, §7.6.
-    pub(super) async fn write(
+    async fn write(
         &self,
         visitor: &Visitor,
         (name, expected): (&PackageName, Option<u64>),
@@ -213,19 +238,14 @@ impl Npm {
     }
 
     /// `DELETE /{name}/-rev/{rev}`. Source: contract npm §7.4.
-    pub(super) async fn unpublish(&self, visitor: &Visitor, name: &PackageName) -> Result<Reply, Error> {
+    async fn unpublish(&self, visitor: &Visitor, name: &PackageName) -> Result<Reply, Error> {
         let held = self.held(name).await?;
         let by_owner = self.gate.let_act(visitor, Action::Delete, (name.as_str(), Some(&held)))?;
         self.change(visitor, name.as_str(), (None, by_owner, "unpublish"), &[Edit::UnpublishAll]).await
     }
 
     /// `DELETE` of a tarball, which is the end of an unpublish that has done its work already. Source: contract npm §7.4.
-    pub(super) async fn remove_tarball(
-        &self,
-        visitor: &Visitor,
-        name: &PackageName,
-        version: &Version,
-    ) -> Result<Reply, Error> {
+    async fn remove_tarball(&self, visitor: &Visitor, name: &PackageName, version: &Version) -> Result<Reply, Error> {
         let held = self.held(name).await?;
         let by_owner = self.gate.let_act(visitor, Action::Delete, (name.as_str(), Some(&held)))?;
         let is_held = held.releases.iter().any(|release| is_there(release) && release.version == version.as_str());
@@ -237,12 +257,7 @@ impl Npm {
     }
 
     /// Sets a dist-tag to the version that the body names. Source: contract npm §7.5.
-    pub(super) async fn tag(
-        &self,
-        visitor: &Visitor,
-        (name, tag): (&PackageName, &str),
-        body: &Bytes,
-    ) -> Result<Reply, Error> {
+    async fn tag(&self, visitor: &Visitor, (name, tag): (&PackageName, &str), body: &Bytes) -> Result<Reply, Error> {
         let held = self.held(name).await?;
         let by_owner = self.gate.let_act(visitor, Action::Push, (name.as_str(), Some(&held)))?;
         check_tag(tag)?;
@@ -257,7 +272,7 @@ impl Npm {
     }
 
     /// Takes a dist-tag away. Source: contract npm §7.5.
-    pub(super) async fn untag(&self, visitor: &Visitor, name: &PackageName, tag: &str) -> Result<Reply, Error> {
+    async fn untag(&self, visitor: &Visitor, name: &PackageName, tag: &str) -> Result<Reply, Error> {
         let held = self.held(name).await?;
         let by_owner = self.gate.let_act(visitor, Action::Push, (name.as_str(), Some(&held)))?;
         if tag == "latest" {

@@ -17,17 +17,14 @@ impl Action {
     /// Says who is let in.
     pub fn access(&self) -> Access<'_> {
         match self {
-            Self::Root | Self::Ping | Self::Preflight | Self::Keys | Self::LogIn { .. } => Access::Open,
+            Self::Root | Self::Ping | Self::Preflight | Self::Keys => Access::Open,
             Self::Packument { name, .. } | Self::Manifest { name, .. } | Self::Tarball { name, .. } => {
                 Access::Read(name.as_str())
             }
             Self::DistTags { name } | Self::Attestations { name, .. } => Access::Read(name.as_str()),
-            Self::Search | Self::Audit(_) | Self::Downloads { .. } | Self::User { .. } => Access::Read(""),
-            Self::Write { .. } | Self::Unpublish { .. } | Self::RemoveTarball { .. } => Access::Known,
-            Self::Tag { .. } | Self::Untag { .. } | Self::LogOut { .. } | Self::WhoAmI => Access::Known,
-            Self::Profile | Self::EditProfile | Self::Tokens | Self::IssueToken | Self::RevokeToken { .. } => {
-                Access::Known
-            }
+            Self::Search | Self::Audit(_) | Self::Downloads { .. } => Access::Read(""),
+            Self::Write(_) => Access::Known,
+            Self::Account(account) => account.access(),
         }
     }
 }

@@ -1,6 +1,7 @@
 //! Every spelling that clients send, and every one that must not get through.
 
 use super::*;
+use crate::base::secret::Secret;
 use crate::registries::npm::error::reply;
 
 fn get(target: &str) -> Result<Action, Error> {
@@ -156,33 +157,33 @@ fn unknown_paths_are_not_found_and_never_packages() {
 #[test]
 fn what_writes_is_found_by_its_method_and_path() {
     let (n, scoped) = (|| name("n"), || name("@s/n"));
-    let write = |name, expected| Action::Write { name, expected };
-    let tag = |name, tag: &str| Action::Tag { name, tag: tag.into() };
+    let write = |name, expected| Write::Document { name, expected }.into();
+    let tag = |name, tag: &str| Action::Write(Write::Tag { name, tag: tag.into() });
     for (method, target, expected) in [
         ("PUT", "/n", write(n(), None)),
         ("PUT", "/@s%2fn", write(scoped(), None)),
         ("PUT", "/n/-rev/12-abc", write(n(), Some(12))),
         ("PUT", "/@s%2Fn/-rev/x", write(scoped(), Some(0))),
-        ("DELETE", "/@s/n/-rev/1-a", Action::Unpublish { name: scoped() }),
-        ("DELETE", "/n/-/n-1.0.0.tgz/-rev/1-a", Action::RemoveTarball { name: n(), version: version("1.0.0") }),
+        ("DELETE", "/@s/n/-rev/1-a", Write::Unpublish { name: scoped() }.into()),
+        ("DELETE", "/n/-/n-1.0.0.tgz/-rev/1-a", Write::RemoveTarball { name: n(), version: version("1.0.0") }.into()),
         (
             "DELETE",
             "/@s/n/-/@s/n-1.0.0.tgz/-rev/1",
-            Action::RemoveTarball { name: scoped(), version: version("1.0.0") },
+            Write::RemoveTarball { name: scoped(), version: version("1.0.0") }.into(),
         ),
         ("PUT", "/n/beta", tag(n(), "beta")),
         ("PUT", "/-/package/n/dist-tags/sync", tag(n(), "sync")),
         ("POST", "/-/package/@s%2fn/dist-tags/beta", tag(scoped(), "beta")),
-        ("DELETE", "/-/package/@s/n/dist-tags/beta", Action::Untag { name: scoped(), tag: "beta".into() }),
-        ("PUT", "/-/user/org.couchdb.user:joe", Action::LogIn { name: "joe".into() }),
-        ("GET", "/-/user/org.couchdb.user:joe", Action::User { name: "joe".into() }),
-        ("DELETE", "/-/user/token/a%2Bb", Action::LogOut { token: Secret::new("a+b") }),
-        ("GET", "/-/whoami", Action::WhoAmI),
-        ("GET", "/-/npm/v1/user", Action::Profile),
-        ("POST", "/-/npm/v1/user", Action::EditProfile),
-        ("GET", "/-/npm/v1/tokens", Action::Tokens),
-        ("POST", "/-/npm/v1/tokens", Action::IssueToken),
-        ("DELETE", "/-/npm/v1/tokens/token/ab", Action::RevokeToken { key: "ab".into() }),
+        ("DELETE", "/-/package/@s/n/dist-tags/beta", Write::Untag { name: scoped(), tag: "beta".into() }.into()),
+        ("PUT", "/-/user/org.couchdb.user:joe", Account::LogIn { name: "joe".into() }.into()),
+        ("GET", "/-/user/org.couchdb.user:joe", Account::User { name: "joe".into() }.into()),
+        ("DELETE", "/-/user/token/a%2Bb", Account::LogOut { token: Secret::new("a+b") }.into()),
+        ("GET", "/-/whoami", Account::WhoAmI.into()),
+        ("GET", "/-/npm/v1/user", Account::Profile.into()),
+        ("POST", "/-/npm/v1/user", Account::EditProfile.into()),
+        ("GET", "/-/npm/v1/tokens", Account::Tokens.into()),
+        ("POST", "/-/npm/v1/tokens", Account::IssueToken.into()),
+        ("DELETE", "/-/npm/v1/tokens/token/ab", Account::RevokeToken { key: "ab".into() }.into()),
     ] {
         assert_eq!(send(method, target).ok(), Some(expected), "{method} {target}");
     }

@@ -1,20 +1,16 @@
-use heliostat::registries::npm::routes::{Action, Audit, parse};
+use heliostat::registries::npm::routes::{Account, Action, Audit, Write, parse};
 use heliostat_fuzz::{Asked, assert_below, assert_plain, segment};
 
 pub fn check(asked: &Asked<'_>) {
     let Ok(action) = parse(&asked.method, asked.path, asked.query) else { return };
-    if let Action::Packument { name, .. }
-    | Action::Manifest { name, .. }
-    | Action::Tarball { name, .. }
-    | Action::DistTags { name }
-    | Action::Attestations { name, .. }
-    | Action::Write { name, .. }
-    | Action::Unpublish { name }
-    | Action::RemoveTarball { name, .. }
-    | Action::Tag { name, .. }
-    | Action::Untag { name, .. } = &action
-    {
-        assert_plain(name.as_str());
+    match &action {
+        Action::Packument { name, .. }
+        | Action::Manifest { name, .. }
+        | Action::Tarball { name, .. }
+        | Action::DistTags { name }
+        | Action::Attestations { name, .. } => assert_plain(name.as_str()),
+        Action::Write(write) => assert_plain(write.package().as_str()),
+        _ => {}
     }
     let Some(path) = print(&action) else { return };
     assert_below(&path);
@@ -25,19 +21,8 @@ pub fn check(asked: &Asked<'_>) {
 /// Returns the one path of what is asked for, here or at an upstream; `None` for what is no one path's.
 fn print(action: &Action) -> Option<String> {
     Some(match action {
-        Action::Write { name, expected: None } => name.escaped().into_owned(),
-        Action::Write { name, expected: Some(revision) } => format!("{}/-rev/{revision}", name.escaped()),
-        Action::Unpublish { name } => format!("{}/-rev/1", name.escaped()),
-        Action::RemoveTarball { name, version } => format!("{name}/-/{}/-rev/1", name.tarball_file(version)),
-        Action::Tag { name, tag } | Action::Untag { name, tag } => {
-            format!("-/package/{}/dist-tags/{}", name.escaped(), segment(tag))
-        }
-        Action::User { name } | Action::LogIn { name } => format!("-/user/org.couchdb.user:{}", segment(name)),
-        Action::LogOut { token } => format!("-/user/token/{}", segment(token.reveal())),
-        Action::WhoAmI => "-/whoami".to_owned(),
-        Action::Profile | Action::EditProfile => "-/npm/v1/user".to_owned(),
-        Action::Tokens | Action::IssueToken => "-/npm/v1/tokens".to_owned(),
-        Action::RevokeToken { key } => format!("-/npm/v1/tokens/token/{}", segment(key)),
+        Action::Write(write) => print_write(write),
+        Action::Account(account) => print_account(account),
         Action::Root => String::new(),
         Action::Ping => "-/ping".to_owned(),
         Action::Packument { name, .. } => name.escaped().into_owned(),
@@ -52,4 +37,27 @@ fn print(action: &Action) -> Option<String> {
         Action::Audit(Audit::Full) => "-/npm/v1/security/audits".to_owned(),
         Action::Preflight | Action::Downloads { .. } => return None,
     })
+}
+
+fn print_write(write: &Write) -> String {
+    match write {
+        Write::Document { name, expected: None } => name.escaped().into_owned(),
+        Write::Document { name, expected: Some(revision) } => format!("{}/-rev/{revision}", name.escaped()),
+        Write::Unpublish { name } => format!("{}/-rev/1", name.escaped()),
+        Write::RemoveTarball { name, version } => format!("{name}/-/{}/-rev/1", name.tarball_file(version)),
+        Write::Tag { name, tag } | Write::Untag { name, tag } => {
+            format!("-/package/{}/dist-tags/{}", name.escaped(), segment(tag))
+        }
+    }
+}
+
+fn print_account(account: &Account) -> String {
+    match account {
+        Account::User { name } | Account::LogIn { name } => format!("-/user/org.couchdb.user:{}", segment(name)),
+        Account::LogOut { token } => format!("-/user/token/{}", segment(token.reveal())),
+        Account::WhoAmI => "-/whoami".to_owned(),
+        Account::Profile | Account::EditProfile => "-/npm/v1/user".to_owned(),
+        Account::Tokens | Account::IssueToken => "-/npm/v1/tokens".to_owned(),
+        Account::RevokeToken { key } => format!("-/npm/v1/tokens/token/{}", segment(key)),
+    }
 }

@@ -1,0 +1,100 @@
+//! Logging in and out, and making an account. Source: contract npm §8.2, §8.3.
+
+use bytes::Bytes;
+use http::StatusCode;
+use serde::Deserialize;
+use serde_json::json;
+
+use super::{FORM, address, answer, check_password, read, revision, user_id};
+use crate::base::http::{Reply, Request};
+use crate::base::secret::Secret;
+use crate::overlay::audit::Actor;
+use crate::overlay::networks::Networks;
+use crate::overlay::rights::Rights;
+use crate::overlay::tokens::NewToken;
+use crate::overlay::users::{NewUser, User, UserName};
+use crate::registries::gate::Visitor;
+use crate::registries::npm::Npm;
+use crate::registries::npm::error::Error;
+
+/// What logs in. Source: contract npm §8.2.
+#[derive(Deserialize)]
+struct LogIn {
+    name: String,
+    password: Secret,
+    email: Option<String>,
+}
+
+impl Npm {
+    /// `PUT /-/user/org.couchdb.user:{name}`: logs in, or makes an account. Source: contract npm §8.2.
+    pub(in crate::registries::npm) async fn log_in(
+        &self,
+        request: &Request<'_>,
+        name: &str,
+        body: &Bytes,
+    ) -> Result<Reply, Error> {
+        let LogIn { name: said, password, email } = read(body)?;
+        if said != name {
+            return Err(Error::Unprocessable("the name in the body is not the one in the path".into()));
+        }
+        let name = UserName::parse(name)?;
+        let email = email.as_deref().filter(|email| !email.is_empty());
+        let (overlay, from) = (self.gate.overlay(), address(request));
+        let user = match (overlay.user(&name).await?, email) {
+            (Some(held), Some(email)) if held.email.as_deref().is_some_and(|held| held != email) => {
+                // Whoever does not know the password is not told that the name is taken.
+                overlay.log_in(&name, &password, from).await?;
+                return Err(Error::Conflict("this name is taken, with another e-mail address".into()));
+            }
+            (Some(_), _) => overlay.log_in(&name, &password, from).await?,
+            (None, None) => return Err(Error::not_found(format!("the user {name}"))),
+            (None, Some(email)) => self.register(&name, email, &password, request).await?,
+        };
+        let token = self.issue_session(&user, request).await?;
+        let (id, rev) = (user_id(&user), revision(&user));
+        Ok(answer(StatusCode::CREATED, &json!({ "ok": true, "id": id, "rev": rev, "token": token.reveal() })))
+    }
+
+    async fn register(
+        &self,
+        name: &UserName,
+        email: &str,
+        password: &Secret,
+        request: &Request<'_>,
+    ) -> Result<User, Error> {
+        if !self.gate.is_open() || self.gate.names_admin(name) {
+            return Err(Error::Forbidden("accounts are made by the operator of this registry".into()));
+        }
+        check_password(password)?;
+        let actor =
+            Actor { name: name.to_string(), via: "registration".to_owned(), address: request.peer, reason: None };
+        let (email, is_admin) = (Some(email), false);
+        let new = NewUser { name, email, password, is_admin, is_email_unique: false, with_namespace: false };
+        Ok(self.gate.overlay().register(new, &actor).await?)
+    }
+
+    async fn issue_session(&self, user: &User, request: &Request<'_>) -> Result<Secret, Error> {
+        let actor =
+            Actor { name: user.name.to_string(), via: "password".to_owned(), address: request.peer, reason: None };
+        let new = NewToken {
+            user: Some(user.id),
+            kind: "session",
+            name: "",
+            rights: &Rights::all(),
+            networks: &Networks::default(),
+            is_read_only: false,
+            is_automation: false,
+            expires_at: None,
+            form: FORM,
+        };
+        Ok(self.gate.overlay().issue_token(new, &actor).await?.1)
+    }
+
+    /// `DELETE /-/user/token/{token}`: logs out. Source: contract npm §8.3.
+    pub(in crate::registries::npm) async fn log_out(&self, visitor: &Visitor, token: &Secret) -> Result<Reply, Error> {
+        self.revoke(visitor, token.reveal()).await.map_err(|error| match error {
+            Error::NotFound { .. } => Error::Unprocessable("this token is not yours".into()),
+            error => error,
+        })
+    }
+}

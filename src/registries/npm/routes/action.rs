@@ -1,0 +1,102 @@
+//! What a request may ask for. Subjects that have much of their own have an enum of their own: its routes, its handlers and
+//! who is let in stand in one place each.
+
+use super::account::Account;
+use super::write::Write;
+use crate::registries::desk::Named;
+use crate::registries::npm::name::{PackageName, Spec, Version};
+
+/// What a request asks for.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Action {
+    /// `/` (contract npm §5.5).
+    Root,
+    /// `/-/ping` (§5.6).
+    Ping,
+    /// `/{name}` (§5.1). `uncached`: the client is about to edit, or a peer wants it fresh; never stored, `no-store`.
+    Packument { name: PackageName, uncached: bool },
+    /// `/{name}/{version, tag or range}` (§5.2).
+    Manifest { name: PackageName, spec: Spec },
+    /// A tarball under any of its paths (§5.3).
+    Tarball { name: PackageName, version: Version },
+    /// A browser asks whether it may fetch a tarball: 204, for any origin (§2.4).
+    Preflight,
+    /// `/-/package/{name}/dist-tags` (§5.4).
+    DistTags { name: PackageName },
+    /// `/-/npm/v1/keys` (§6.2).
+    Keys,
+    /// `/-/npm/v1/attestations/{name}@{version}` (§6.3).
+    Attestations { name: PackageName, version: Version },
+    /// `/-/v1/search` (§10.1); passed through.
+    Search,
+    /// Questions about advisories (§11); passed through.
+    Audit(Audit),
+    /// `/downloads/{point, range}/{period}/{names}` (§10.4); passed through. What is no name is asked for all the same.
+    Downloads { names: Vec<PackageName> },
+    /// What changes a package.
+    Write(Write),
+    /// Users, their logins, profiles and tokens.
+    Account(Account),
+}
+
+/// Which of the audit endpoints.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Audit {
+    /// `/-/npm/v1/security/advisories/bulk`: npm 7 and later, pnpm, yarn 4, bun.
+    Bulk,
+    /// `/-/npm/v1/security/audits/quick`: npm 6.
+    Quick,
+    /// `/-/npm/v1/security/audits`: yarn 1.
+    Full,
+}
+
+/// What is read of a request before it is answered.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Reads<'a> {
+    Nothing,
+    /// Some members.
+    Body,
+    /// A question about advisories, if it is not passed on.
+    Question,
+    /// A tarball may be in it, for this package.
+    Publication(&'a PackageName),
+}
+
+// === impl Action ===
+
+impl Action {
+    /// Says what is read before an answer.
+    pub fn reads(&self) -> Reads<'_> {
+        match self {
+            Self::Audit(_) => Reads::Question,
+            Self::Write(write) => write.reads(),
+            Self::Account(account) => account.reads(),
+            _ => Reads::Nothing,
+        }
+    }
+}
+
+impl Named for Action {
+    fn hides_path(&self) -> bool {
+        matches!(self, Self::Account(account) if account.hides_path())
+    }
+
+    fn name(&self) -> &'static str {
+        match self {
+            Self::Root => "root",
+            Self::Ping => "ping",
+            Self::Packument { .. } => "packument",
+            Self::Manifest { .. } => "manifest",
+            Self::Tarball { .. } => "tarball",
+            Self::Preflight => "preflight",
+            Self::DistTags { .. } => "dist_tags",
+            Self::Keys => "keys",
+            Self::Attestations { .. } => "attestations",
+            Self::Search => "search",
+            Self::Audit(_) => "audit",
+            Self::Downloads { .. } => "downloads",
+            Self::Write(write) => write.name(),
+            Self::Account(account) => account.name(),
+        }
+    }
+}
