@@ -1,6 +1,7 @@
 //! The command line: a file a command. Each reads its arguments and hands over; what it does is elsewhere.
 
 mod accept;
+mod block;
 mod check;
 mod purge;
 mod serve;
@@ -38,6 +39,9 @@ enum Command {
     Purge(purge::Arguments),
     Accept(accept::Arguments),
     User(user::Arguments),
+    Block(block::Arguments),
+    Unblock(block::Unblock),
+    Blocks(block::List),
 }
 
 /// Where the configuration is.
@@ -69,6 +73,9 @@ pub fn run(cli: Cli) -> anyhow::Result<()> {
         Command::Purge(arguments) => purge::run(&arguments),
         Command::Accept(arguments) => accept::run(&arguments),
         Command::User(arguments) => user::run(&arguments),
+        Command::Block(arguments) => block::block(&arguments),
+        Command::Unblock(arguments) => block::unblock(&arguments),
+        Command::Blocks(arguments) => block::list(&arguments),
     }
 }
 

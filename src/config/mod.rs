@@ -43,6 +43,7 @@ pub use self::section::{Mistake, Mistakes};
 pub use self::store::Store;
 pub use self::tree::Origin;
 pub use self::upstream::Upstream;
+pub use self::values::parse_duration;
 
 use self::print::Printer;
 use self::section::Section;

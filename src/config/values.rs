@@ -38,6 +38,8 @@ const SIZE_UNITS: [(&str, u64); 10] = [
     ("B", 1),
 ];
 
+const NO_DURATION: &str = "must be a duration such as \"250ms\", \"5s\", \"10m\", \"1h\" or \"30d\"";
+
 /// Milliseconds a unit; `ms` stands before `s` since both end in `s`.
 const DURATION_UNITS: [(&str, u64); 5] = [("d", 86_400_000), ("h", 3_600_000), ("ms", 1), ("m", 60_000), ("s", 1_000)];
 
@@ -150,12 +152,19 @@ fn print_scaled(number: u64, units: &[(&str, u64)], smallest: &str) -> String {
 
 // === impl Setting ===
 
+/// Reads a duration, also from a command line.
+///
+/// # Errors
+/// What is wrong with it.
+pub fn parse_duration(text: &str) -> Result<Duration, String> {
+    let millis = parse_scaled(text, &DURATION_UNITS);
+    millis.map(Duration::from_millis).ok_or_else(|| format!("{NO_DURATION}, not {}", quote(text)))
+}
+
 impl Setting for Duration {
     fn read(node: &Node) -> Result<Self, String> {
-        let wrong = || "must be a duration such as \"250ms\", \"5s\", \"10m\", \"1h\" or \"30d\"";
-        let Value::Text(text) = &node.value else { return Err(format!("{}, not {}", wrong(), node.kind())) };
-        let millis = parse_scaled(text, &DURATION_UNITS);
-        millis.map(Self::from_millis).ok_or_else(|| format!("{}, not {}", wrong(), quote(text)))
+        let Value::Text(text) = &node.value else { return Err(format!("{NO_DURATION}, not {}", node.kind())) };
+        parse_duration(text)
     }
 
     fn print(&self) -> String {

@@ -43,7 +43,7 @@ pub trait Shape: Send + Sync {
 pub struct Forms<'a> {
     store: &'a Store,
     done: Vec<Form<'a>>,
-    modified: Option<SystemTime>,
+    modified: Modified,
 }
 
 /// All forms of a document, in one file.
@@ -51,7 +51,15 @@ struct Laid {
     room: Room,
     hashed: Hashed,
     segments: Vec<Segment>,
-    modified: Option<SystemTime>,
+    modified: Modified,
+}
+
+/// When a document was last changed.
+#[derive(Clone, Copy)]
+enum Modified {
+    AsUpstreamSays,
+    At(SystemTime),
+    Untold,
 }
 
 /// One form being written.
@@ -74,12 +82,17 @@ pub enum Gzip {
 
 impl<'a> Forms<'a> {
     fn new(store: &'a Store) -> Self {
-        Self { store, done: Vec::new(), modified: None }
+        Self { store, done: Vec::new(), modified: Modified::AsUpstreamSays }
     }
 
     /// Says when the document was last changed, as it has it itself; without that, upstream's `Last-Modified` stands.
     pub fn modified(&mut self, at: SystemTime) {
-        self.modified = Some(at);
+        self.modified = Modified::At(at);
+    }
+
+    /// Says that no time tells these forms from others of the document: only their entity tags do.
+    pub fn untimed(&mut self) {
+        self.modified = Modified::Untold;
     }
 
     /// Begins a form.
@@ -207,14 +220,18 @@ impl Engine {
         let _turn = self.heavy.acquire().await.map_err(|_| Error::Died)?;
         let laid = tokio::task::spawn_blocking(move || lay(&store, room, &*shape, &source, &bytes)).await;
         let Laid { room, hashed, segments, modified } = laid.map_err(|_| Error::Died)??;
-        let last_modified = modified.and_then(|at| print_date(at, self.clock.now()));
         let http = document.http.clone();
+        let last_modified = match modified {
+            Modified::AsUpstreamSays => http.last_modified,
+            Modified::At(at) => print_date(at, self.clock.now()).or(http.last_modified),
+            Modified::Untold => None,
+        };
         let draft = Draft {
             key: key.into(),
             mount: Arc::clone(&document.mount),
             package: Arc::clone(&document.package),
             status: 200,
-            http: Http { last_modified: last_modified.or(http.last_modified), ..http },
+            http: Http { last_modified, ..http },
             stored_at: self.clock.now(),
             validated_at: document.validated_at,
             proofs: Vec::new(),

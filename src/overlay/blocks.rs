@@ -51,7 +51,7 @@ pub struct NewBlock<'a> {
 
 /// All blocks there are, as of a revision of their head.
 #[derive(Debug, Default)]
-pub(super) struct Blocked {
+pub struct Blocked {
     /// `None`: nothing has been read yet.
     revision: Option<u64>,
     /// By mount, then name.
@@ -96,12 +96,12 @@ impl Overlay {
         Ok(true)
     }
 
-    /// Lists the blocks of a mount, by package and versions, expired ones among them.
+    /// Lists the blocks of a mount, or of all, by package and versions, expired ones among them.
     ///
     /// # Errors
     /// The database's.
-    pub async fn blocks(&self, mount: &str) -> Result<Vec<Block>, Error> {
-        rows::list(self.db.link(), Some(mount)).await
+    pub async fn blocks(&self, mount: Option<&str>) -> Result<Vec<Block>, Error> {
+        rows::list(self.db.link(), mount).await
     }
 
     /// Returns the blocks that a package is under now. Asks no database while nothing is blocked anywhere.
@@ -110,12 +110,29 @@ impl Overlay {
     /// The database's: nobody can say whether it is blocked.
     pub async fn blocks_of(&self, mount: &str, package: &str) -> Result<Vec<Arc<Block>>, Error> {
         let revision = self.pulse.heads(&self.db).await?.blocks;
-        let mut blocked = self.screen.load_full();
-        if blocked.revision.is_none_or(|held| held < revision) {
-            blocked = Arc::new(Blocked::new(revision, rows::list(self.db.link(), None).await?));
-            self.replace(&blocked);
+        let held = self.screen.load();
+        let now = self.clock.now();
+        if held.is_as_of(revision) {
+            Ok(held.of(mount, package, now))
+        } else {
+            Ok(self.read_blocks(revision).await?.of(mount, package, now))
         }
-        Ok(blocked.of(mount, package, self.clock.now()))
+    }
+
+    /// Returns all blocks there are now, for who asks about many packages.
+    ///
+    /// # Errors
+    /// The database's.
+    pub async fn blocked(&self) -> Result<Arc<Blocked>, Error> {
+        let revision = self.pulse.heads(&self.db).await?.blocks;
+        let held = self.screen.load_full();
+        if held.is_as_of(revision) { Ok(held) } else { self.read_blocks(revision).await }
+    }
+
+    async fn read_blocks(&self, revision: u64) -> Result<Arc<Blocked>, Error> {
+        let read = Arc::new(Blocked::new(revision, rows::list(self.db.link(), None).await?));
+        self.replace(&read);
+        Ok(read)
     }
 
     /// Holds blocks that were read, unless others were read since.
@@ -145,7 +162,17 @@ impl Blocked {
         blocked
     }
 
-    fn of(&self, mount: &str, package: &str, now: SystemTime) -> Vec<Arc<Block>> {
+    fn is_as_of(&self, revision: u64) -> bool {
+        self.revision.is_some_and(|held| held >= revision)
+    }
+
+    /// Tells whether nothing is blocked anywhere.
+    pub fn is_empty(&self) -> bool {
+        self.named.is_empty() && self.patterns.is_empty()
+    }
+
+    /// Returns the blocks that a package is under at a time.
+    pub fn of(&self, mount: &str, package: &str, now: SystemTime) -> Vec<Arc<Block>> {
         let named = self.named.get(mount).and_then(|names| names.get(package)).into_iter().flatten();
         let is_meant = |block: &&Arc<Block>| block.mount == mount && matches(&block.package, package);
         let all = named.chain(self.patterns.iter().filter(is_meant));

@@ -146,9 +146,13 @@ impl Identity {
 
     /// Tells whether it may do what is about no package: an admin, by a token that is not bound.
     pub fn rules(&self) -> bool {
-        let is_admin = self.user.as_ref().is_none_or(|user| user.is_admin);
+        self.user.as_ref().is_none_or(|user| user.is_admin) && self.is_free()
+    }
+
+    /// Tells whether its token, if it has one, does not bound it.
+    pub fn is_free(&self) -> bool {
         let is_free = |token: &Token| token.rights.rule() && !token.is_read_only && !token.is_automation;
-        is_admin && self.token.as_ref().map_or(self.user.is_some(), is_free)
+        self.token.as_ref().map_or(self.user.is_some(), is_free)
     }
 
     /// Tells whether a token with these rights may be handed out.

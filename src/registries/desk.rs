@@ -6,6 +6,7 @@ use std::future::Future;
 use async_trait::async_trait;
 use bytes::Bytes;
 
+use super::blocks::{Blocks, Subject};
 use super::failure::Error;
 use crate::base::http::{Handler, Outcome, Refusal, Reply, Request};
 use crate::mirror::Mirror;
@@ -14,8 +15,13 @@ use crate::mirror::Mirror;
 pub trait Desk: Send + Sync {
     /// What a request asks for.
     type Action: Named;
+    /// Who asks, as far as that matters here.
+    type Visitor: Send + Sync;
 
     fn mirror(&self) -> &Mirror;
+
+    /// Returns what the mount does not serve.
+    fn blocks(&self) -> &Blocks;
 
     /// Reads a request's method and path.
     ///
@@ -23,11 +29,22 @@ pub trait Desk: Send + Sync {
     /// It makes no sense; nothing was asked upstream.
     fn parse(&self, request: &Request<'_>) -> Result<Self::Action, Error>;
 
+    /// Finds out who asks, and lets in who may ask this at all.
+    ///
+    /// # Errors
+    /// Nobody else is told more than that: not even whether it is blocked.
+    fn admit(
+        &self,
+        request: &Request<'_>,
+        action: &Self::Action,
+    ) -> impl Future<Output = Result<Self::Visitor, Error>> + Send;
+
     /// Answers what was asked for.
     fn answer(
         &self,
         request: &Request<'_>,
         action: &Self::Action,
+        visitor: &Self::Visitor,
     ) -> impl Future<Output = Result<Outcome, Error>> + Send;
 
     /// Answers with an error, in the shape that the client reads.
@@ -38,6 +55,7 @@ pub trait Desk: Send + Sync {
         &self,
         _request: &Request<'_>,
         _action: &Self::Action,
+        _visitor: &Self::Visitor,
         _body: Bytes,
     ) -> impl Future<Output = Result<Reply, Error>> + Send {
         // Who never asks for a body is never given one.
@@ -50,21 +68,38 @@ pub trait Named: Send + Sync {
     /// One of a closed set of words.
     fn name(&self) -> &'static str;
 
+    /// Says what is asked about, as far as that may be blocked.
+    fn subject(&self) -> Subject<'_>;
+
     /// Tells whether the path that it was read from holds a secret.
     fn hides_path(&self) -> bool {
         false
     }
 }
 
-/// Answers again, once, when what is kept turned out to be damaged.
+/// Lets in who may ask for what is not blocked.
+async fn enter<D: Desk>(desk: &D, request: &Request<'_>, action: &D::Action) -> Result<D::Visitor, Error> {
+    let visitor = desk.admit(request, action).await?;
+    desk.blocks().check(action.subject()).await?;
+    Ok(visitor)
+}
+
+/// Answers; again, once, when what is kept turned out to be damaged.
 async fn answer_healing<D: Desk>(desk: &D, request: &Request<'_>, action: &D::Action) -> Result<Outcome, Error> {
-    match desk.answer(request, action).await {
+    let visitor = enter(desk, request, action).await?;
+    match desk.answer(request, action, &visitor).await {
         Err(error) => match error.engine() {
-            Some(cause) if desk.mirror().heal(cause).await => desk.answer(request, action).await,
+            Some(cause) if desk.mirror().heal(cause).await => desk.answer(request, action, &visitor).await,
             _ => Err(error),
         },
         answered => answered,
     }
+}
+
+async fn answer_body<D: Desk>(desk: &D, request: &Request<'_>, body: Bytes) -> Result<Reply, Error> {
+    let action = desk.parse(request)?;
+    let visitor = enter(desk, request, &action).await?;
+    desk.answer_body(request, &action, &visitor, body).await
 }
 
 /// Turns an error into a reply, and logs it if the fault is ours.
@@ -92,11 +127,7 @@ impl<D: Desk> Handler for D {
     }
 
     async fn handle_body(&self, request: &Request<'_>, body: Bytes) -> Reply {
-        let answered = match self.parse(request) {
-            Ok(action) => self.answer_body(request, &action, body).await,
-            Err(error) => Err(error),
-        };
-        answered.unwrap_or_else(|error| fail(self, &error, request))
+        answer_body(self, request, body).await.unwrap_or_else(|error| fail(self, &error, request))
     }
 
     fn refuse(&self, refusal: Refusal, request: &Request<'_>) -> Reply {

@@ -14,7 +14,7 @@ use crate::base::clock::Clock;
 use crate::base::http::{CacheState, Refusal, Reply};
 use crate::mirror::verify::FIRST_SEEN;
 use crate::mirror::{self, store};
-use crate::overlay;
+use crate::overlay::{self, blocks::Block};
 
 #[cfg(test)]
 pub use self::samples::{every, of_engine};
@@ -63,6 +63,9 @@ pub enum Error {
     /// Upstream must not give it.
     #[error("upstream withholds {what} for legal reasons")]
     Blocked { what: String },
+    /// An operator of this mirror has blocked it, and says why.
+    #[error("{what} is blocked here: {reason}")]
+    Barred { what: String, reason: String },
     /// Somebody else has written meanwhile, or has had the name before.
     #[error("{0}")]
     Conflict(Cow<'static, str>),
@@ -193,6 +196,11 @@ impl Error {
         Self::Unreachable { what, retry_after: None, cause: None }
     }
 
+    /// Tells what is blocked, by which block.
+    pub fn barred(what: String, block: &Block) -> Self {
+        Self::Barred { what, reason: block.reason.clone() }
+    }
+
     /// Tells that upstream has other bytes than were proved first, and what can be done about it.
     fn rival(what: &str) -> Self {
         let reason = format!(
@@ -212,6 +220,7 @@ impl Error {
             | Self::NotAcceptable(_)
             | Self::Gone { .. }
             | Self::Blocked { .. }
+            | Self::Barred { .. }
             | Self::Conflict(_)
             | Self::Unprocessable(_)
             | Self::TooLarge
@@ -242,7 +251,7 @@ impl Error {
             Self::TooLarge => StatusCode::PAYLOAD_TOO_LARGE,
             Self::Unprocessable(_) => StatusCode::UNPROCESSABLE_ENTITY,
             Self::TooMany | Self::TooManyAttempts { .. } => StatusCode::TOO_MANY_REQUESTS,
-            Self::Blocked { .. } => StatusCode::UNAVAILABLE_FOR_LEGAL_REASONS,
+            Self::Blocked { .. } | Self::Barred { .. } => StatusCode::UNAVAILABLE_FOR_LEGAL_REASONS,
             Self::Internal(_) => StatusCode::INTERNAL_SERVER_ERROR,
             Self::NotImplemented => StatusCode::NOT_IMPLEMENTED,
             Self::Unproven { .. } | Self::BadGateway { .. } => StatusCode::BAD_GATEWAY,

@@ -9,6 +9,7 @@
 //!
 //! A new one is a folder, its keys in [`config::Dialect`], and its line in [`of`].
 
+pub mod blocks;
 pub mod bodies;
 pub mod desk;
 pub mod failure;
@@ -23,6 +24,7 @@ pub mod niso;
 pub mod npm;
 mod passthrough;
 pub mod paths;
+pub mod range;
 pub mod replies;
 pub mod shelf;
 mod text;

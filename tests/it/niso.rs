@@ -4,6 +4,7 @@ use bytes::Bytes;
 use serde_json::{Value, json};
 use sha2::{Digest, Sha256};
 
+use crate::support::beside::block;
 use crate::support::fault::Fault;
 use crate::support::heliostat::Heliostat;
 use crate::support::http::Ask;
@@ -289,4 +290,24 @@ async fn what_nobody_vouches_for_is_neither_listed_nor_served() {
     let refused = heliostat.get("/niso/v1/packages/@acme/app/1.0.0/x86_64").await;
     assert_eq!(refused.status, 502, "{}", refused.summary());
     assert_eq!(registry.upstream.count(&app.path(&app.builds[0])), 0, "and never asked for");
+}
+
+#[tokio::test]
+async fn what_is_blocked_is_in_no_list_and_no_tag_leads_to_it() {
+    let (_registry, app, heliostat) = start(Generation::Present).await;
+    let get = async |path: &str| heliostat.get(&format!("/niso/v1/packages{path}")).await;
+    assert!(get("/@acme/app/latest/x86_64").await.is(&app.builds[2].archive));
+    block(&heliostat, "/niso/v1/packages/@acme/app/1.1.0/x86_64", &["niso", "@acme/app", "1.1.0 || 2.0.0-rc.1"]).await;
+    let versions = get("/@acme/app/versions").await.json();
+    let versions: Vec<_> = versions.as_array().unwrap().iter().map(|row| row["version"].as_str().unwrap()).collect();
+    assert_eq!(versions, ["1.0.0", "1.0.0"]);
+    assert!(get("/@acme/app/latest/x86_64").await.is(&app.builds[0].archive));
+    let tags = get("/@acme/app/tags").await.json();
+    assert_eq!(tags, json!([{"tag": "latest", "version": "1.0.0"}, {"tag": "old", "version": "1.0.0"}]));
+    for path in ["/@acme/app/1.1.0/manifest", "/@acme/app/1.1.0/x86_64/chunks", "/%40Acme%2fapp/2.0.0-rc.1/x86_64"] {
+        assert_eq!(get(path).await.status, 451, "{path}");
+    }
+    block(&heliostat, "/niso/v1/packages/other/versions", &["niso", "other"]).await;
+    assert_eq!(get("").await.json().as_array().unwrap().len(), 1);
+    assert_eq!(get("/other/tags").await.status, 451);
 }

@@ -50,6 +50,7 @@ pub fn every() -> Vec<Error> {
         Error::TooLarge,
         Error::TooMany,
         Error::Blocked { what: what() },
+        Error::Barred { what: what(), reason: "it is evil".to_owned() },
         Error::Internal(cause.clone().expect("a cause")),
         Error::NotImplemented,
         Error::Unproven { what: what(), cause: cause.clone() },

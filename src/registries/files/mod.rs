@@ -31,6 +31,7 @@ use std::sync::Arc;
 use self::error::Error;
 use self::routes::Action;
 use self::sources::Sources;
+use super::blocks::Blocks;
 use super::desk::Desk;
 use super::missed::Missed;
 use super::shelf::Shelf;
@@ -48,6 +49,7 @@ pub struct Files {
     missed: Missed,
     /// Longest request body passed through, in bytes.
     max_body: u64,
+    blocks: Blocks,
 }
 
 impl Registry for config::Files {
@@ -69,6 +71,7 @@ impl Registry for config::Files {
             rules.methods.retain(|method| matches!(method.as_str(), "GET" | "HEAD"));
         }
         Arc::new(Files {
+            blocks: Blocks::new(&opening),
             mirror: opening.mirror,
             sources: Sources::new(Shelf::new(opening.mount), opening.upstreams.default, self.redirects),
             rules,
@@ -80,9 +83,14 @@ impl Registry for config::Files {
 
 impl Desk for Files {
     type Action = Action;
+    type Visitor = ();
 
     fn mirror(&self) -> &Mirror {
         &self.mirror
+    }
+
+    fn blocks(&self) -> &Blocks {
+        &self.blocks
     }
 
     fn parse(&self, request: &Request<'_>) -> Result<Action, Error> {
@@ -93,7 +101,12 @@ impl Desk for Files {
         error::reply(error, request.id)
     }
 
-    async fn answer(&self, request: &Request<'_>, action: &Action) -> Result<Outcome, Error> {
+    /// Anybody may read.
+    async fn admit(&self, _request: &Request<'_>, _action: &Action) -> Result<(), Error> {
+        Ok(())
+    }
+
+    async fn answer(&self, request: &Request<'_>, action: &Action, _visitor: &()) -> Result<Outcome, Error> {
         let reply = match action {
             Action::Sums(place) => self.sums(request, place).await?,
             Action::File(place) => self.file(request, place).await?,

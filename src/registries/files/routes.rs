@@ -5,6 +5,7 @@ use ::http::Method;
 
 use super::error::Error;
 use crate::config::Files as Rules;
+use crate::registries::blocks::Subject;
 use crate::registries::desk::Named;
 
 /// No path of ours is longer in its one spelling, query included, in bytes.
@@ -134,6 +135,12 @@ fn is_sign(byte: u8) -> bool {
 // === impl Action ===
 
 impl Named for Action {
+    fn subject(&self) -> Subject<'_> {
+        match self {
+            Self::File(place) | Self::Sums(place) | Self::Forward(place) => Subject::package(&place.path),
+        }
+    }
+
     fn name(&self) -> &'static str {
         match self {
             Self::File(_) => "file",

@@ -59,6 +59,7 @@ use self::proofs::Trusted;
 use self::routes::{Action, Root};
 use self::sources::Sources;
 use self::wire::Package;
+use super::blocks::Blocks;
 use super::desk::Desk;
 use super::memo::Memo;
 use super::missed::Missed;
@@ -99,6 +100,7 @@ pub struct Repository {
     /// Versions that no document has.
     missed: Arc<Missed>,
     pairs: Arc<Pairs>,
+    blocks: Arc<Blocks>,
 }
 
 impl Registry for config::Hex {
@@ -120,6 +122,7 @@ impl Registry for config::Hex {
     }
 
     fn open(&self, opening: Opening<'_>) -> Arc<dyn Handler> {
+        let blocks = Arc::new(Blocks::new(&opening));
         let upstream = opening.upstreams.default;
         let api = opening.mount.passthrough.then(|| Api::of(self, &upstream)).flatten();
         let (sources, clock) = (Sources::new(Shelf::new(opening.mount), upstream), Clock::default());
@@ -133,6 +136,7 @@ impl Registry for config::Hex {
             packages: Arc::new(Memo::new(PACKAGES)),
             missed: Arc::new(Missed::new(clock.clone(), opening.mount.negative_ttl)),
             pairs: Arc::new(Pairs::new(clock.clone())),
+            blocks,
         };
         Arc::new(Hex {
             repository,
@@ -144,9 +148,14 @@ impl Registry for config::Hex {
 
 impl Desk for Hex {
     type Action = Action;
+    type Visitor = ();
 
     fn mirror(&self) -> &Mirror {
         &self.repository.mirror
+    }
+
+    fn blocks(&self) -> &Blocks {
+        &self.repository.blocks
     }
 
     fn parse(&self, request: &Request<'_>) -> Result<Action, Error> {
@@ -157,7 +166,12 @@ impl Desk for Hex {
         error::reply(error, request.id, Shape::of(request.path, request.headers))
     }
 
-    async fn answer(&self, request: &Request<'_>, action: &Action) -> Result<Outcome, Error> {
+    /// Anybody may read.
+    async fn admit(&self, _request: &Request<'_>, _action: &Action) -> Result<(), Error> {
+        Ok(())
+    }
+
+    async fn answer(&self, request: &Request<'_>, action: &Action, _visitor: &()) -> Result<Outcome, Error> {
         match action {
             Action::Api { target } => Ok(Outcome::Forward(self.pass_through(request, target).await?)),
             action => Ok(self.read(request, action).await?.into()),
@@ -200,6 +214,7 @@ impl Repository {
             packages: Arc::clone(&self.packages),
             missed: Arc::clone(&self.missed),
             pairs: Arc::clone(&self.pairs),
+            blocks: Arc::clone(&self.blocks),
         }
     }
 

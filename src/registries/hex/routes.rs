@@ -12,6 +12,7 @@ use percent_encoding::percent_decode_str;
 use super::error::{ALLOW_READ, Error};
 use super::name::{PackageName, PolicyName, RepositoryName, Version, parse_stem};
 use super::wire::Install;
+use crate::registries::blocks::Subject;
 use crate::registries::desk::Named;
 use crate::registries::paths::{decode, is_known, is_read, no_route};
 
@@ -149,6 +150,15 @@ impl Root {
             Self::Named(name) => Cow::Owned(format!("repos/{name}/")),
         }
     }
+
+    /// Returns what a package is called among all of the mount: in a repository beside the main one, a name may mean
+    /// something else.
+    pub fn package<'a>(&self, name: &'a str) -> Cow<'a, str> {
+        match self {
+            Self::Main => Cow::Borrowed(name),
+            Self::Named(repository) => Cow::Owned(format!("{repository}/{name}")),
+        }
+    }
 }
 
 // === impl Action ===
@@ -188,6 +198,19 @@ impl Action {
 }
 
 impl Named for Action {
+    fn subject(&self) -> Subject<'_> {
+        match self {
+            Self::Package { root, name } => Subject::Package(root.package(name.as_str())),
+            Self::Tarball { root, name, version } | Self::Docs { root, name, version } => {
+                Subject::Release(root.package(name.as_str()), version.as_str())
+            }
+            Self::Names { .. } | Self::Versions { .. } | Self::Policy { .. } | Self::PublicKey { .. } => {
+                Subject::Nothing
+            }
+            Self::Install(_) | Self::RegistryV1 | Self::RegistryV1Signature | Self::Api { .. } => Subject::Nothing,
+        }
+    }
+
     fn name(&self) -> &'static str {
         match self {
             Self::Names { .. } => "names",

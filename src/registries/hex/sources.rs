@@ -1,6 +1,5 @@
 //! Where each thing comes from: its place at the upstream, and the resource with its proofs.
 
-use std::fmt::Display;
 use std::sync::Arc;
 
 use http::header::ACCEPT_ENCODING;
@@ -99,8 +98,12 @@ impl Sources {
         let (document, package, longest) = match action {
             Action::Names { .. } => (Document::Names, String::new(), MAX_LISTING),
             Action::Versions { .. } => (Document::Versions, String::new(), MAX_LISTING),
-            Action::Package { name, .. } => (Document::Package(name.clone()), self.package_of(name), MAX_RESOURCE),
-            Action::Policy { name, .. } => (Document::Policy(name.clone()), self.package_of(name), MAX_RESOURCE),
+            Action::Package { name, .. } => {
+                (Document::Package(name.clone()), self.root.package(name.as_str()).into_owned(), MAX_RESOURCE)
+            }
+            Action::Policy { name, .. } => {
+                (Document::Policy(name.clone()), self.root.package(name.as_str()).into_owned(), MAX_RESOURCE)
+            }
             _ => return Err(Error::internal("no signed document")),
         };
         let key = self.signed_key(trusted, action);
@@ -128,7 +131,7 @@ impl Sources {
         let artifact = self.shelf.artifact(&self.upstream, key, self.url(&path)?).at_most(MAX_TARBALL);
         let vouched = vouch::tarball(&promised.checksums);
         Ok(Arc::new(Resource {
-            package: self.package_of(name),
+            package: self.root.package(name.as_str()).into_owned(),
             is_private: self.is_private(),
             etag: vouched.etag,
             proofs: vouched.proofs,
@@ -149,7 +152,11 @@ impl Sources {
         let action = Action::Docs { root: self.root.clone(), name: name.clone(), version: version.clone() };
         let key = self.shelf.key(&self.upstream, &["/docs/", &action.path()]);
         let document = self.document(key, &action, vouch::docs())?.at_most(MAX_TARBALL);
-        Ok(Arc::new(Resource { package: self.package_of(name), redirects: Redirects::FollowAtHome, ..document }))
+        Ok(Arc::new(Resource {
+            package: self.root.package(name.as_str()).into_owned(),
+            redirects: Redirects::FollowAtHome,
+            ..document
+        }))
     }
 
     /// The repository's key, which is believed only if it is the pinned one: what has that fingerprint never changes.
@@ -212,14 +219,6 @@ impl Sources {
 
     fn is_private(&self) -> bool {
         self.root != Root::Main
-    }
-
-    /// Says what of, for purging: in a repository beside this one, a name may mean something else.
-    fn package_of(&self, name: &dyn Display) -> String {
-        match &self.root {
-            Root::Main => name.to_string(),
-            Root::Named(repository) => format!("{repository}/{name}"),
-        }
     }
 
     fn url(&self, path: &str) -> Result<url::Url, Error> {

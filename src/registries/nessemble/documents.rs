@@ -41,8 +41,11 @@ impl Nessemble {
     /// `GET /`. Source: contract nessemble §5.1.
     pub(super) async fn list(&self, request: &Request<'_>, page: Page) -> Result<Reply, Error> {
         let (packages, origin) = self.packages(&Demand::of(request.headers)).await?;
-        let base = base(request);
-        let body = bodies::apart(move || printed(|out| wire::print_page(&packages, &page, &base, out)));
+        let (base, screen) = (base(request), self.blocks.screen().await?);
+        let body = bodies::apart(move || {
+            let shown = screen.open(&packages, |listed| listed.title.as_str());
+            printed(|out| wire::print_page(&shown, &page, &base, out))
+        });
         Ok(origin.tell(replies::document(body.await?, Keeping::Short, false, self.clock.now())))
     }
 
@@ -50,8 +53,10 @@ impl Nessemble {
     pub(super) async fn search(&self, request: &Request<'_>, term: Option<&str>) -> Result<Reply, Error> {
         let (packages, origin) = self.packages(&Demand::of(request.headers)).await?;
         let (base, reader, term) = (base(request), reader(request), term.map(str::to_owned));
+        let screen = self.blocks.screen().await?;
         let body = bodies::apart(move || {
-            let found = wire::search(&packages, term.as_deref());
+            let shown = screen.open(&packages, |listed| listed.title.as_str());
+            let found = wire::search(&shown, term.as_deref());
             printed(|out| wire::print_results(term.as_deref(), &found, &base, reader, out))
         });
         Ok(origin.tell(replies::document(body.await?, Keeping::Short, true, self.clock.now())))
@@ -96,12 +101,19 @@ impl Nessemble {
         version: Option<&Version>,
         demand: &Demand,
     ) -> Result<Described, Error> {
-        let shown = self.described(title, version, demand).await?;
+        let barred = self.blocks.of(title.as_str()).await?;
+        let mut shown = self.described(title, version, demand).await?;
+        shown.package.versions.retain(|version, _| barred.find(version.as_str()).is_none());
+        if shown.package.versions.is_empty() {
+            return Err(barred.nothing_left(title.as_str()));
+        }
         let meant = shown.package.default_version();
         if version.is_some() || *meant == shown.package.version {
             return Ok(shown);
         }
-        self.described(title, Some(meant), demand).await
+        let mut meant = self.described(title, Some(meant), demand).await?;
+        meant.package.versions.retain(|version, _| barred.find(version.as_str()).is_none());
+        Ok(meant)
     }
 
     async fn described(&self, title: &Title, version: Option<&Version>, demand: &Demand) -> Result<Described, Error> {

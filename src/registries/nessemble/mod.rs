@@ -47,6 +47,7 @@ use self::rate::{Allowance, Meter};
 use self::routes::Action;
 use self::sources::Sources;
 use self::wire::Listed;
+use super::blocks::Blocks;
 use super::desk::Desk;
 use super::memo::Memo;
 use super::shelf::Shelf;
@@ -72,6 +73,7 @@ pub struct Nessemble {
     /// The numbers of the pages that follow, by the digests of pages.
     nexts: Memo<Option<u64>>,
     clock: Clock,
+    blocks: Blocks,
 }
 
 impl Registry for config::Nessemble {
@@ -90,6 +92,7 @@ impl Registry for config::Nessemble {
     fn open(&self, opening: Opening<'_>) -> Arc<dyn Handler> {
         let clock = Clock::default();
         let desk = Nessemble {
+            blocks: Blocks::new(&opening),
             mirror: opening.mirror,
             sources: Sources::new(Shelf::new(opening.mount), opening.upstreams),
             // The longest list has room.
@@ -105,9 +108,14 @@ impl Registry for config::Nessemble {
 
 impl Desk for Nessemble {
     type Action = Action;
+    type Visitor = ();
 
     fn mirror(&self) -> &Mirror {
         &self.mirror
+    }
+
+    fn blocks(&self) -> &Blocks {
+        &self.blocks
     }
 
     fn parse(&self, request: &Request<'_>) -> Result<Action, Error> {
@@ -118,7 +126,12 @@ impl Desk for Nessemble {
         error::reply(error, request.id)
     }
 
-    async fn answer(&self, request: &Request<'_>, action: &Action) -> Result<Outcome, Error> {
+    /// Anybody may read.
+    async fn admit(&self, _request: &Request<'_>, _action: &Action) -> Result<(), Error> {
+        Ok(())
+    }
+
+    async fn answer(&self, request: &Request<'_>, action: &Action, _visitor: &()) -> Result<Outcome, Error> {
         let reply = match action {
             Action::List(page) => self.list(request, *page).await?,
             Action::Status => replies::status(self.clock.now()),

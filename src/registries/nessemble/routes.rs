@@ -11,6 +11,7 @@ use url::form_urlencoded;
 
 use super::error::{ALLOW_OPTIONS, ALLOW_READ, Error, NO_USERS};
 use super::name::{PUBLISH, Title, Version};
+use crate::registries::blocks::Subject;
 use crate::registries::desk::Named;
 use crate::registries::paths::{cut, decode_text, is_read, no_route};
 
@@ -209,6 +210,19 @@ impl Order {
 // === impl Action ===
 
 impl Named for Action {
+    fn subject(&self) -> Subject<'_> {
+        match self {
+            Self::Package { title, version } | Self::Readme { title, version } | Self::Data { title, version } => {
+                match version {
+                    Some(version) => Subject::release(title.as_str(), version.as_str()),
+                    None => Subject::package(title.as_str()),
+                }
+            }
+            Self::List(_) | Self::Status | Self::Search { .. } => Subject::Nothing,
+            Self::Reference { .. } | Self::Preflight { .. } => Subject::Nothing,
+        }
+    }
+
     fn name(&self) -> &'static str {
         match self {
             Self::List(_) => "list",

@@ -17,6 +17,7 @@ use crate::base::digest::Digest;
 use crate::base::http::{CacheState, Reply, Request};
 use crate::mirror::fresh::Demand;
 use crate::mirror::{self, Resource};
+use crate::registries::blocks::Barred;
 use crate::registries::bodies;
 use crate::registries::replies::Document;
 
@@ -62,18 +63,20 @@ impl Niso {
             Ok::<_, Error>((Arc::new(list), weight))
         };
         let list = self.lists.work_out(document.mark("list"), print).await?;
-        let filter = filter.clone();
-        let body = bodies::apart(move || Ok::<_, Error>(list.select(&filter))).await?;
+        let (filter, screen) = (filter.clone(), self.blocks.screen().await?);
+        let body =
+            bodies::apart(move || Ok::<_, Error>(list.select(&filter, |name| screen.hides(name.as_str())))).await?;
         Ok(document.origin.tell(replies::document(body)))
     }
 
     /// `GET /v1/packages/{name}/versions`. Source: contract niso §3.
     pub(super) async fn versions(&self, request: &Request<'_>, name: &PackageName) -> Result<Reply, Error> {
         let document = self.versions_of(name, &Demand::of(request.headers)).await?;
-        let (mark, body, name) =
-            (document.mark(format_args!("versions of {name}")), document.body.clone(), name.clone());
+        let barred = self.blocks.of(name.as_str()).await?;
+        let mark = document.mark(format_args!("versions of {name}{barred}"));
+        let (body, name) = (document.body.clone(), name.clone());
         let print = move || {
-            let versions = wire::parse_versions(&body, &name)?;
+            let versions = open_versions(&body, &name, &barred)?;
             printed(|out| wire::print_versions(&versions, out))
         };
         let printed = self.printed.work_out(mark, print).await?;
@@ -85,10 +88,11 @@ impl Niso {
         let demand = Demand::of(request.headers);
         let documents = self.versions_of(name, &demand).await?;
         let documents = Documents { tags: self.tags_of(name, &demand).await?, versions: documents };
-        let mark = documents.mark(format_args!("tags of {name}"));
+        let barred = self.blocks.of(name.as_str()).await?;
+        let mark = documents.mark(format_args!("tags of {name}{barred}"));
         let (versions, tags, name) = (documents.versions.body.clone(), documents.tags_body(), name.clone());
         let print = move || {
-            let versions = wire::parse_versions(&versions, &name)?;
+            let versions = open_versions(&versions, &name, &barred)?;
             let tags = tags.as_deref().map(wire::parse_tags).transpose()?.unwrap_or_default();
             printed(|out| wire::print_tags(&tags, &versions, out))
         };
@@ -121,12 +125,13 @@ impl Niso {
 
     async fn look_up(&self, wish: &Wish, demand: &Demand) -> Result<(Option<Arc<Listed>>, CacheState), Error> {
         let documents = self.documents_for(wish, demand).await?;
-        let (cache, mark) = (documents.cache(), documents.mark(format_args!("wish {wish}")));
+        let barred = self.blocks.of(wish.name.as_str()).await?;
+        let (cache, mark) = (documents.cache(), documents.mark(format_args!("wish {wish}{barred}")));
         let Documents { versions, .. } = &documents;
         let (body, place, tags) = (versions.body.clone(), versions.place.clone(), documents.tags_body());
         let (sources, wish) = (Arc::clone(&self.sources), wish.clone());
         let resolve = move || {
-            let rows = wire::parse_versions(&body, &wish.name)?;
+            let rows = open_versions(&body, &wish.name, &barred)?;
             let tags = tags.as_deref().map(wire::parse_tags).transpose()?.unwrap_or_default();
             let row = rows.resolve(&wish.spec, wish.arch.as_ref(), &tags);
             let listed = row.map(|row| Listed::of(&sources, &wish.name, row, place)).transpose()?;
@@ -176,6 +181,12 @@ impl Niso {
         let found = self.mirror.document(want, demand).await.map_err(|error| of_mirror(error, what))?;
         Ok(Document::read(found).await?)
     }
+}
+
+/// Reads the versions of a package that are not blocked.
+fn open_versions<'a>(document: &'a [u8], name: &PackageName, barred: &Barred) -> Result<wire::Versions<'a>, Error> {
+    let versions = wire::parse_versions(document, name)?;
+    Ok(versions.without(|version| barred.find(version.as_str()).is_some()))
 }
 
 /// Prints what is remembered by its length.

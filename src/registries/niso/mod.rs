@@ -48,6 +48,7 @@ use self::name::Slash;
 use self::routes::Action;
 use self::sources::Sources;
 use self::wire::List;
+use super::blocks::Blocks;
 use super::desk::Desk;
 use super::memo::Memo;
 use super::missed::Missed;
@@ -92,6 +93,7 @@ pub struct Niso {
     /// By the names of packages.
     missed: Missed,
     turns: Semaphore,
+    blocks: Blocks,
 }
 
 impl Registry for config::Niso {
@@ -110,6 +112,7 @@ impl Registry for config::Niso {
     fn open(&self, opening: Opening<'_>) -> Arc<dyn Handler> {
         let slash = if self.escaped_slash { Slash::Escaped } else { Slash::Raw };
         Arc::new(Niso {
+            blocks: Blocks::new(&opening),
             mirror: opening.mirror,
             sources: Arc::new(Sources::new(Shelf::new(opening.mount), opening.upstreams, slash)),
             places: ChunkPlaces::default(),
@@ -127,9 +130,14 @@ impl Registry for config::Niso {
 
 impl Desk for Niso {
     type Action = Action;
+    type Visitor = ();
 
     fn mirror(&self) -> &Mirror {
         &self.mirror
+    }
+
+    fn blocks(&self) -> &Blocks {
+        &self.blocks
     }
 
     fn parse(&self, request: &Request<'_>) -> Result<Action, Error> {
@@ -140,7 +148,12 @@ impl Desk for Niso {
         error::reply(error, request.id)
     }
 
-    async fn answer(&self, request: &Request<'_>, action: &Action) -> Result<Outcome, Error> {
+    /// Anybody may read.
+    async fn admit(&self, _request: &Request<'_>, _action: &Action) -> Result<(), Error> {
+        Ok(())
+    }
+
+    async fn answer(&self, request: &Request<'_>, action: &Action, _visitor: &()) -> Result<Outcome, Error> {
         let wish = |name: &name::PackageName, spec: &name::Spec, arch: Option<&name::Arch>| Wish {
             name: name.clone(),
             spec: spec.clone(),

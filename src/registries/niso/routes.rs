@@ -13,6 +13,7 @@ use url::form_urlencoded;
 use super::error::{ALLOW_NONE, ALLOW_READ, Error, NO_USERS};
 use super::name::{self, Arch, PackageName, Spec, Tag};
 use crate::base::digest::Digest;
+use crate::registries::blocks::Subject;
 use crate::registries::desk::Named;
 use crate::registries::paths::{cut, decode, is_read, no_route};
 
@@ -165,6 +166,19 @@ impl Filter {
 // === impl Action ===
 
 impl Named for Action {
+    fn subject(&self) -> Subject<'_> {
+        match self {
+            Self::Versions { name } | Self::Tags { name } => Subject::package(name.as_str()),
+            Self::Manifest { name, spec, .. } | Self::Archive { name, spec, .. } | Self::Chunks { name, spec, .. } => {
+                match spec {
+                    Spec::Version(version) => Subject::release(name.as_str(), version.as_str()),
+                    Spec::Tag(_) => Subject::package(name.as_str()),
+                }
+            }
+            Self::List(_) | Self::Chunk { .. } | Self::Health => Subject::Nothing,
+        }
+    }
+
     fn name(&self) -> &'static str {
         match self {
             Self::List(_) => "list",

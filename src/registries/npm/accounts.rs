@@ -104,12 +104,14 @@ impl Npm {
     }
 }
 
-fn read<T: DeserializeOwned>(body: &[u8]) -> Result<T, Error> {
+/// Reads a short body.
+pub(super) fn read<T: DeserializeOwned>(body: &[u8]) -> Result<T, Error> {
     // What is wrong is not quoted: it may be a password.
     serde_json::from_slice(body).map_err(|_| Error::Unprocessable("the body lacks a member, or is no JSON".into()))
 }
 
-fn answer(status: StatusCode, body: &Value) -> Reply {
+/// Answers with what is of now, and to be kept nowhere.
+pub(super) fn answer(status: StatusCode, body: &Value) -> Reply {
     let mut reply = Reply::bytes(status, JSON, body.to_string());
     reply.set(CACHE_CONTROL, NO_STORE);
     reply
@@ -136,6 +138,7 @@ fn revision(user: &User) -> String {
     super::rev(user.revision, user.name.as_str())
 }
 
-fn print(time: SystemTime) -> String {
+/// Prints a time as the dialect does.
+pub(super) fn print(time: SystemTime) -> String {
     print_millis(OffsetDateTime::from(time))
 }

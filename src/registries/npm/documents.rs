@@ -24,6 +24,7 @@ use crate::mirror::fresh::Demand;
 use crate::mirror::prepare::{Keys, Shape};
 use crate::mirror::store::Segment;
 use crate::mirror::{Prepared, Resource};
+use crate::registries::blocks::Barred;
 use crate::registries::bodies;
 
 pub(super) const VARY_ON: HeaderValue = HeaderValue::from_static("Accept, Accept-Encoding");
@@ -157,14 +158,33 @@ impl Npm {
 
     /// Returns a package's document in the forms this client's base URL needs.
     async fn prepared(&self, request: &Request<'_>, name: &PackageName, demand: &Demand) -> Result<Prepared, Error> {
-        if let Some(own) = self.own_prepared(request, name).await? {
-            return Ok(own);
+        let barred = self.blocks.of(name.as_str()).await?;
+        if barred.is_empty() {
+            return self.prepared_without(request, name, (demand, barred)).await;
         }
-        if let Some(prepared) = self.find_prepared(name, &Served::id_at(request.base), demand) {
+        let prepared = self.prepared_without(request, name, (demand, barred.clone())).await?;
+        let is_empty = wire::versions(&self.index(&prepared).await?).next().is_none();
+        if is_empty { Err(barred.nothing_left(name.as_str())) } else { Ok(prepared) }
+    }
+
+    async fn prepared_without(
+        &self,
+        request: &Request<'_>,
+        name: &PackageName,
+        (demand, barred): (&Demand, Barred),
+    ) -> Result<Prepared, Error> {
+        let shape = Served::id_at(request.base, &barred);
+        let own_revision = self.own_revision(name).await?;
+        let found = match own_revision {
+            Some(revision) => self.mirror.find_own(&Keys::new(&self.own_key(name, revision), &shape)),
+            None => self.find_prepared(name, &shape, demand),
+        };
+        if let Some(prepared) = found {
             return Ok(prepared);
         }
         self.bases.admit(request.base, Instant::now())?;
-        self.prepare(name, Arc::new(Served::new(name, request.base)), demand).await
+        let shape = Arc::new(Served::new(name, request.base, barred));
+        if own_revision.is_some() { self.print_own(name, shape).await } else { self.prepare(name, shape, demand).await }
     }
 
     /// Returns a package's document with its index alone.

@@ -53,7 +53,7 @@ fn code(error: &Error) -> &'static str {
         Error::TooLarge => "too_large",
         Error::Unprocessable(_) => "unprocessable",
         Error::TooMany | Error::TooManyAttempts { .. } => "too_many_requests",
-        Error::Blocked { .. } => "blocked",
+        Error::Blocked { .. } | Error::Barred { .. } => "blocked",
         Error::Internal(_) => "internal",
         Error::NotImplemented => "not_implemented",
         Error::Unproven { .. } | Error::BadGateway { .. } => "bad_gateway",
@@ -66,8 +66,9 @@ fn code(error: &Error) -> &'static str {
 
 /// npm itself prints no more than the code of these, and its user is to know why.
 fn needs_notice(error: &Error) -> bool {
-    use Error::{Blocked, Conflict, Forbidden, MethodNotAllowed, Unprocessable, Unproven};
-    let is_refusal = matches!(error, MethodNotAllowed { .. } | Forbidden(_) | Blocked { .. } | Unproven { .. });
+    use Error::{Barred, Blocked, Conflict, Forbidden, MethodNotAllowed, Unprocessable, Unproven};
+    let is_refusal =
+        matches!(error, MethodNotAllowed { .. } | Forbidden(_) | Blocked { .. } | Barred { .. } | Unproven { .. });
     is_refusal || matches!(error, Conflict(_) | Unprocessable(_))
 }
 
@@ -125,6 +126,7 @@ mod tests {
             (410, "gone"),
             (413, "too_large"),
             (429, "too_many_requests"),
+            (451, "blocked"),
             (451, "blocked"),
             (500, "internal"),
             (501, "not_implemented"),

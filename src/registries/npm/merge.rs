@@ -8,12 +8,14 @@
 //!
 //! A version's manifest is a slice of a form; nothing is stored for it. Source: contract npm §4.2.
 
+use std::borrow::Cow;
 use std::io;
 
 use super::name::PackageName;
 use super::wire::{self, FORMS_VERSION, Sinks};
 use crate::base::clock::from_millis;
 use crate::mirror::prepare::{Forms, Gzip, Shape};
+use crate::registries::blocks::Barred;
 
 pub const FULL: &str = "full";
 pub const FULL_GZIP: &str = "full.gz";
@@ -32,22 +34,32 @@ pub struct Indexed {
     id: String,
 }
 
-/// One package's document, served below `base`.
+/// One package's document, served below `base` without what is blocked of it.
 pub struct Served {
     name: PackageName,
     base: String,
+    barred: Barred,
     id: String,
 }
 
 impl Served {
     /// `base` is where clients reach the mount, without a trailing slash.
-    pub fn new(name: &PackageName, base: &str) -> Self {
-        Self { name: name.clone(), base: base.to_owned(), id: Self::id_at(base) }
+    pub fn new(name: &PackageName, base: &str, barred: Barred) -> Self {
+        let id = Self::id_at(base, &barred);
+        Self { name: name.clone(), base: base.to_owned(), barred, id }
     }
 
     /// Names the forms that are served below `base`.
-    pub fn id_at(base: &str) -> String {
-        format!("packument {FORMS_VERSION} {base}")
+    pub fn id_at(base: &str, barred: &Barred) -> String {
+        format!("packument {FORMS_VERSION} {base}{barred}")
+    }
+
+    fn screen<'a>(&self, document: &'a [u8]) -> io::Result<Cow<'a, [u8]>> {
+        if self.barred.is_empty() {
+            return Ok(Cow::Borrowed(document));
+        }
+        let reason = |version: &str| self.barred.find(version).map(|block| block.reason.as_str());
+        wire::screen(document, reason).map(Cow::Owned).map_err(io::Error::other)
     }
 }
 
@@ -57,13 +69,19 @@ impl Shape for Served {
     }
 
     fn prepare(&self, document: &[u8], forms: &mut Forms<'_>) -> io::Result<()> {
+        let document = &*self.screen(document)?;
         let mut full = forms.open(FULL, JSON, Gzip::Too);
         let mut abbreviated = forms.open(ABBREVIATED, INSTALL, Gzip::Too);
         let mut index = forms.open(INDEX, "text/plain", Gzip::No);
         let sinks = Sinks { full: &mut full, abbreviated: &mut abbreviated, index: &mut index };
         let summary = wire::prepare(document, &self.name, &self.base, sinks).map_err(io::Error::other)?;
         // Source: contract npm §2.4.
-        summary.modified.into_iter().for_each(|millis| forms.modified(from_millis(millis)));
+        match summary.modified {
+            // A block has no place in upstream's time: who has a copy from before or after it is told by the entity tag.
+            _ if !self.barred.is_empty() => forms.untimed(),
+            Some(millis) => forms.modified(from_millis(millis)),
+            None => {}
+        }
         [full, abbreviated, index].into_iter().for_each(|form| forms.close(form));
         Ok(())
     }

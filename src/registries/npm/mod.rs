@@ -14,6 +14,7 @@
 //! | all of these of a name that is ours | the overlay, printed once a revision | what was published was proved then |
 //! | `PUT /{name}`, `-rev`, tags, tarballs taken away | the overlay | hashes, tar, package.json; the visitor's rights |
 //! | users, logins, profiles, tokens | the overlay | |
+//! | blocks | the overlay | |
 //!
 //! One request: [`routes::parse`] reads the path once into an action; the action names the handler and the label in the
 //! log; [`sources`] names the resource: its key, its one place at the upstream, and what [`vouch`] says must hold before
@@ -23,6 +24,7 @@ mod accounts;
 mod artifacts;
 mod audit;
 mod bases;
+mod blocking;
 mod clients;
 mod discover;
 mod documents;
@@ -36,7 +38,6 @@ mod own;
 mod passthrough;
 pub mod proofs;
 mod publish;
-mod range;
 mod release;
 mod replies;
 pub mod routes;
@@ -57,6 +58,7 @@ use self::bases::Bases;
 use self::error::Error;
 use self::routes::{Access, Account, Action, Reads};
 use self::sources::Sources;
+use super::blocks::Blocks;
 use super::desk::{Desk, Named};
 use super::gate::{Gate, Rules, Shown, Visitor};
 use super::missed::Missed;
@@ -84,6 +86,7 @@ pub struct Npm {
     /// Versions that no document has, by the names of packages.
     missed: Missed,
     gate: Gate,
+    blocks: Blocks,
     /// Longest body of a publish, in bytes.
     max_publish: u64,
 }
@@ -105,6 +108,7 @@ impl Registry for config::Npm {
         let rules = Rules { own: self.own.clone(), anonymous_reading: self.anonymous_reading };
         Arc::new(Npm {
             gate: Gate::new(&opening, rules),
+            blocks: Blocks::new(&opening),
             max_publish: MAX_PUBLISH,
             mirror: opening.mirror,
             sources: Sources::new(Shelf::new(opening.mount), opening.upstreams),
@@ -119,9 +123,20 @@ impl Registry for config::Npm {
 
 impl Desk for Npm {
     type Action = Action;
+    type Visitor = Visitor;
 
     fn mirror(&self) -> &Mirror {
         &self.mirror
+    }
+
+    fn blocks(&self) -> &Blocks {
+        &self.blocks
+    }
+
+    async fn admit(&self, request: &Request<'_>, action: &Action) -> Result<Visitor, Error> {
+        let visitor = self.visitor(request, action).await?;
+        self.let_in(&visitor, action)?;
+        Ok(visitor)
     }
 
     fn parse(&self, request: &Request<'_>) -> Result<Action, Error> {
@@ -132,10 +147,8 @@ impl Desk for Npm {
         error::reply(error, request.id)
     }
 
-    async fn answer(&self, request: &Request<'_>, action: &Action) -> Result<Outcome, Error> {
-        let visitor = self.visitor(request, action).await?;
-        self.let_in(&visitor, action)?;
-        if let Some(max) = self.longest_body(&visitor, action).await? {
+    async fn answer(&self, request: &Request<'_>, action: &Action, visitor: &Visitor) -> Result<Outcome, Error> {
+        if let Some(max) = self.longest_body(visitor, action).await? {
             return Ok(Outcome::NeedsBody(BodyWanted { action: action.name(), max }));
         }
         let reply = match action {
@@ -148,8 +161,9 @@ impl Desk for Npm {
             Action::DistTags { name } => self.dist_tags(request, name).await?,
             Action::Keys => self.keys(request).await?,
             Action::Attestations { name, version } => self.attestations(request, name, version).await?,
-            Action::Write(write) => self.answer_write(&visitor, write).await?,
-            Action::Account(account) => self.answer_account(request, &visitor, account).await?,
+            Action::Write(write) => self.answer_write(visitor, write).await?,
+            Action::Account(account) => self.answer_account(request, visitor, account).await?,
+            Action::Block(block) => self.answer_block(visitor, block).await?,
             Action::Downloads { names } if self.is_any_own(names).await? => {
                 return Err(Error::not_found("a count of what is published here"));
             }
@@ -160,12 +174,18 @@ impl Desk for Npm {
         Ok(self.closed(reply).into())
     }
 
-    async fn answer_body(&self, request: &Request<'_>, action: &Action, body: Bytes) -> Result<Reply, Error> {
-        let visitor = self.visitor(request, action).await?;
+    async fn answer_body(
+        &self,
+        request: &Request<'_>,
+        action: &Action,
+        visitor: &Visitor,
+        body: Bytes,
+    ) -> Result<Reply, Error> {
         match action {
             Action::Audit(audit) => self.audit(request, *audit, body).await,
-            Action::Write(write) => self.answer_write_body(&visitor, write, body).await,
-            Action::Account(account) => self.answer_account_body(request, &visitor, (account, &body)).await,
+            Action::Write(write) => self.answer_write_body(visitor, write, body).await,
+            Action::Account(account) => self.answer_account_body(request, visitor, (account, &body)).await,
+            Action::Block(block) => self.answer_block_body(visitor, block, &body).await,
             _ => Err(Error::internal("a body that nobody asked for")),
         }
     }

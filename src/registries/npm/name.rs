@@ -6,7 +6,7 @@
 use std::borrow::Cow;
 use std::fmt;
 
-use super::range::{Precedence, Range};
+use crate::registries::range::{Precedence, Range};
 
 /// Longest package name, in characters (contract npm §1.1).
 const MAX_NAME: usize = 214;

@@ -2,7 +2,7 @@
 //! never asked upstream. Source: contract npm §4.2.
 
 use std::sync::Arc;
-use std::time::{Instant, SystemTime};
+use std::time::SystemTime;
 
 use bytes::Bytes;
 use http::HeaderValue;
@@ -12,13 +12,12 @@ use serde_json::{Map, Value, json};
 use time::OffsetDateTime;
 
 use super::error::Error;
-use super::merge::Served;
 use super::name::{PackageName, Version};
 use super::{Npm, rev};
-use crate::base::http::{Body, Reply, Request};
+use crate::base::http::{Body, Reply};
 use crate::mirror::Prepared;
 use crate::mirror::own::Own;
-use crate::mirror::prepare::{Keys, Shape};
+use crate::mirror::prepare::Shape;
 use crate::overlay::packages::{File, Package, Release};
 use crate::registries::members::quote;
 use crate::registries::replies::{self, OCTETS, whole};
@@ -44,28 +43,19 @@ const HOISTED: [&str; 9] = [
 pub const NO_CACHE: HeaderValue = HeaderValue::from_static("no-cache");
 
 impl Npm {
-    /// Returns the document of a package of ours in the forms this client's base URL needs; `None` for a name that is not
-    /// ours.
+    /// Returns the revision of a package of ours; `None` for a name that is not ours.
     ///
     /// # Errors
-    /// [`Error::NotFound`]: the name is kept for us, and nothing was published. Else the overlay's and the engine's.
-    pub(super) async fn own_prepared(
-        &self,
-        request: &Request<'_>,
-        name: &PackageName,
-    ) -> Result<Option<Prepared>, Error> {
-        let Some(revision) = self.gate.holds(name.as_str()).await? else {
-            return if self.gate.keeps(name.as_str()) { Err(Error::not_found(name.as_str())) } else { Ok(None) };
-        };
-        let keys = Keys::new(&self.own_key(name, revision), &Served::id_at(request.base));
-        if let Some(prepared) = self.mirror.find_own(&keys) {
-            return Ok(Some(prepared));
+    /// [`Error::NotFound`]: the name is kept for us, and nothing was published. Else the overlay's.
+    pub(super) async fn own_revision(&self, name: &PackageName) -> Result<Option<u64>, Error> {
+        match self.gate.holds(name.as_str()).await? {
+            None if self.gate.keeps(name.as_str()) => Err(Error::not_found(name.as_str())),
+            held => Ok(held),
         }
-        self.bases.admit(request.base, Instant::now())?;
-        self.print_own(name, Arc::new(Served::new(name, request.base))).await.map(Some)
     }
 
-    async fn print_own(&self, name: &PackageName, shape: Arc<dyn Shape>) -> Result<Prepared, Error> {
+    /// Prints the document of a package of ours in the forms that `shape` makes of it.
+    pub(super) async fn print_own(&self, name: &PackageName, shape: Arc<dyn Shape>) -> Result<Prepared, Error> {
         let package = self.gate.package(name.as_str()).await?.ok_or_else(|| Error::not_found(name.as_str()))?;
         let key = self.own_key(name, package.revision);
         let own = Own { key: &key, mount: &self.sources.shelf.mount, package: name.as_str() };
@@ -100,7 +90,7 @@ impl Npm {
     }
 
     /// Names one state of a document of ours in the cache. No upstream's identifier is empty, so no key of theirs is this.
-    fn own_key(&self, name: &PackageName, revision: u64) -> String {
+    pub(super) fn own_key(&self, name: &PackageName, revision: u64) -> String {
         format!("{}@/own/{name}@{revision}", self.sources.shelf.mount)
     }
 }

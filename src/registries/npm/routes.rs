@@ -17,11 +17,13 @@ mod access;
 mod account;
 mod action;
 mod api;
+mod block;
 mod write;
 
 pub use self::access::Access;
 pub use self::account::Account;
 pub use self::action::{Action, Audit, Reads};
+pub use self::block::Block;
 pub use self::write::Write;
 
 /// No path of ours has more segments; longer ones are not looked at further.

@@ -13,11 +13,13 @@ mod index;
 mod map;
 mod print;
 mod scan;
+mod screen;
 mod tags;
 mod time;
 
 pub use dist::{Attestations, Dist, Dists, Signature, check_manifest, find_dist, parse_dist};
 pub use index::{VersionLine, find_tag, find_version, resolve, tags, versions};
+pub use screen::screen;
 pub use time::parse_time;
 
 use self::map::Map;

@@ -132,6 +132,7 @@ impl Npm {
         let by = json!({ "name": publisher.name.as_str(), "email": publisher.email }).to_string();
         let asked = name.clone();
         let ready = bodies::apart(move || make_ready(&body, &asked, &by)).await?;
+        self.blocks.of(name.as_str()).await?.check_version(name.as_str(), &ready.version)?;
         judge_new(name, held.as_ref(), &ready)?;
         let files = self.keep_files(&ready).await?;
         let release = NewRelease {
@@ -206,7 +207,10 @@ impl Npm {
         (versions, tags): (&BTreeMap<String, Described>, &BTreeMap<String, String>),
     ) -> Result<Reply, Error> {
         let by_owner = self.gate.let_act(visitor, Action::Delete, (&held.name, Some(held)))?;
-        let gone = held.releases.iter().filter(|release| is_there(release) && !versions.contains_key(&release.version));
+        // Who edits was not shown what is blocked, and does not mean it.
+        let barred = self.blocks.of(&held.name).await?;
+        let is_meant = |version: &str| !versions.contains_key(version) && barred.find(version).is_none();
+        let gone = held.releases.iter().filter(|release| is_there(release) && is_meant(&release.version));
         let mut edits: Vec<Edit<'_>> =
             gone.map(|release| Edit::Unpublish { version: &release.version, variant: None }).collect();
         let moved = tags.iter().filter(|(tag, version)| held.tags.get(*tag) != Some(version));

@@ -79,6 +79,9 @@ impl Row for Files {
         let long = format!("/files/files/{}", "x".repeat(5_000));
         paths.map(str::to_owned).into_iter().chain([long]).collect()
     }
+    fn package(name: &str) -> String {
+        format!("{name}/*")
+    }
 
     fn is_error(&self, answer: &Answer) -> bool {
         let plain = answer.header("content-type").is_some_and(|kind| kind.starts_with("text/plain"));

@@ -81,6 +81,10 @@ impl Row for Hex {
         paths.map(str::to_owned).into_iter().chain([long]).collect()
     }
 
+    fn package(name: &str) -> String {
+        format!("conformance_{}", name.replace('-', "_"))
+    }
+
     /// Source: contract hex §1.1.
     fn is_error(&self, answer: &Answer) -> bool {
         let plain = answer.header("content-type").is_some_and(|kind| kind.starts_with("text/plain"));
@@ -88,8 +92,4 @@ impl Row for Hex {
     }
 }
 
-impl Releases for Hex {
-    fn package(name: &str) -> String {
-        format!("conformance_{}", name.replace('-', "_"))
-    }
-}
+impl Releases for Hex {}

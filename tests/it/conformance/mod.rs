@@ -3,6 +3,7 @@
 //! A new dialect adds a file with its [`Row`] and a line `row!(name, Row)` at the end. A row knows how to make a document and an
 //! artifact available at its upstream; the behaviours know nothing of any registry.
 
+mod blocking;
 mod failing;
 pub mod files;
 mod guarding;
@@ -42,16 +43,15 @@ pub trait Row: Sized {
     fn missing(&self, name: &str) -> (String, String);
     /// Paths of the mount that name nothing at all.
     fn nonsense(&self) -> Vec<String>;
+    /// Returns what commands call the package that something was provided in.
+    fn package(name: &str) -> String;
     /// Tells whether an error answer has the dialect's own shape.
     fn is_error(&self, answer: &Answer) -> bool;
 }
 
 /// One whose artifacts are of releases, each of which is for good what it was when it was first proved. Provided again
 /// with another size, an artifact has other bytes.
-pub trait Releases: Row {
-    /// Returns the package that something was provided in.
-    fn package(name: &str) -> String;
-}
+pub trait Releases: Row {}
 
 /// What is to be provided.
 pub struct Wish {
@@ -188,6 +188,7 @@ macro_rules! row {
             row!(@ shared => sharing::a_hundred_clients_make_one_fetch);
             row!(@ shared => sharing::a_client_that_leaves_does_not_stop_the_fill);
             row!(@ shared => sharing::a_slow_client_holds_nobody_back);
+            row!(@ shared => blocking::what_is_blocked_is_withheld_on_every_route_until_it_is_no_longer);
             row!(@ shared => guarding::a_redirect_is_followed_within_the_upstream);
             row!(@ shared => guarding::a_redirect_to_a_private_address_or_in_circles_is_refused);
             row!(@ shared => sharing::requests_on_one_connection_are_kept_apart);
@@ -230,6 +231,7 @@ macro_rules! releases {
 
             type Registry = $row;
 
+            row!(@ alone => blocking::a_blocked_version_is_withheld_though_it_is_kept);
             row!(@ alone => holding::other_bytes_of_a_release_are_refused_until_upstream_is_right_again);
         }
     };

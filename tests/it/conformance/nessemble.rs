@@ -99,6 +99,10 @@ impl Row for Nessemble {
         paths.map(|path| format!("/nessemble{path}")).to_vec()
     }
 
+    fn package(name: &str) -> String {
+        format!("conformance-{name}")
+    }
+
     /// Source: contract nessemble §4.
     fn is_error(&self, answer: &Answer) -> bool {
         let Ok(body) = serde_json::from_slice::<serde_json::Value>(&answer.body) else { return false };
@@ -108,8 +112,4 @@ impl Row for Nessemble {
     }
 }
 
-impl Releases for Nessemble {
-    fn package(name: &str) -> String {
-        format!("conformance-{name}")
-    }
-}
+impl Releases for Nessemble {}

@@ -108,6 +108,10 @@ impl Row for Niso {
         below.into_iter().chain(others).chain([long]).collect()
     }
 
+    fn package(name: &str) -> String {
+        format!("@conformance/{name}")
+    }
+
     /// Source: contract niso §1.
     fn is_error(&self, answer: &Answer) -> bool {
         let Ok(body) = serde_json::from_slice::<serde_json::Value>(&answer.body) else { return false };
@@ -116,8 +120,4 @@ impl Row for Niso {
     }
 }
 
-impl Releases for Niso {
-    fn package(name: &str) -> String {
-        format!("@conformance/{name}")
-    }
-}
+impl Releases for Niso {}

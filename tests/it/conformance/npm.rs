@@ -78,6 +78,10 @@ impl Row for Npm {
         paths.map(str::to_owned).into_iter().chain([long]).collect()
     }
 
+    fn package(name: &str) -> String {
+        format!("@conformance/{name}")
+    }
+
     /// Source: contract npm §2.1.
     fn is_error(&self, answer: &Answer) -> bool {
         let Ok(body) = serde_json::from_slice::<serde_json::Value>(&answer.body) else { return false };
@@ -86,8 +90,4 @@ impl Row for Npm {
     }
 }
 
-impl Releases for Npm {
-    fn package(name: &str) -> String {
-        format!("@conformance/{name}")
-    }
-}
+impl Releases for Npm {}

@@ -1,5 +1,6 @@
 //! What a nessemble mount does besides what all registries do: first of all, what the old client needs of every answer.
 
+mod blocks;
 mod client;
 
 use std::collections::HashSet;

@@ -1,6 +1,7 @@
 //! npm's read side: what clients get of a registry through the mirror. Source: contract npm §4-6, 10, 11, 18.
 
 mod audits;
+mod blocks;
 mod dates;
 mod documents;
 mod first_seen;

@@ -37,6 +37,17 @@ pub fn command(heliostat: &Heliostat, name: &str, arguments: &[&str]) -> (bool, 
     (output.status.success(), String::from_utf8_lossy(&said).into_owned())
 }
 
+/// Blocks something, as in `block npm left-pad`, and waits until a path that it is about is withheld.
+pub async fn block(heliostat: &Heliostat, path: &str, what: &[&str]) {
+    let (well, said) = command(heliostat, "block", &[what, &["--reason", "it steals secrets"]].concat());
+    assert!(well, "{said}");
+    let start = Instant::now();
+    while heliostat.get(path).await.status != 451 {
+        assert!(start.elapsed() < STOP, "{path} is still served");
+        tokio::time::sleep(Duration::from_millis(50)).await;
+    }
+}
+
 impl Successor {
     /// Starts a process that waits to be handed the listeners. Its name tells successors apart.
     pub fn start(heliostat: &Heliostat, name: &str) -> Self {

@@ -87,9 +87,9 @@ fn print_package(package: &Package<'_>, out: &mut (impl Write + ?Sized)) -> io::
 // === impl List ===
 
 impl List {
-    /// Returns the packages that a client asks for, as an array.
-    pub fn select(&self, filter: &Filter) -> Vec<u8> {
-        let wanted = self.rows.iter().filter(|(name, _)| name.as_str().contains(&filter.text));
+    /// Returns the packages that a client asks for and that are not hidden, as an array.
+    pub fn select(&self, filter: &Filter, is_hidden: impl Fn(&PackageName) -> bool) -> Vec<u8> {
+        let wanted = self.rows.iter().filter(|(name, _)| name.as_str().contains(&filter.text) && !is_hidden(name));
         let mut out = b"[".to_vec();
         for (index, (_, row)) in wanted.skip(filter.offset).take(filter.limit.unwrap_or(usize::MAX)).enumerate() {
             out.extend_from_slice(if index == 0 { b"" } else { b"," });

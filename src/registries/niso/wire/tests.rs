@@ -183,7 +183,7 @@ fn tags_are_sorted_and_always_have_latest() {
 // === List ===
 
 fn listed(packages: &[Package<'_>], filter: &Filter) -> String {
-    String::from_utf8(print_list(packages).unwrap().select(filter)).unwrap()
+    String::from_utf8(print_list(packages).unwrap().select(filter, |_| false)).unwrap()
 }
 
 #[test]

@@ -123,6 +123,13 @@ impl<'a> Versions<'a> {
         self.rows.iter().filter_map(|row| Some((row, row.checksum?)))
     }
 
+    /// Leaves out versions.
+    #[must_use]
+    pub fn without(mut self, is_hidden: impl Fn(&Version) -> bool) -> Self {
+        self.rows.retain(|row| !is_hidden(&row.version));
+        self
+    }
+
     /// Finds one archive, whether it can be proved or not.
     pub fn find(&self, version: &Version, arch: &Arch) -> Option<&Row<'a>> {
         self.rows.iter().find(|row| row.version == *version && row.arch == *arch)

@@ -25,6 +25,7 @@ impl Action {
             Self::Search | Self::Audit(_) | Self::Downloads { .. } => Access::Read(""),
             Self::Write(_) => Access::Known,
             Self::Account(account) => account.access(),
+            Self::Block(block) => block.access(),
         }
     }
 }

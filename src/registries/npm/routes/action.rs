@@ -2,7 +2,9 @@
 //! who is let in stand in one place each.
 
 use super::account::Account;
+use super::block::Block;
 use super::write::Write;
+use crate::registries::blocks::Subject;
 use crate::registries::desk::Named;
 use crate::registries::npm::name::{PackageName, Spec, Version};
 
@@ -37,6 +39,8 @@ pub enum Action {
     Write(Write),
     /// Users, their logins, profiles and tokens.
     Account(Account),
+    /// What is blocked.
+    Block(Block),
 }
 
 /// Which of the audit endpoints.
@@ -71,12 +75,30 @@ impl Action {
             Self::Audit(_) => Reads::Question,
             Self::Write(write) => write.reads(),
             Self::Account(account) => account.reads(),
+            Self::Block(block) => block.reads(),
             _ => Reads::Nothing,
         }
     }
 }
 
 impl Named for Action {
+    fn subject(&self) -> Subject<'_> {
+        match self {
+            Self::Packument { name, .. } | Self::DistTags { name } => Subject::package(name.as_str()),
+            Self::Tarball { name, version } | Self::Attestations { name, version } => {
+                Subject::release(name.as_str(), version.as_str())
+            }
+            Self::Manifest { name, spec: Spec::Version(version) } => Subject::release(name.as_str(), version.as_str()),
+            Self::Manifest { name, .. } => Subject::package(name.as_str()),
+            Self::Write(write) => Subject::package(write.package().as_str()),
+            Self::Root | Self::Ping | Self::Preflight | Self::Keys | Self::Account(_) | Self::Block(_) => {
+                Subject::Nothing
+            }
+            // Answers about many packages, none of which they hand out.
+            Self::Search | Self::Audit(_) | Self::Downloads { .. } => Subject::Nothing,
+        }
+    }
+
     fn hides_path(&self) -> bool {
         matches!(self, Self::Account(account) if account.hides_path())
     }
@@ -97,6 +119,7 @@ impl Named for Action {
             Self::Downloads { .. } => "downloads",
             Self::Write(write) => write.name(),
             Self::Account(account) => account.name(),
+            Self::Block(block) => block.name(),
         }
     }
 }

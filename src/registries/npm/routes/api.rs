@@ -3,9 +3,9 @@
 use url::form_urlencoded;
 
 use super::Target;
-use super::account;
 use super::action::{Action, Audit};
 use super::write::find_tags;
+use super::{account, block};
 use crate::registries::npm::error::Error;
 use crate::registries::npm::name::PackageName;
 use crate::registries::paths::no_route;
@@ -32,6 +32,7 @@ pub fn find(segments: &[&str], query: &str) -> Result<Target, Error> {
 /// Finds what lies under `/-/package/{name}/`.
 fn find_of(name: &str, segments: &[&str]) -> Result<Target, Error> {
     match segments {
+        ["blocks", rest @ ..] => block::find(PackageName::parse(name)?, rest),
         ["dist-tags", rest @ ..] => find_tags(PackageName::parse(name)?, rest),
         _ => Err(no_route()),
     }

@@ -184,6 +184,10 @@ fn what_writes_is_found_by_its_method_and_path() {
         ("GET", "/-/npm/v1/tokens", Account::Tokens.into()),
         ("POST", "/-/npm/v1/tokens", Account::IssueToken.into()),
         ("DELETE", "/-/npm/v1/tokens/token/ab", Account::RevokeToken { key: "ab".into() }.into()),
+        ("GET", "/-/package/@s%2fn/blocks", Block::Show { name: scoped() }.into()),
+        ("PUT", "/-/package/n/blocks", Block::Put { name: n(), versions: None }.into()),
+        ("PUT", "/-/package/@s/n/blocks/%3C1", Block::Put { name: scoped(), versions: Some("<1".into()) }.into()),
+        ("DELETE", "/-/package/n/blocks/1.0.0", Block::Remove { name: n(), versions: Some("1.0.0".into()) }.into()),
     ] {
         assert_eq!(send(method, target).ok(), Some(expected), "{method} {target}");
     }

@@ -15,7 +15,7 @@ use std::ops::Range as Bytes;
 use memchr::{memchr, memrchr};
 
 use crate::registries::npm::name::Spec;
-use crate::registries::npm::range::Precedence;
+use crate::registries::range::Precedence;
 
 /// Where one version lies.
 #[derive(Clone, Debug, PartialEq, Eq)]

@@ -218,6 +218,6 @@ fn print_tags(tags: &Repaired<'_>) -> String {
     format!("{{{}}}", members.join(","))
 }
 
-fn print_string(text: &str) -> String {
+pub fn print_string(text: &str) -> String {
     serde_json::Value::from(text).to_string()
 }

@@ -3,7 +3,7 @@
 use std::borrow::Cow;
 use std::collections::HashSet;
 
-use crate::registries::npm::range::Precedence;
+use crate::registries::range::Precedence;
 
 /// A tag as the document has it; `None`: its value is no string.
 pub type Tag<'a> = (Cow<'a, str>, Option<Cow<'a, str>>);

@@ -1,4 +1,5 @@
-use heliostat::registries::npm::routes::{Account, Action, Audit, Write, parse};
+use heliostat::registries::npm::name::PackageName;
+use heliostat::registries::npm::routes::{Account, Action, Audit, Block, Write, parse};
 use heliostat_fuzz::{Asked, assert_below, assert_plain, segment};
 
 pub fn check(asked: &Asked<'_>) {
@@ -23,6 +24,7 @@ fn print(action: &Action) -> Option<String> {
     Some(match action {
         Action::Write(write) => print_write(write),
         Action::Account(account) => print_account(account),
+        Action::Block(block) => print_block(block),
         Action::Root => String::new(),
         Action::Ping => "-/ping".to_owned(),
         Action::Packument { name, .. } => name.escaped().into_owned(),
@@ -48,6 +50,17 @@ fn print_write(write: &Write) -> String {
         Write::Tag { name, tag } | Write::Untag { name, tag } => {
             format!("-/package/{}/dist-tags/{}", name.escaped(), segment(tag))
         }
+    }
+}
+
+fn print_block(block: &Block) -> String {
+    let print = |name: &PackageName, versions: Option<&str>| match versions {
+        None => format!("-/package/{}/blocks", name.escaped()),
+        Some(versions) => format!("-/package/{}/blocks/{}", name.escaped(), segment(versions)),
+    };
+    match block {
+        Block::Show { name } => print(name, None),
+        Block::Put { name, versions } | Block::Remove { name, versions } => print(name, versions.as_deref()),
     }
 }
 

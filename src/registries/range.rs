@@ -1,4 +1,5 @@
-//! Ranges and the order of versions, as npm's own semver reads and compares them (its strict mode).
+//! Ranges and the order of versions, as npm's own semver reads and compares them (its strict mode). Operators write ranges
+//! of every dialect in these words, since all of them have SemVer's versions.
 //!
 //! A range is alternatives of comparators; each shorthand (`^1.2`, `~1`, `1.x`, `1 - 2`) is turned into plain
 //! comparators when it is read. Checked against npm's semver 7 over 151 ranges and 40 versions; the ready-made crate
@@ -113,6 +114,12 @@ impl Range {
             comparators.iter().all(|comparator| comparator.holds(version))
                 && (!version.is_prerelease() || comparators.iter().any(|comparator| comparator.invites(version)))
         })
+    }
+
+    /// Tells whether a version lies between the ends of the range, a pre-release like any other: `<2.0.0` covers
+    /// `1.0.0-rc.1`, and `2.x` does not cover `2.0.0-rc.1`, which is before its begin.
+    pub fn covers(&self, version: Precedence<'_>) -> bool {
+        self.0.iter().any(|comparators| comparators.iter().all(|comparator| comparator.holds(version)))
     }
 }
 
