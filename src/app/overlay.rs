@@ -53,7 +53,7 @@ fn overlay_settings(config: &Config) -> anyhow::Result<overlay::Settings> {
         }),
     };
     let database = section.database.clone().unwrap_or_else(file);
-    Ok(overlay::Settings { database, blobs, clock: Clock::default() })
+    Ok(overlay::Settings { database, blobs, grace: section.grace, clock: Clock::default() })
 }
 
 /// Writes down now and then when tokens were used, and takes away bytes that nothing refers to.

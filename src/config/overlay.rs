@@ -1,6 +1,7 @@
 //! Where what is written here is kept for good.
 
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 use super::credentials::read_secret_or_variable;
 use super::print::Printer;
@@ -9,12 +10,14 @@ use super::values::{read_base_url, read_optional};
 use crate::base::secret::{SafeUrl, Secret};
 
 /// `[overlay]`.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Overlay {
     /// `postgres://…`; `None`: a file of SQLite below the data directory.
     pub database: Option<Secret>,
     /// Where published bytes are kept; `None`: below the data directory. Not looked at where there is an object store.
     pub blobs: Option<PathBuf>,
+    /// How long what was last known stands while the database does not answer.
+    pub grace: Duration,
     pub s3: Option<S3>,
 }
 
@@ -33,6 +36,12 @@ pub struct S3 {
 
 // === impl Overlay ===
 
+impl Default for Overlay {
+    fn default() -> Self {
+        Self { database: None, blobs: None, grace: Duration::from_secs(3600), s3: None }
+    }
+}
+
 impl Overlay {
     pub(super) fn read(section: &mut Section<'_>) -> Self {
         let database = read_secret_or_variable(section, "database", "database_env");
@@ -42,6 +51,7 @@ impl Overlay {
         let read = Self {
             database,
             blobs: section.value("blobs", None),
+            grace: section.value("grace", Self::default().grace),
             s3: section.optional_section("s3", S3::read).flatten(),
         };
         if read.blobs.is_some() && read.s3.is_some() {
@@ -56,10 +66,11 @@ impl Overlay {
     }
 
     pub(super) fn print(&self, out: &mut Printer) {
-        let Self { database, blobs, s3 } = self;
+        let Self { database, blobs, grace, s3 } = self;
         out.section("[overlay]");
         out.key("database", database);
         out.key("blobs", blobs);
+        out.key("grace", grace);
         if let Some(s3) = s3 {
             s3.print(out);
         }

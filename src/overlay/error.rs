@@ -114,6 +114,10 @@ impl Error {
         Self::Failed(Arc::new(error))
     }
 
+    pub(super) fn late(elapsed: tokio::time::error::Elapsed) -> Self {
+        Self::Unavailable(Arc::new(elapsed))
+    }
+
     pub(super) fn absent(kind: &'static str, name: impl ToString) -> Self {
         Self::Absent { kind, name: name.to_string() }
     }

@@ -17,7 +17,8 @@
 //! # What other nodes see
 //!
 //! Each part has a head that moves with it. A node asks for the heads at most twice a second, and drops what it holds in
-//! memory when one has moved: tokens, blocks and packages are the same everywhere within a second.
+//! memory when one has moved: tokens, blocks and packages are the same everywhere within a second. While the database does
+//! not answer, what was last known stands for a time of grace ([`Settings::grace`]), and nothing is written.
 
 pub mod audit;
 pub mod blobs;
@@ -36,6 +37,8 @@ mod pulse;
 pub mod rights;
 pub mod tokens;
 pub mod users;
+
+use std::time::Duration;
 
 use self::blobs::Blobs;
 use self::blocks::Screen;
@@ -57,6 +60,9 @@ pub struct Settings {
     pub database: Secret,
     /// Where published bytes are kept.
     pub blobs: blobs::Place,
+    /// How long what was last known stands while the database does not answer: who may do what, what is ours, what is
+    /// blocked.
+    pub grace: Duration,
     pub clock: Clock,
 }
 
@@ -82,7 +88,7 @@ impl Overlay {
         Ok(Self {
             db,
             clock: settings.clock,
-            pulse: Pulse::default(),
+            pulse: Pulse::new(settings.grace),
             keyring: Keyring::default(),
             passwords: Passwords::new(),
             roster: Roster::default(),

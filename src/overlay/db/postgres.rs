@@ -15,7 +15,7 @@ const READERS: u32 = 12;
 const WRITERS: u32 = 4;
 
 /// How long a statement waits for a connection of the pool.
-const WAIT: Duration = Duration::from_secs(10);
+const WAIT: Duration = Duration::from_secs(5);
 
 /// What every session is set to, whatever the server's own settings are.
 /// Source: PostgreSQL's manual, sections 20.5 (commit) and 20.11 (timeouts).

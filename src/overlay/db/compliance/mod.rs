@@ -176,7 +176,7 @@ impl Stage {
     async fn try_node(&self) -> Result<Overlay, crate::overlay::Error> {
         let database = Secret::new(self.database.as_str());
         let blobs = self.place.clone();
-        Overlay::open(Settings { database, blobs, clock: self.clock.clone() }).await
+        Overlay::open(Settings { database, blobs, grace: Duration::from_secs(3600), clock: self.clock.clone() }).await
     }
 
     /// Opens the database itself.
