@@ -54,6 +54,9 @@ pub enum Error {
     NotOwner,
     #[error("one owner must be left")]
     LastOwner,
+    /// Others hang on it; in words for the client.
+    #[error("{0}")]
+    InUse(&'static str),
     /// What was given has no such form.
     #[error("the {what} {why}")]
     Malformed { what: &'static str, why: &'static str },
@@ -92,7 +95,7 @@ impl Error {
             }
             Self::Row(_) | Self::Damaged(_) | Self::Collected(_) => Fault::Us,
             Self::Mismatch { .. } | Self::Absent { .. } | Self::Taken { .. } | Self::Stale { .. } => Fault::Client,
-            Self::Published(_) | Self::Reserved(_) | Self::NotOwner | Self::LastOwner => Fault::Client,
+            Self::Published(_) | Self::Reserved(_) | Self::NotOwner | Self::LastOwner | Self::InUse(_) => Fault::Client,
             Self::Malformed { .. } | Self::WrongPassword | Self::TooManyAttempts { .. } | Self::Locked => Fault::Client,
             Self::UnknownToken | Self::RevokedToken | Self::ExpiredToken | Self::WrongNetwork => Fault::Client,
         }

@@ -1,18 +1,19 @@
 //! Who shows a token: its holder, and what both may do. Asked once of the database, then held in memory until a token, a
 //! user or a role changes anywhere.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::net::IpAddr;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError, RwLock};
 use std::time::{Duration, SystemTime};
 
 use super::Overlay;
-use super::db::{namespaces, tokens, users};
+use super::db::{namespaces, teams, tokens, users};
 use super::error::Error;
 use super::namespaces::Role;
 use super::passwords::is_equal;
 use super::rights::{Action, Rights};
+use super::teams::TeamId;
 use super::tokens::{Token, TokenId};
 use super::users::User;
 use crate::base::clock::millis;
@@ -34,6 +35,7 @@ pub struct Identity {
     pub token: Option<Token>,
     /// By namespace, without its `@`.
     pub roles: BTreeMap<String, Role>,
+    pub teams: BTreeSet<TeamId>,
     /// When its last use was noted, in milliseconds since 1970.
     noted_at: AtomicU64,
 }
@@ -81,8 +83,10 @@ impl Overlay {
     /// # Errors
     /// The database's.
     pub async fn identity_of(&self, user: User) -> Result<Identity, Error> {
-        let roles = namespaces::roles_of(self.db.link(), user.id).await?;
-        Ok(Identity { user: Some(user), token: None, roles, noted_at: AtomicU64::new(0) })
+        let snapshot = self.db.snapshot().await?;
+        let roles = namespaces::roles_of(snapshot.link(), user.id).await?;
+        let teams = teams::of(snapshot.link(), user.id).await?;
+        Ok(Identity { user: Some(user), token: None, roles, teams, noted_at: AtomicU64::new(0) })
     }
 
     /// Writes down when tokens were used: to be called every minute or so, and before the end.
@@ -107,11 +111,13 @@ impl Overlay {
             Some(id) => users::find_by_id(snapshot.link(), id).await?,
             None => None,
         };
-        let roles = match &user {
-            Some(user) => namespaces::roles_of(snapshot.link(), user.id).await?,
-            None => BTreeMap::new(),
+        let (roles, teams) = match &user {
+            Some(user) => {
+                (namespaces::roles_of(snapshot.link(), user.id).await?, teams::of(snapshot.link(), user.id).await?)
+            }
+            None => (BTreeMap::new(), BTreeSet::new()),
         };
-        Ok(Identity { user, token: Some(token), roles, noted_at: AtomicU64::new(0) })
+        Ok(Identity { user, token: Some(token), roles, teams, noted_at: AtomicU64::new(0) })
     }
 }
 
@@ -240,7 +246,7 @@ mod tests {
     }
 
     fn identity(user: Option<User>, token: Option<Token>) -> Identity {
-        Identity { user, token, roles: BTreeMap::new(), noted_at: AtomicU64::new(0) }
+        Identity { user, token, roles: BTreeMap::new(), teams: BTreeSet::new(), noted_at: AtomicU64::new(0) }
     }
 
     #[test]

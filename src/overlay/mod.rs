@@ -35,6 +35,7 @@ mod passwords;
 mod patience;
 mod pulse;
 pub mod rights;
+pub mod teams;
 pub mod tokens;
 pub mod users;
 

@@ -356,7 +356,7 @@ impl From<overlay::Error> for Error {
             }
             Ours::Mismatch { .. } | Ours::Malformed { .. } => Self::Unprocessable(said.into()),
             Ours::Absent { name, .. } => Self::not_found(name),
-            Ours::Taken { .. } | Ours::Stale { .. } => Self::Conflict(said.into()),
+            Ours::Taken { .. } | Ours::Stale { .. } | Ours::InUse(_) => Self::Conflict(said.into()),
             Ours::Published(_) | Ours::Reserved(_) | Ours::NotOwner | Ours::LastOwner => Self::Forbidden(said.into()),
             Ours::Locked | Ours::WrongNetwork => Self::Forbidden(said.into()),
             Ours::WrongPassword => Self::Unauthorized("the name or the password is wrong"),

@@ -247,7 +247,7 @@ impl Gate {
     /// # Errors
     /// The overlay's.
     pub async fn holds(&self, name: &str) -> Result<Option<u64>, Error> {
-        Ok(self.overlay.holds(&self.mount, name).await?)
+        Ok(self.overlay.holds(&self.mount, name).await?.map(|listed| listed.revision))
     }
 
     /// Returns a package that was published here.

@@ -34,6 +34,7 @@ pub mod namespaces;
 pub mod packages;
 mod postgres;
 pub mod sql;
+pub mod teams;
 pub mod tokens;
 pub mod users;
 

@@ -2,8 +2,8 @@
 
 use std::collections::BTreeMap;
 
-use super::Write;
 use super::sql::{Link, Row, values};
+use super::{Write, teams};
 use crate::overlay::error::Error;
 use crate::overlay::namespaces::{Namespace, NamespaceName, Role};
 use crate::overlay::users::{UserId, UserName};
@@ -26,23 +26,25 @@ pub async fn roles_of(link: Link<'_>, user: UserId) -> Result<BTreeMap<String, R
     rows.iter().map(|row| Ok((row.get(0)?, read_role(row, 1)?))).collect()
 }
 
+/// Makes a namespace, with the team that all its members are in.
 pub async fn insert(write: &Write, name: &NamespaceName) -> Result<(), Error> {
     let sql = "INSERT INTO namespaces (id, name, created_at) VALUES ($1, $2, $3)";
-    write.link().run(sql, values![write.number, name.as_str(), write.now]).await.map(drop)
+    write.link().run(sql, values![write.number, name.as_str(), write.now]).await?;
+    teams::insert_first(write).await
 }
 
-/// Gives a user a role, or takes it away.
+/// Gives a user a role, or takes it away, and all its teams with it.
 ///
 /// # Errors
 /// [`Error::Absent`]: there is no such user. Else the database's.
 pub async fn set_role(write: &Write, namespace: u64, user: UserId, role: Option<Role>) -> Result<(), Error> {
     let link = write.link();
     link.run("DELETE FROM members WHERE namespace = $1 AND account = $2", values![namespace, user]).await?;
-    let Some(role) = role else { return Ok(()) };
+    let Some(role) = role else { return teams::leave_all(write, namespace, user).await };
     let sql = "INSERT INTO members (namespace, account, role) SELECT $1, id, $3 FROM users WHERE id = $2";
     match link.run(sql, values![namespace, user, role.as_str()]).await? {
         0 => Err(Error::absent("user", user)),
-        _ => Ok(()),
+        _ => teams::join_first(write, namespace, user).await,
     }
 }
 

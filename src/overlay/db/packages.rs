@@ -1,14 +1,19 @@
 //! The rows of packages and of what belongs to them.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::sync::Arc;
 
 use super::sql::{Bound, Link, Row, values};
+use super::teams::{read_permission, team_name};
 use super::{Database, Write};
 use crate::overlay::blobs::Blob;
 use crate::overlay::error::Error;
+use crate::overlay::namespaces::NamespaceName;
 use crate::overlay::packages::{
-    Change, Effect, Event, EventKind, File, NewRelease, Owner, Package, Release, State, Told,
+    Audience, Binding, Change, Effect, Event, EventKind, File, Listed, NewRelease, Owner, Package, Reach, Release,
+    SecondFactor, State, Told,
 };
+use crate::overlay::teams::{Permission, TeamId};
 use crate::overlay::users::{UserId, UserName};
 
 /// Returns what a change is decided by; `None` when there is no such package.
@@ -24,6 +29,9 @@ pub async fn load_state(link: Link<'_>, mount: &str, name: &str) -> Result<Optio
     }
     for row in link.all("SELECT account, level FROM owners WHERE package = $1", values![id]).await? {
         state.owners.insert(row.get(0)?, row.get(1)?);
+    }
+    for row in link.all("SELECT team, permission FROM bindings WHERE package = $1", values![id]).await? {
+        state.teams.insert(row.get(0)?, read_permission(&row, 1)?);
     }
     Ok(Some(state))
 }
@@ -57,6 +65,7 @@ async fn apply_one(write: &Write, package: u64, effect: &Effect<'_>) -> Result<(
         Effect::Remove { version, variant } => return remove(write, package, version, variant).await,
         Effect::Own { user, level } => return own(write, package, *user, level).await,
         Effect::Star { user } => return star(write, package, *user).await,
+        Effect::Bind { team, permission } => return bind(write, package, *team, *permission).await,
         Effect::Manifest { version, variant, manifest } => (
             "UPDATE releases SET manifest = $4, modified_at = $5 \
              WHERE package = $1 AND version = $2 AND variant = $3",
@@ -73,6 +82,10 @@ async fn apply_one(write: &Write, package: u64, effect: &Effect<'_>) -> Result<(
         Effect::Document(document) => ("UPDATE packages SET document = $2 WHERE id = $1", values![package, *document]),
         Effect::Restrict(is_restricted) => {
             ("UPDATE packages SET is_restricted = $2 WHERE id = $1", values![package, *is_restricted])
+        }
+        Effect::Unbind { team } => ("DELETE FROM bindings WHERE package = $1 AND team = $2", values![package, *team]),
+        Effect::Ask(factor) => {
+            ("UPDATE packages SET second_factor = $2 WHERE id = $1", values![package, factor.as_str()])
         }
     };
     link.run(sql, bound).await.map(drop)
@@ -123,6 +136,15 @@ async fn star(write: &Write, package: u64, user: UserId) -> Result<(), Error> {
     found(link.run(sql, values![package, user]).await?, user)
 }
 
+async fn bind(write: &Write, package: u64, team: TeamId, permission: Permission) -> Result<(), Error> {
+    let sql = "INSERT INTO bindings (package, team, permission) SELECT $1, id, $3 FROM teams WHERE id = $2 \
+               ON CONFLICT (package, team) DO UPDATE SET permission = $3";
+    match write.link().run(sql, values![package, team, permission.as_str()]).await? {
+        0 => Err(Error::absent("team", team)),
+        _ => Ok(()),
+    }
+}
+
 fn found(count: u64, user: UserId) -> Result<(), Error> {
     if count == 0 { Err(Error::absent("user", user)) } else { Ok(()) }
 }
@@ -142,7 +164,7 @@ pub async fn announce(write: &Write, change: &Change<'_>, events: &[Told]) -> Re
 
 /// Finds a package with all that belongs to it. To be asked of a snapshot.
 pub async fn find(link: Link<'_>, mount: &str, name: &str) -> Result<Option<Package>, Error> {
-    let sql = "SELECT id, revision, is_restricted, document, created_at, modified_at FROM packages \
+    let sql = "SELECT id, revision, is_restricted, document, created_at, modified_at, second_factor FROM packages \
                WHERE mount = $1 AND name = $2";
     let Some(row) = link.first(sql, values![mount, name]).await? else { return Ok(None) };
     let id = row.get(0)?;
@@ -151,12 +173,14 @@ pub async fn find(link: Link<'_>, mount: &str, name: &str) -> Result<Option<Pack
         name: name.to_owned(),
         revision: row.get(1)?,
         is_restricted: row.get(2)?,
+        second_factor: read_second_factor(&row, 6)?,
         document: row.find(3)?,
         created_at: row.get(4)?,
         modified_at: row.get(5)?,
         releases: releases(link, id).await?,
         tags: tags(link, id).await?,
         owners: owners(link, id).await?,
+        bindings: bindings(link, id).await?,
         stars: stars(link, id).await?,
     }))
 }
@@ -202,10 +226,27 @@ async fn owners(link: Link<'_>, package: u64) -> Result<Vec<Owner>, Error> {
     link.all(sql, values![package]).await?.iter().map(read).collect()
 }
 
+async fn bindings(link: Link<'_>, package: u64) -> Result<Vec<Binding>, Error> {
+    let sql = "SELECT teams.id, namespaces.name, teams.name, bindings.permission FROM bindings \
+               JOIN teams ON teams.id = bindings.team JOIN namespaces ON namespaces.id = teams.namespace \
+               WHERE bindings.package = $1 ORDER BY namespaces.name, teams.name";
+    let read = |row: &Row| {
+        let namespace: String = row.get(1)?;
+        let namespace = NamespaceName::parse(&namespace).map_err(|_| Error::Row("a namespace's name"))?;
+        Ok(Binding { team: row.get(0)?, namespace, name: team_name(row, 2)?, permission: read_permission(row, 3)? })
+    };
+    link.all(sql, values![package]).await?.iter().map(read).collect()
+}
+
 async fn stars(link: Link<'_>, package: u64) -> Result<Vec<UserName>, Error> {
     let sql = "SELECT users.name FROM stars JOIN users ON users.id = stars.account \
                WHERE stars.package = $1 ORDER BY users.folded";
     link.all(sql, values![package]).await?.iter().map(|row| user_name(row, 0)).collect()
+}
+
+fn read_second_factor(row: &Row, column: usize) -> Result<SecondFactor, Error> {
+    let factor: String = row.get(column)?;
+    SecondFactor::parse(&factor).ok_or(Error::Row("a second factor"))
 }
 
 fn user_name(row: &Row, column: usize) -> Result<UserName, Error> {
@@ -244,28 +285,99 @@ fn read_event(row: &Row) -> Result<Event, Error> {
     Ok(Event { number: row.get(0)?, at: row.get(1)?, mount, package, kind, version, tag })
 }
 
-/// Mount, name and revision.
-type Named = (String, String, u64);
+/// A package as it is held in memory.
+pub struct Named {
+    pub mount: String,
+    pub name: String,
+    pub listed: Listed,
+}
+
+/// Of which packages something is read into memory.
+#[derive(Clone, Copy)]
+enum Which {
+    All,
+    /// Those of which the feed tells after a number, and up to one.
+    Moved(u64, u64),
+}
 
 /// Lists all packages, and the number of the feed that they are as of.
 pub async fn list_all(database: &Database) -> Result<(u64, Vec<Named>), Error> {
     let snapshot = database.snapshot().await?;
     let row = snapshot.link().first("SELECT changes FROM heads WHERE one = 1", values![]).await?;
     let read_to = row.ok_or(Error::Row("the heads are missing"))?.get(0)?;
-    let rows = snapshot.link().all("SELECT mount, name, revision FROM packages", values![]).await?;
-    Ok((read_to, rows.iter().map(|row| read_named(row, 0)).collect::<Result<_, _>>()?))
+    Ok((read_to, read_named(snapshot.link(), Which::All).await?))
 }
 
 /// Lists the packages of the next events of the feed, as they are now, and how far that goes.
-pub async fn list_moved(link: Link<'_>, after: u64, limit: u64) -> Result<(u64, Vec<Named>), Error> {
-    let sql = "SELECT changes.number, packages.mount, packages.name, packages.revision FROM changes \
-               JOIN packages ON packages.mount = changes.mount AND packages.name = changes.package \
-               WHERE changes.number > $1 ORDER BY changes.number LIMIT $2";
-    let rows = link.all(sql, values![after, limit]).await?;
-    let read_to = rows.last().map(|row| row.get(0)).transpose()?.unwrap_or(after);
-    Ok((read_to, rows.iter().map(|row| read_named(row, 1)).collect::<Result<_, _>>()?))
+pub async fn list_moved(database: &Database, after: u64, limit: u64) -> Result<(u64, Vec<Named>), Error> {
+    // One state: else what is restricted could be read as bound no more, and as restricted not yet.
+    let snapshot = database.snapshot().await?;
+    let sql = "SELECT MAX(number) FROM (SELECT number FROM changes WHERE number > $1 ORDER BY number LIMIT $2) AS page";
+    let row = snapshot.link().first(sql, values![after, limit]).await?.ok_or(Error::Row("a maximum is missing"))?;
+    let Some(read_to) = row.find(0)? else { return Ok((after, Vec::new())) };
+    Ok((read_to, read_named(snapshot.link(), Which::Moved(after, read_to)).await?))
 }
 
-fn read_named(row: &Row, first: usize) -> Result<Named, Error> {
-    Ok((row.get(first)?, row.get(first + 1)?, row.get(first + 2)?))
+async fn read_named(link: Link<'_>, which: Which) -> Result<Vec<Named>, Error> {
+    let mut audiences = audiences(link, which).await?;
+    let sql = format!("SELECT id, mount, name, revision FROM packages WHERE {}", which.condition());
+    let read = |row: &Row| {
+        let audience = audiences.remove(&row.get(0)?).map(Arc::new);
+        Ok(Named { mount: row.get(1)?, name: row.get(2)?, listed: Listed { revision: row.get(3)?, audience } })
+    };
+    link.all(&sql, which.bound()).await?.iter().map(read).collect()
+}
+
+/// Returns who sees the packages that not everybody sees.
+async fn audiences(link: Link<'_>, which: Which) -> Result<HashMap<u64, Audience>, Error> {
+    let sql = format!(
+        "SELECT id, EXISTS (SELECT 1 FROM bindings WHERE bindings.package = packages.id) FROM packages \
+         WHERE (is_restricted OR EXISTS (SELECT 1 FROM bindings WHERE bindings.package = packages.id)) AND {}",
+        which.condition()
+    );
+    let mut audiences: HashMap<u64, Audience> = HashMap::new();
+    for row in link.all(&sql, which.bound()).await? {
+        let reach = Reach::of(true, row.get(1)?);
+        audiences.insert(row.get(0)?, Audience { reach, owners: BTreeSet::new(), teams: BTreeMap::new() });
+    }
+    if audiences.is_empty() {
+        return Ok(audiences);
+    }
+    let of = |columns: &str, table: &str| {
+        let ids = format!("SELECT id FROM packages WHERE {}", which.condition());
+        format!("SELECT package, {columns} FROM {table} WHERE package IN ({ids})")
+    };
+    for row in link.all(&of("account", "owners"), which.bound()).await? {
+        if let Some(audience) = audiences.get_mut(&row.get(0)?) {
+            audience.owners.insert(row.get(1)?);
+        }
+    }
+    for row in link.all(&of("team, permission", "bindings"), which.bound()).await? {
+        if let Some(audience) = audiences.get_mut(&row.get(0)?) {
+            audience.teams.insert(row.get(1)?, read_permission(&row, 2)?);
+        }
+    }
+    Ok(audiences)
+}
+
+// === impl Which ===
+
+impl Which {
+    fn condition(self) -> &'static str {
+        match self {
+            Self::All => "TRUE",
+            Self::Moved(..) => {
+                "id IN (SELECT moved.id FROM changes \
+                 JOIN packages AS moved ON moved.mount = changes.mount AND moved.name = changes.package \
+                 WHERE changes.number > $1 AND changes.number <= $2)"
+            }
+        }
+    }
+
+    fn bound(self) -> Vec<Bound> {
+        match self {
+            Self::All => values![],
+            Self::Moved(after, to) => values![after, to],
+        }
+    }
 }

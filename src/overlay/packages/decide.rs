@@ -2,8 +2,9 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use super::{Change, Edit, EventKind, NewRelease, Replaces, When};
+use super::{Change, Edit, EventKind, NewRelease, Replaces, SecondFactor, When};
 use crate::overlay::error::Error;
+use crate::overlay::teams::{Permission, TeamId};
 use crate::overlay::users::UserId;
 
 /// What is decided by. A default one is that of a package that is not there.
@@ -16,6 +17,7 @@ pub(in crate::overlay) struct State {
     pub(in crate::overlay) removed: BTreeSet<(String, String)>,
     pub(in crate::overlay) tags: BTreeMap<String, String>,
     pub(in crate::overlay) owners: BTreeMap<UserId, String>,
+    pub(in crate::overlay) teams: BTreeMap<TeamId, Permission>,
 }
 
 /// What is to be written.
@@ -32,6 +34,9 @@ pub(in crate::overlay) enum Effect<'a> {
     Unstar { user: UserId },
     Document(&'a [u8]),
     Restrict(bool),
+    Bind { team: TeamId, permission: Permission },
+    Unbind { team: TeamId },
+    Ask(SecondFactor),
 }
 
 /// What is to be told: kind, version, tag.
@@ -97,6 +102,9 @@ impl<'a> Decision<'a> {
             Edit::Unstar { user } => self.mark(Effect::Unstar { user: *user }),
             Edit::Document(document) => self.mark(Effect::Document(document)),
             Edit::Restrict(is_restricted) => self.mark(Effect::Restrict(*is_restricted)),
+            Edit::Bind { team, permission } => self.bind(*team, *permission),
+            Edit::Unbind { team } => self.unbind(*team)?,
+            Edit::Ask(factor) => self.mark(Effect::Ask(*factor)),
         }
         Ok(())
     }
@@ -182,6 +190,18 @@ impl<'a> Decision<'a> {
         Ok(())
     }
 
+    fn bind(&mut self, team: TeamId, permission: Permission) {
+        if self.state.teams.insert(team, permission) != Some(permission) {
+            self.mark(Effect::Bind { team, permission });
+        }
+    }
+
+    fn unbind(&mut self, team: TeamId) -> Result<(), Error> {
+        self.state.teams.remove(&team).ok_or_else(|| Error::absent("binding to the team", team))?;
+        self.mark(Effect::Unbind { team });
+        Ok(())
+    }
+
     fn mark(&mut self, effect: Effect<'a>) {
         self.effects.push(effect);
         self.tell(EventKind::PackageChanged, None, None);
@@ -228,6 +248,7 @@ mod tests {
             removed: [key("0.9.0", "")].into(),
             tags: [("latest".to_owned(), "2.0.0".to_owned()), ("old".to_owned(), "1.0.0".to_owned())].into(),
             owners: [(1, "full".to_owned())].into(),
+            teams: [(5, Permission::ReadOnly)].into(),
         }
     }
 
@@ -300,6 +321,18 @@ mod tests {
         assert_eq!(told(&swap), "owners changed, owners changed");
         assert_eq!(told(&[Edit::Disown { user: 2 }]), "there is no owner \"2\"");
         assert_eq!(told(&[Edit::Own { user: 1, level: "full" }]), "");
+    }
+
+    #[test]
+    fn a_binding_is_made_once_and_taken_away_once() {
+        let bind = |team, permission| Edit::Bind { team, permission };
+        assert_eq!(told(&[bind(5, Permission::ReadOnly)]), "");
+        assert_eq!(told(&[bind(5, Permission::ReadWrite)]), "package changed");
+        assert_eq!(
+            told(&[bind(6, Permission::ReadOnly), Edit::Unbind { team: 6 }]),
+            "package changed, package changed"
+        );
+        assert_eq!(told(&[Edit::Unbind { team: 6 }]), "there is no binding to the team \"6\"");
     }
 
     #[test]

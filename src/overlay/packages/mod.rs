@@ -7,6 +7,7 @@
 //! A package's revision counts up with every change, and is never used again: it makes the `_rev` of npm, it is what a
 //! client that edits names, and it keys what is prepared of the package.
 
+mod audience;
 mod decide;
 mod roster;
 
@@ -18,8 +19,10 @@ use super::audit::{Actor, Entry};
 use super::blobs::Blob;
 use super::db::packages as rows;
 use super::error::Error;
+use super::teams::{Permission, TeamId};
 use super::users::{UserId, UserName};
 
+pub use self::audience::{Audience, Binding, Listed, Reach, SecondFactor};
 pub(super) use self::decide::{Effect, State, Told};
 pub(super) use self::roster::Roster;
 
@@ -29,8 +32,9 @@ pub struct Package {
     pub mount: String,
     pub name: String,
     pub revision: u64,
-    /// Only its owners, and who is told by its namespace, may see it.
+    /// Whether no more than its owners and the members of its namespace may see it.
     pub is_restricted: bool,
+    pub second_factor: SecondFactor,
     /// What the dialect remembers of the whole package, in its own form.
     pub document: Option<Vec<u8>>,
     pub created_at: SystemTime,
@@ -40,6 +44,8 @@ pub struct Package {
     /// Tag to version.
     pub tags: BTreeMap<String, String>,
     pub owners: Vec<Owner>,
+    /// The teams that it is bound to.
+    pub bindings: Vec<Binding>,
     /// The names of users who like it.
     pub stars: Vec<UserName>,
 }
@@ -132,6 +138,16 @@ pub enum Edit<'a> {
     },
     Document(&'a [u8]),
     Restrict(bool),
+    /// Binds it to a team, whose members alone see it then; or gives the team another permission.
+    Bind {
+        team: TeamId,
+        permission: Permission,
+    },
+    Unbind {
+        team: TeamId,
+    },
+    /// Says which writes to it need a second factor.
+    Ask(SecondFactor),
 }
 
 /// A version to be published. Its bytes are kept already: [`Overlay::keep_blob`].
@@ -240,12 +256,12 @@ impl Overlay {
         rows::find(snapshot.link(), mount, name).await
     }
 
-    /// Returns the revision of a package that was published here; `None` for a name that is not ours. Asks no database
-    /// while nothing is published anywhere.
+    /// Returns what is held in memory of a package that was published here; `None` for a name that is not ours. Asks no
+    /// database while nothing is published anywhere.
     ///
     /// # Errors
     /// The database's.
-    pub async fn holds(&self, mount: &str, name: &str) -> Result<Option<u64>, Error> {
+    pub async fn holds(&self, mount: &str, name: &str) -> Result<Option<Listed>, Error> {
         let heads = self.pulse.heads(&self.db).await?;
         self.roster.find(&self.db, heads.changes, mount, name).await
     }

@@ -1,5 +1,5 @@
 //! Which names were published here, held in memory: what is ours is never asked upstream, and that is asked of every
-//! request. Some hundred bytes a name. Brought up to date by the feed, when its head has moved.
+//! request; and who may see those that not everybody sees. Some hundred bytes a name. Brought up to date by the feed, when its head has moved.
 //!
 //! A request reads one number and one part of the names, and takes no lock. Names lie in parts because a part is copied when
 //! one of its names has changed: of a hundred thousand names, some four hundred.
@@ -12,6 +12,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use arc_swap::ArcSwap;
 use tokio::sync::Mutex;
 
+use super::Listed;
 use crate::overlay::db::{Database, packages as rows};
 use crate::overlay::error::Error;
 
@@ -19,7 +20,7 @@ use crate::overlay::error::Error;
 const PAGE: u64 = 1000;
 const PARTS: usize = 256;
 
-/// Names and revisions, as of a number of the feed.
+/// Names, as of a number of the feed.
 pub(in crate::overlay) struct Roster {
     /// By the hash of the name.
     parts: Vec<ArcSwap<Part>>,
@@ -31,24 +32,24 @@ pub(in crate::overlay) struct Roster {
 }
 
 /// By mount, then name.
-type Part = HashMap<Arc<str>, HashMap<Arc<str>, u64>>;
+type Part = HashMap<Arc<str>, HashMap<Arc<str>, Listed>>;
 
 // === impl Roster ===
 
 impl Roster {
-    /// Finds the revision of a name, as of `head` or later.
+    /// Finds a name, as of `head` or later.
     pub(in crate::overlay) async fn find(
         &self,
         database: &Database,
         head: u64,
         mount: &str,
         name: &str,
-    ) -> Result<Option<u64>, Error> {
+    ) -> Result<Option<Listed>, Error> {
         if self.read_to().is_none_or(|read_to| read_to < head) {
             self.read_on(database, head).await?;
         }
         let part = self.parts[self.place(name)].load();
-        Ok(part.get(mount).and_then(|names| names.get(name)).copied())
+        Ok(part.get(mount).and_then(|names| names.get(name)).cloned())
     }
 
     fn read_to(&self) -> Option<u64> {
@@ -65,25 +66,25 @@ impl Roster {
         loop {
             let (read_to, moved) = match self.read_to() {
                 Some(read_to) if read_to >= head => return Ok(()),
-                Some(read_to) => rows::list_moved(database.link(), read_to, PAGE).await?,
+                Some(read_to) => rows::list_moved(database, read_to, PAGE).await?,
                 None => rows::list_all(database).await?,
             };
-            // Events of nothing that we know: there is nothing to learn from them.
-            let read_to = if moved.is_empty() { head.max(read_to) } else { read_to };
+            // There is nothing more to learn of: the head has moved without an event.
+            let read_to = if self.read_to() == Some(read_to) { head } else { read_to };
             self.hold(moved);
             self.read_to.store(read_to + 1, Ordering::Release);
         }
     }
 
-    fn hold(&self, moved: Vec<(String, String, u64)>) {
-        let mut by_place: HashMap<usize, Vec<(String, String, u64)>> = HashMap::new();
+    fn hold(&self, moved: Vec<rows::Named>) {
+        let mut by_place: HashMap<usize, Vec<rows::Named>> = HashMap::new();
         for named in moved {
-            by_place.entry(self.place(&named.1)).or_default().push(named);
+            by_place.entry(self.place(&named.name)).or_default().push(named);
         }
         for (place, moved) in by_place {
             let mut part = Part::clone(&self.parts[place].load());
-            for (mount, name, revision) in moved {
-                part.entry(mount.into()).or_default().insert(name.into(), revision);
+            for rows::Named { mount, name, listed } in moved {
+                part.entry(mount.into()).or_default().insert(name.into(), listed);
             }
             self.parts[place].store(Arc::new(part));
         }

@@ -10,6 +10,7 @@ mod packages;
 mod rest;
 mod server;
 mod store;
+mod teams;
 mod writes;
 
 use std::io::Write as _;
@@ -79,12 +80,18 @@ behaviours! {
         a_namespace_keeps_an_owner
         uses_of_tokens_are_written_down
         lists_are_in_the_order_of_bytes;
+    teams:
+        a_namespace_begins_with_the_team_of_all_its_members
+        who_leaves_a_namespace_leaves_its_teams
+        a_team_that_packages_are_bound_to_stays
+        a_member_of_a_team_is_known_on_every_node;
     packages:
         a_package_is_found_with_all_that_belongs_to_it
         a_change_that_is_refused_changes_nothing
         a_version_keeps_its_number_for_good
         systems_of_one_version_come_and_go_alone
         a_name_that_is_ours_is_known_on_every_node
+        who_may_see_a_package_is_known_on_every_node
         random_changes_at_once_lose_nothing;
     rest:
         published_bytes_are_read_whole_and_in_part

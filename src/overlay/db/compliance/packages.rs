@@ -10,7 +10,11 @@ use crate::base::digest::Digest;
 use crate::overlay::Overlay;
 use crate::overlay::blobs::Source;
 use crate::overlay::error::Error;
-use crate::overlay::packages::{Change, Changed, Edit, EventKind, File, NewRelease, Package, Replaces, When};
+use crate::overlay::namespaces::NamespaceName;
+use crate::overlay::packages::{
+    Audience, Change, Changed, Edit, EventKind, File, Listed, NewRelease, Package, Reach, Replaces, SecondFactor, When,
+};
+use crate::overlay::teams::{DEVELOPERS, Permission, TeamName, TeamPath};
 
 async fn change(node: &Overlay, edits: &[Edit<'_>]) -> Result<Changed, Error> {
     let change = Change { mount: "npm", package: "@a/x", expected: None, by_owner: None, verb: "test", edits };
@@ -133,18 +137,59 @@ pub async fn systems_of_one_version_come_and_go_alone(stage: Stage) {
 
 pub async fn a_name_that_is_ours_is_known_on_every_node(stage: Stage) {
     let nodes = [stage.node().await, stage.node().await];
+    let revision = async |node: &Overlay| listed(node).await.map(|listed| listed.revision);
     for node in &nodes {
-        assert_eq!(node.holds("npm", "@a/x").await.unwrap(), None);
+        assert_eq!(listed(node).await, None);
     }
     change(&nodes[0], &[Edit::Publish(release("1.0.0", ""))]).await.unwrap();
-    assert_eq!(nodes[0].holds("npm", "@a/x").await.unwrap(), Some(1), "at once where it was published");
-    assert_eq!(soon("it is known", || async { nodes[1].holds("npm", "@a/x").await.unwrap() }).await, 1);
+    assert_eq!(revision(&nodes[0]).await, Some(1), "at once where it was published");
+    assert_eq!(soon("it is known", || async { revision(&nodes[1]).await }).await, 1);
     assert_eq!(nodes[1].holds("hex", "@a/x").await.unwrap(), None);
     change(&nodes[1], &[Edit::UnpublishAll]).await.unwrap();
-    assert_eq!(nodes[1].holds("npm", "@a/x").await.unwrap(), Some(2), "it stays ours");
-    soon("the change is known", || async { (nodes[0].holds("npm", "@a/x").await.unwrap() == Some(2)).then_some(()) })
-        .await;
-    assert_eq!(stage.node().await.holds("npm", "@a/x").await.unwrap(), Some(2), "a new node reads all");
+    assert_eq!(revision(&nodes[1]).await, Some(2), "it stays ours");
+    soon("the change is known", || async { (revision(&nodes[0]).await == Some(2)).then_some(()) }).await;
+    assert_eq!(revision(&stage.node().await).await, Some(2), "a new node reads all");
+}
+
+pub async fn who_may_see_a_package_is_known_on_every_node(stage: Stage) {
+    let nodes = [stage.node().await, stage.node().await];
+    let (joe, jim) = (user(&nodes[0], "joe").await.id, user(&nodes[0], "jim").await.id);
+    let acme = NamespaceName::parse("acme").unwrap();
+    nodes[0].create_namespace(&acme, joe, &actor()).await.unwrap();
+    let developers = TeamName::parse(DEVELOPERS).unwrap();
+    let team = nodes[0].team(TeamPath { namespace: &acme, name: &developers }).await.unwrap().unwrap().id;
+    change(&nodes[0], &[Edit::Publish(release("1.0.0", "")), Edit::Own { user: joe, level: "full" }]).await.unwrap();
+    assert_eq!(soon("it is known", || listed(&nodes[1])).await.audience, None);
+    for (edit, expected) in [
+        (Edit::Restrict(true), Some((Reach::Members, vec![joe], vec![]))),
+        (Edit::Own { user: jim, level: "full" }, Some((Reach::Members, vec![joe, jim], vec![]))),
+        (
+            Edit::Bind { team, permission: Permission::ReadWrite },
+            Some((Reach::Teams, vec![joe, jim], vec![(team, Permission::ReadWrite)])),
+        ),
+        (Edit::Restrict(false), Some((Reach::Teams, vec![joe, jim], vec![(team, Permission::ReadWrite)]))),
+        (Edit::Unbind { team }, None),
+    ] {
+        change(&nodes[0], std::slice::from_ref(&edit)).await.unwrap();
+        let expected = expected.map(|(reach, owners, teams)| {
+            Arc::new(Audience { reach, owners: owners.into_iter().collect(), teams: teams.into_iter().collect() })
+        });
+        assert_eq!(listed(&nodes[0]).await.unwrap().audience, expected, "{edit:?}: at once where it was done");
+        let is_known = async || listed(&nodes[1]).await.filter(|listed| listed.audience == expected).map(drop);
+        soon("the other node knows", is_known).await;
+        let anew = listed(&stage.node().await).await.unwrap();
+        assert_eq!(anew.audience, expected, "{edit:?}: a new node reads all");
+        let package = found(&nodes[1]).await.audience();
+        assert_eq!(expected.map_or(Reach::Everybody, |expected| expected.reach), package.reach, "{edit:?}");
+    }
+    let absent = Edit::Bind { team: 99, permission: Permission::ReadOnly };
+    assert!(matches!(change(&nodes[0], &[absent]).await, Err(Error::Absent { .. })));
+    change(&nodes[0], &[Edit::Ask(SecondFactor::People)]).await.unwrap();
+    assert_eq!(found(&nodes[0]).await.second_factor, SecondFactor::People);
+}
+
+async fn listed(node: &Overlay) -> Option<Listed> {
+    node.holds("npm", "@a/x").await.unwrap()
 }
 
 // === The model ===

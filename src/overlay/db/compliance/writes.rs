@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use super::{Stage, actor};
 use crate::overlay::audit::Entry;
+use crate::overlay::db::migrations::NEWEST;
 use crate::overlay::db::sql::values;
 use crate::overlay::db::{Database, Head, Write};
 use crate::overlay::error::Error;
@@ -27,7 +28,7 @@ pub async fn nodes_that_start_at_once_make_the_tables_once(stage: Stage) {
     }
     let database = stage.open().await;
     let row = database.link().first("SELECT COUNT(*), MAX(version) FROM migrations", values![]).await.unwrap().unwrap();
-    assert_eq!((row.get::<u64>(0).unwrap(), row.get::<u64>(1).unwrap()), (1, 1));
+    assert_eq!((row.get::<u64>(0).unwrap(), row.get::<u64>(1).unwrap()), (NEWEST, NEWEST));
 }
 
 pub async fn a_database_of_a_newer_program_is_left_alone(stage: Stage) {
@@ -35,7 +36,7 @@ pub async fn a_database_of_a_newer_program_is_left_alone(stage: Stage) {
     let note = database.note().await.unwrap();
     note.link().run("INSERT INTO migrations (version) VALUES (99)", values![]).await.unwrap();
     note.commit().await.unwrap();
-    assert!(matches!(stage.try_node().await.map(drop), Err(Error::TooNew { found: 99, known: 1 })));
+    assert!(matches!(stage.try_node().await.map(drop), Err(Error::TooNew { found: 99, known: NEWEST })));
 }
 
 pub async fn a_commit_is_on_the_disk(stage: Stage) {

@@ -6,6 +6,7 @@
 //! audit        one line a write
 //! users, failures                      accounts; how often a login has failed of late
 //! namespaces, members                  @acme, and who may do what in it
+//! teams, team_members, bindings        some of those members, and the packages that they alone see
 //! tokens                               by SHA-256
 //! packages, releases, files, tags, owners, stars    what was published
 //! changes                              the feed
@@ -27,7 +28,10 @@ use super::sql::{Link, values};
 use crate::overlay::error::Error;
 
 /// Each in its turn, never out of it: the first has the number 1.
-const ALL: [&str; 1] = [include_str!("0001_start.sql")];
+const ALL: [&str; 2] = [include_str!("0001_start.sql"), include_str!("0002_teams.sql")];
+
+/// The number of the last one.
+pub const NEWEST: u64 = ALL.len() as u64;
 
 /// What PostgreSQL's nodes lock while they do this: the bytes of "helio".
 const LOCK: i64 = 0x68_656c_696f;
@@ -64,8 +68,8 @@ async fn migrate(transaction: &DatabaseTransaction) -> Result<(), Error> {
     let link = Link::transaction(transaction);
     let row = link.first("SELECT COALESCE(MAX(version), 0) FROM migrations", values![]).await?;
     let found: u64 = row.ok_or(Error::Row("a maximum is missing"))?.get(0)?;
-    if found > ALL.len() as u64 {
-        return Err(Error::TooNew { found, known: ALL.len() as u64 });
+    if found > NEWEST {
+        return Err(Error::TooNew { found, known: NEWEST });
     }
     for (version, text) in (1_u64..).zip(ALL).skip(found as usize) {
         transaction.execute_unprepared(&translate(text, transaction.get_database_backend())).await?;
