@@ -14,11 +14,15 @@ use crate::base::digest::Digest;
 use crate::base::secret::Secret;
 use crate::config::{self, Registration};
 use crate::overlay::audit::Actor;
-use crate::overlay::namespaces::Role;
 use crate::overlay::packages::Package;
 use crate::overlay::rights::{self, Action};
-use crate::overlay::users::{User, UserId, UserName};
+use crate::overlay::users::{User, UserName};
 use crate::overlay::{Identity, Overlay};
+
+mod judge;
+mod sight;
+
+pub use self::sight::{Act, Sight};
 
 /// How long a password that was right is taken for it again without being hashed anew: clients show it at each request.
 const BELIEVED: Duration = Duration::from_secs(60);
@@ -125,34 +129,6 @@ impl Gate {
             None => Err(Error::Unauthorized("this registry is read by who is logged in")),
             Some(identity) if identity.allows(Action::Pull, &self.mount, name) => Ok(()),
             Some(_) => Err(Error::Forbidden("this token may not read that".into())),
-        }
-    }
-
-    /// Lets a visitor act on a package: its token must allow it, and its user own the package, or stand above its owners. A
-    /// package that is not there yet may be made by everybody whose token allows it. Returns the owner that the overlay is to
-    /// find there at that moment; `None` for who stands above owners.
-    ///
-    /// # Errors
-    /// [`Error::Unauthorized`], [`Error::Forbidden`].
-    pub fn let_act(
-        &self,
-        visitor: &Visitor,
-        action: Action,
-        (name, package): (&str, Option<&Package>),
-    ) -> Result<Option<UserId>, Error> {
-        let identity = self.known(visitor)?;
-        if !identity.allows(action, &self.mount, name) {
-            return Err(Error::Forbidden("this token may not do that".into()));
-        }
-        let Some(user) = &identity.user else { return Ok(None) };
-        if self.is_admin(user) || Self::rules_namespace(identity, name) {
-            return Ok(None);
-        }
-        match package {
-            Some(package) if !package.owners.iter().any(|owner| owner.user == user.id) => {
-                Err(Error::Forbidden(format!("{} is no owner of {name}", user.name).into()))
-            }
-            _ => Ok(Some(user.id)),
         }
     }
 
@@ -287,11 +263,5 @@ impl Gate {
             believed.clear();
         }
         believed.insert(shown, right);
-    }
-
-    /// Tells whether who asks is above the owners of a namespace's packages.
-    fn rules_namespace(identity: &Identity, name: &str) -> bool {
-        let namespace = name.strip_prefix('@').and_then(|rest| rest.split_once('/')).map(|(scope, _)| scope);
-        namespace.and_then(|scope| identity.role(scope)).is_some_and(|role| role >= Role::Admin)
     }
 }

@@ -24,7 +24,7 @@ use crate::overlay::packages::{Change, Edit, File, NewRelease, Package, Replaces
 use crate::overlay::rights::Action;
 use crate::overlay::users::{UserId, UserName};
 use crate::registries::bodies;
-use crate::registries::gate::Visitor;
+use crate::registries::gate::{Act, Visitor};
 use crate::registries::members::Members;
 
 /// What the overlay calls a provenance bundle.
@@ -124,7 +124,10 @@ impl Npm {
         (name, held): (&PackageName, Option<Package>),
         body: Bytes,
     ) -> Result<Reply, Error> {
-        let by_owner = self.gate.let_act(visitor, Action::Push, (name.as_str(), held.as_ref()))?;
+        let by_owner = self
+            .gate
+            .let_act(visitor, Act { action: Action::Push, name: name.as_str(), package: held.as_ref() })
+            .await?;
         if held.is_none() && !self.gate.keeps(name.as_str()) {
             return Err(Error::Forbidden(format!("{name} is not among the names that are published here").into()));
         }
@@ -175,7 +178,7 @@ impl Npm {
         if wanted.values().all(|described| described.deprecated.is_none()) {
             return Err(Error::Unprocessable("_attachments is empty".into()));
         }
-        let by_owner = self.gate.let_act(visitor, Action::Push, (&held.name, Some(held)))?;
+        let by_owner = self.let_edit(visitor, Action::Push, held).await?;
         let mut manifests = Vec::new();
         for release in held.releases.iter().filter(|release| is_there(release)) {
             let reason = wanted.get(&release.version).and_then(|described| described.deprecated.as_ref());
@@ -206,7 +209,7 @@ impl Npm {
         (held, expected): (&Package, Option<u64>),
         (versions, tags): (&BTreeMap<String, Described>, &BTreeMap<String, String>),
     ) -> Result<Reply, Error> {
-        let by_owner = self.gate.let_act(visitor, Action::Delete, (&held.name, Some(held)))?;
+        let by_owner = self.let_edit(visitor, Action::Delete, held).await?;
         // Who edits was not shown what is blocked, and does not mean it.
         let barred = self.blocks.of(&held.name).await?;
         let is_meant = |version: &str| !versions.contains_key(version) && barred.find(version).is_none();
@@ -225,7 +228,7 @@ impl Npm {
         (held, expected): (&Package, Option<u64>),
         owners: &[Maintainer],
     ) -> Result<Reply, Error> {
-        let by_owner = self.gate.let_act(visitor, Action::Admin, (&held.name, Some(held)))?;
+        let by_owner = self.let_edit(visitor, Action::Admin, held).await?;
         if owners.is_empty() {
             return Err(Error::Forbidden("one owner must be left".into()));
         }
@@ -244,14 +247,14 @@ impl Npm {
     /// `DELETE /{name}/-rev/{rev}`. Source: contract npm §7.4.
     async fn unpublish(&self, visitor: &Visitor, name: &PackageName) -> Result<Reply, Error> {
         let held = self.held(name).await?;
-        let by_owner = self.gate.let_act(visitor, Action::Delete, (name.as_str(), Some(&held)))?;
+        let by_owner = self.let_edit(visitor, Action::Delete, &held).await?;
         self.change(visitor, name.as_str(), (None, by_owner, "unpublish"), &[Edit::UnpublishAll]).await
     }
 
     /// `DELETE` of a tarball, which is the end of an unpublish that has done its work already. Source: contract npm §7.4.
     async fn remove_tarball(&self, visitor: &Visitor, name: &PackageName, version: &Version) -> Result<Reply, Error> {
         let held = self.held(name).await?;
-        let by_owner = self.gate.let_act(visitor, Action::Delete, (name.as_str(), Some(&held)))?;
+        let by_owner = self.let_edit(visitor, Action::Delete, &held).await?;
         let is_held = held.releases.iter().any(|release| is_there(release) && release.version == version.as_str());
         let edit = Edit::Unpublish { version: version.as_str(), variant: None };
         let edits = if is_held { vec![edit] } else { Vec::new() };
@@ -263,7 +266,7 @@ impl Npm {
     /// Sets a dist-tag to the version that the body names. Source: contract npm §7.5.
     async fn tag(&self, visitor: &Visitor, (name, tag): (&PackageName, &str), body: &Bytes) -> Result<Reply, Error> {
         let held = self.held(name).await?;
-        let by_owner = self.gate.let_act(visitor, Action::Push, (name.as_str(), Some(&held)))?;
+        let by_owner = self.let_edit(visitor, Action::Push, &held).await?;
         check_tag(tag)?;
         let version: String =
             serde_json::from_slice(body).map_err(|_| Error::bad_request("the body is a version, as JSON text"))?;
@@ -278,7 +281,7 @@ impl Npm {
     /// Takes a dist-tag away. Source: contract npm §7.5.
     async fn untag(&self, visitor: &Visitor, name: &PackageName, tag: &str) -> Result<Reply, Error> {
         let held = self.held(name).await?;
-        let by_owner = self.gate.let_act(visitor, Action::Push, (name.as_str(), Some(&held)))?;
+        let by_owner = self.let_edit(visitor, Action::Push, &held).await?;
         if tag == "latest" {
             return Err(Error::Forbidden("latest cannot be taken away".into()));
         }
@@ -297,6 +300,13 @@ impl Npm {
         }
         let reason = format!("{name} is mirrored: its operator may purge or block it, and nobody writes to it here");
         Err(Error::Forbidden(reason.into()))
+    }
+
+    /// Lets a visitor act on a package that is there: see [`Gate::let_act`].
+    ///
+    /// [`Gate::let_act`]: crate::registries::gate::Gate::let_act
+    async fn let_edit(&self, visitor: &Visitor, action: Action, held: &Package) -> Result<Option<UserId>, Error> {
+        self.gate.let_act(visitor, Act { action, name: &held.name, package: Some(held) }).await
     }
 
     async fn change(
