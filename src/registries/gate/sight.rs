@@ -1,12 +1,15 @@
 //! What a visitor is shown of names that are ours, and what it may do to packages: the facts for [`judge`], which decides.
 
+use std::collections::BTreeMap;
+
 use super::judge::{Standing, Verdict, What, judge};
 use super::{Gate, Visitor};
 use crate::overlay::Identity;
 use crate::overlay::namespaces::NamespaceName;
 use crate::overlay::packages::{Audience, Listed, Package};
 use crate::overlay::rights::Action;
-use crate::overlay::users::UserId;
+use crate::overlay::teams::{Permission, TeamPath};
+use crate::overlay::users::{UserId, UserName};
 use crate::registries::failure::Error;
 
 /// What a visitor finds at a name.
@@ -50,6 +53,47 @@ impl Gate {
                 }
             }
         })
+    }
+
+    /// Tells whether a visitor sees a package that was published here: what lists them leaves out the others.
+    ///
+    /// # Errors
+    /// The overlay's.
+    pub async fn sees(&self, visitor: &Visitor, name: &str) -> Result<bool, Error> {
+        Ok(matches!(self.look(visitor, name).await?, Sight::Package { .. }))
+    }
+
+    /// Returns everybody who may do more with a package than whoever comes along, and what that is.
+    ///
+    /// # Errors
+    /// The overlay's.
+    pub async fn collaborators(&self, package: &Package) -> Result<BTreeMap<UserName, Permission>, Error> {
+        let audience = package.audience();
+        let what = What::There(audience.reach);
+        let mut all: BTreeMap<UserName, Standing> = BTreeMap::new();
+        for owner in &package.owners {
+            all.entry(owner.name.clone()).or_default().is_owner = true;
+        }
+        if let Some(namespace) = scope(&package.name).and_then(|scope| NamespaceName::parse(scope).ok()) {
+            let namespace = self.overlay.namespace(&namespace).await?;
+            for (name, (_, role)) in namespace.into_iter().flat_map(|namespace| namespace.members) {
+                all.entry(name).or_default().role = Some(role);
+            }
+        }
+        for binding in &package.bindings {
+            let path = TeamPath { namespace: &binding.namespace, name: &binding.name };
+            let team = self.overlay.team(path).await?;
+            for (name, _) in team.into_iter().flat_map(|team| team.members) {
+                let standing = all.entry(name).or_default();
+                standing.team = standing.team.max(Some(binding.permission));
+            }
+        }
+        let permission = |(name, who)| match (judge(Action::Pull, who, what), judge(Action::Push, who, what)) {
+            (_, Verdict::Above | Verdict::AsOwner) => Some((name, Permission::ReadWrite)),
+            (Verdict::Above | Verdict::AsOwner, _) => Some((name, Permission::ReadOnly)),
+            _ => None,
+        };
+        Ok(all.into_iter().filter_map(permission).collect())
     }
 
     /// Returns what a visitor is told who finds nothing at a name of ours: the same whether there is nothing, or nothing

@@ -15,6 +15,7 @@
 //! | `PUT /{name}`, `-rev`, tags, tarballs taken away | the overlay | hashes, tar, package.json; the visitor's rights |
 //! | users, logins, profiles, tokens | the overlay | |
 //! | blocks | the overlay | |
+//! | owners, collaborators, access, stars | the overlay | the visitor's rights |
 //!
 //! One request: [`routes::parse`] reads the path once into an action; the action names the handler and the label in the
 //! log; [`sources`] names the resource: its key, its one place at the upstream, and what [`vouch`] says must hold before
@@ -30,6 +31,7 @@ mod discover;
 mod documents;
 pub mod error;
 mod first_seen;
+mod held;
 mod keys;
 mod manifest;
 mod merge;
@@ -41,7 +43,10 @@ mod publish;
 mod release;
 mod replies;
 pub mod routes;
+mod sharing;
 pub mod sources;
+mod stars;
+mod tags;
 mod vouch;
 pub mod wire;
 mod write;
@@ -60,7 +65,7 @@ use self::routes::{Access, Account, Action, Reads};
 use self::sources::Sources;
 use super::blocks::Blocks;
 use super::desk::{Desk, Named};
-use super::gate::{Gate, Rules, Shown, Visitor};
+use super::gate::{Gate, Rules, Shown, Sight, Visitor};
 use super::missed::Missed;
 use super::shelf::Shelf;
 use super::{Opening, Place, Registry, SetUp};
@@ -89,6 +94,22 @@ pub struct Npm {
     blocks: Blocks,
     /// Longest body of a publish, in bytes.
     max_publish: u64,
+}
+
+/// Who was let in.
+pub struct Guest {
+    visitor: Visitor,
+    shown_to: ShownTo,
+}
+
+/// To whom an answer may be shown.
+#[derive(Clone, Copy)]
+enum ShownTo {
+    Everybody,
+    /// Who may read this mount.
+    Readers,
+    /// Who has asked, and nobody else.
+    This,
 }
 
 impl Registry for config::Npm {
@@ -123,7 +144,7 @@ impl Registry for config::Npm {
 
 impl Desk for Npm {
     type Action = Action;
-    type Visitor = Visitor;
+    type Visitor = Guest;
 
     fn mirror(&self) -> &Mirror {
         &self.mirror
@@ -133,10 +154,10 @@ impl Desk for Npm {
         &self.blocks
     }
 
-    async fn admit(&self, request: &Request<'_>, action: &Action) -> Result<Visitor, Error> {
+    async fn admit(&self, request: &Request<'_>, action: &Action) -> Result<Guest, Error> {
         let visitor = self.visitor(request, action).await?;
-        self.let_in(&visitor, action)?;
-        Ok(visitor)
+        let shown_to = self.let_in(&visitor, action).await?;
+        Ok(Guest { visitor, shown_to })
     }
 
     fn parse(&self, request: &Request<'_>) -> Result<Action, Error> {
@@ -147,7 +168,8 @@ impl Desk for Npm {
         error::reply(error, request.id)
     }
 
-    async fn answer(&self, request: &Request<'_>, action: &Action, visitor: &Visitor) -> Result<Outcome, Error> {
+    async fn answer(&self, request: &Request<'_>, action: &Action, guest: &Guest) -> Result<Outcome, Error> {
+        let Guest { visitor, shown_to } = guest;
         if let Some(max) = self.longest_body(visitor, action).await? {
             return Ok(Outcome::NeedsBody(BodyWanted { action: action.name(), max }));
         }
@@ -164,6 +186,8 @@ impl Desk for Npm {
             Action::Write(write) => self.answer_write(visitor, write).await?,
             Action::Account(account) => self.answer_account(request, visitor, account).await?,
             Action::Block(block) => self.answer_block(visitor, block).await?,
+            Action::Sharing(sharing) => self.answer_sharing(request, visitor, sharing).await?,
+            Action::Stars(stars) => self.answer_stars(request, visitor, stars).await?,
             Action::Downloads { names } if self.is_any_own(names).await? => {
                 return Err(Error::not_found("a count of what is published here"));
             }
@@ -171,14 +195,14 @@ impl Desk for Npm {
                 return Ok(Outcome::Forward(self.pass_through(request, action.name()).await?));
             }
         };
-        Ok(self.closed(reply).into())
+        Ok(closed(reply, *shown_to).into())
     }
 
     async fn answer_body(
         &self,
         request: &Request<'_>,
         action: &Action,
-        visitor: &Visitor,
+        Guest { visitor, .. }: &Guest,
         body: Bytes,
     ) -> Result<Reply, Error> {
         match action {
@@ -186,6 +210,8 @@ impl Desk for Npm {
             Action::Write(write) => self.answer_write_body(visitor, write, body).await,
             Action::Account(account) => self.answer_account_body(request, visitor, (account, &body)).await,
             Action::Block(block) => self.answer_block_body(visitor, block, &body).await,
+            Action::Sharing(sharing) => self.answer_sharing_body(visitor, sharing, &body).await,
+            Action::Stars(stars) => self.answer_stars_body(visitor, stars, &body).await,
             _ => Err(Error::internal("a body that nobody asked for")),
         }
     }
@@ -213,24 +239,39 @@ impl Npm {
         }
     }
 
-    /// Keeps answers of a mount that not everybody reads from the caches that everybody reads. Source: contract npm §2.4.
-    fn closed(&self, mut reply: Reply) -> Reply {
-        let is_kept = reply.headers.get(CACHE_CONTROL).is_none_or(|said| said != "no-store");
-        if !self.gate.is_public() && is_kept {
-            reply.set(CACHE_CONTROL, HeaderValue::from_static("private, no-cache"));
-            reply.headers.append(VARY, HeaderValue::from_static("Authorization"));
-        }
-        reply
-    }
-
     /// Lets who asks in, as far as reading goes and before a body is read: what writes is judged again with the package.
-    fn let_in(&self, visitor: &Visitor, action: &Action) -> Result<(), Error> {
+    /// Returns to whom the answer may be shown.
+    ///
+    /// All routes to a package pass here, and who finds nothing there reads the same on each of them.
+    async fn let_in(&self, visitor: &Visitor, action: &Action) -> Result<ShownTo, Error> {
+        let everybody = if self.gate.is_public() { ShownTo::Everybody } else { ShownTo::Readers };
         match action.access() {
-            Access::Open => Ok(()),
-            Access::Read(name) => self.gate.let_read(visitor, name),
-            Access::Known => self.gate.known(visitor).map(drop),
+            Access::Open => Ok(everybody),
+            Access::Known => self.gate.known(visitor).map(|_| everybody),
+            Access::Read("") => self.gate.let_read(visitor, "").map(|()| everybody),
+            Access::Read(name) => {
+                self.gate.let_read(visitor, name)?;
+                match self.gate.look(visitor, name).await? {
+                    Sight::Nothing => Err(self.gate.missing(visitor, name)),
+                    Sight::Package { is_closed: true } => Ok(ShownTo::This),
+                    Sight::Package { is_closed: false } | Sight::Elsewhere => Ok(everybody),
+                }
+            }
         }
     }
+}
+
+/// Keeps answers that not everybody may read from the caches that everybody reads. Source: contract npm §2.4, §9.
+fn closed(mut reply: Reply, shown_to: ShownTo) -> Reply {
+    let is_kept = reply.headers.get(CACHE_CONTROL).is_none_or(|said| said != "no-store");
+    let said = match shown_to {
+        ShownTo::This => "private, no-store",
+        ShownTo::Readers if is_kept => "private, no-cache",
+        ShownTo::Readers | ShownTo::Everybody => return reply,
+    };
+    reply.set(CACHE_CONTROL, HeaderValue::from_static(said));
+    reply.headers.append(VARY, HeaderValue::from_static("Authorization"));
+    reply
 }
 
 /// Reads an `Authorization`. Source: RFC 6750 §2.1, RFC 7617 §2.

@@ -18,12 +18,16 @@ mod account;
 mod action;
 mod api;
 mod block;
+mod sharing;
+mod stars;
 mod write;
 
 pub use self::access::Access;
 pub use self::account::Account;
 pub use self::action::{Action, Audit, Reads};
 pub use self::block::Block;
+pub use self::sharing::Sharing;
+pub use self::stars::Stars;
 pub use self::write::Write;
 
 /// No path of ours has more segments; longer ones are not looked at further.

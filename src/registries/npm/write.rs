@@ -12,7 +12,7 @@ use serde_json::{Value, json};
 use super::error::Error;
 use super::manifest::{print_manifest, readme, with_deprecated};
 use super::merge::JSON;
-use super::name::{PackageName, Spec, Version};
+use super::name::{PackageName, Version};
 use super::own::{TARBALL, is_there};
 use super::publish::{self, Publication};
 use super::routes::Write;
@@ -30,7 +30,7 @@ use crate::registries::members::Members;
 /// What the overlay calls a provenance bundle.
 const BUNDLE: &str = "attestations";
 /// Who may publish, in npm's own word.
-const OWNER: &str = "full";
+pub const OWNER: &str = "full";
 
 /// A body that changes what is there. What it is about is told by what it has.
 #[derive(Deserialize)]
@@ -70,7 +70,9 @@ impl Npm {
             Write::Unpublish { name } => self.unpublish(visitor, name).await,
             Write::RemoveTarball { name, version } => self.remove_tarball(visitor, name, version).await,
             Write::Untag { name, tag } => self.untag(visitor, name, tag).await,
-            Write::Document { .. } | Write::Tag { .. } => Err(Error::internal("a write without its body")),
+            Write::Document { .. } | Write::Tag { .. } | Write::Tags { .. } => {
+                Err(Error::internal("a write without its body"))
+            }
         }
     }
 
@@ -84,6 +86,7 @@ impl Npm {
         match write {
             Write::Document { name, expected } => self.write(visitor, (name, *expected), body).await,
             Write::Tag { name, tag } => self.tag(visitor, (name, tag), &body).await,
+            Write::Tags { name, replaces } => self.set_tags(visitor, (name, *replaces), &body).await,
             _ => Err(Error::internal("a body that nobody asked for")),
         }
     }
@@ -95,18 +98,19 @@ impl Npm {
         (name, expected): (&PackageName, Option<u64>),
         body: Bytes,
     ) -> Result<Reply, Error> {
-        let held = self.gate.package(name.as_str()).await?;
         if has_attachments(&body)? {
+            let held = self.gate.package(name.as_str()).await?;
             return self.publish(visitor, (name, held), body).await;
         }
         let document: Document = serde_json::from_slice(&body)
             .map_err(|_| Error::Unprocessable("the body is no document of a package".into()))?;
-        let held = match held {
-            Some(held) => held,
-            None => self.held(name).await?,
-        };
+        let held = self.held(visitor, name).await?;
         match (expected, document) {
-            (None, Document { versions: None, users: Some(users), .. }) => self.star(visitor, &held, &users).await,
+            (None, Document { versions: None, users: Some(users), .. }) => {
+                let me = self.gate.user(visitor)?.name.as_str();
+                let likes = users.get(me).is_some_and(|likes| *likes != Value::Bool(false));
+                self.like(visitor, &held, likes).await
+            }
             (None, Document { versions: Some(versions), .. }) => self.deprecate(visitor, &held, &versions).await,
             (Some(_), Document { versions: Some(versions), tags, .. }) => {
                 self.keep_only(visitor, (&held, expected), (&versions, &tags.unwrap_or_default())).await
@@ -137,6 +141,7 @@ impl Npm {
         let ready = bodies::apart(move || make_ready(&body, &asked, &by)).await?;
         self.blocks.of(name.as_str()).await?.check_version(name.as_str(), &ready.version)?;
         judge_new(name, held.as_ref(), &ready)?;
+        let is_restricted = self.let_restrict(visitor, held.as_ref(), ready.is_restricted).await?;
         let files = self.keep_files(&ready).await?;
         let release = NewRelease {
             version: &ready.version,
@@ -154,7 +159,7 @@ impl Npm {
             edits.push(Edit::Own { user: publisher.id, level: OWNER });
         }
         edits.extend(ready.document.as_deref().map(Edit::Document));
-        edits.extend(ready.is_restricted.map(Edit::Restrict));
+        edits.extend(is_restricted.map(Edit::Restrict));
         self.change(visitor, name.as_str(), (None, by_owner, "publish"), &edits).await
     }
 
@@ -191,15 +196,6 @@ impl Npm {
         let edits: Vec<Edit<'_>> =
             manifests.iter().map(|(version, manifest)| Edit::Manifest { version, variant: "", manifest }).collect();
         self.change(visitor, &held.name, (None, by_owner, "deprecate"), &edits).await
-    }
-
-    /// Changes the caller's own star. Source: contract npm §7.3.
-    async fn star(&self, visitor: &Visitor, held: &Package, users: &BTreeMap<String, Value>) -> Result<Reply, Error> {
-        let user = self.gate.user(visitor)?;
-        self.gate.let_write(visitor, &held.name)?;
-        let likes = users.get(user.name.as_str()).is_some_and(|likes| *likes != Value::Bool(false));
-        let edit = if likes { Edit::Star { user: user.id } } else { Edit::Unstar { user: user.id } };
-        self.change(visitor, &held.name, (None, None, "star"), &[edit]).await
     }
 
     /// Removes the versions that a document lacks, and points tags where it says. Source: contract npm §7.4.
@@ -246,14 +242,14 @@ impl Npm {
 
     /// `DELETE /{name}/-rev/{rev}`. Source: contract npm §7.4.
     async fn unpublish(&self, visitor: &Visitor, name: &PackageName) -> Result<Reply, Error> {
-        let held = self.held(name).await?;
+        let held = self.held(visitor, name).await?;
         let by_owner = self.let_edit(visitor, Action::Delete, &held).await?;
         self.change(visitor, name.as_str(), (None, by_owner, "unpublish"), &[Edit::UnpublishAll]).await
     }
 
     /// `DELETE` of a tarball, which is the end of an unpublish that has done its work already. Source: contract npm §7.4.
     async fn remove_tarball(&self, visitor: &Visitor, name: &PackageName, version: &Version) -> Result<Reply, Error> {
-        let held = self.held(name).await?;
+        let held = self.held(visitor, name).await?;
         let by_owner = self.let_edit(visitor, Action::Delete, &held).await?;
         let is_held = held.releases.iter().any(|release| is_there(release) && release.version == version.as_str());
         let edit = Edit::Unpublish { version: version.as_str(), variant: None };
@@ -263,53 +259,7 @@ impl Npm {
         Ok(reply)
     }
 
-    /// Sets a dist-tag to the version that the body names. Source: contract npm §7.5.
-    async fn tag(&self, visitor: &Visitor, (name, tag): (&PackageName, &str), body: &Bytes) -> Result<Reply, Error> {
-        let held = self.held(name).await?;
-        let by_owner = self.let_edit(visitor, Action::Push, &held).await?;
-        check_tag(tag)?;
-        let version: String =
-            serde_json::from_slice(body).map_err(|_| Error::bad_request("the body is a version, as JSON text"))?;
-        let is_held = held.releases.iter().any(|release| is_there(release) && release.version == version);
-        if !is_held {
-            return Err(Error::not_found(format!("{name}@{version}")));
-        }
-        let edit = Edit::Tag { tag, version: &version, when: When::Always };
-        self.change(visitor, name.as_str(), (None, by_owner, "tag"), &[edit]).await
-    }
-
-    /// Takes a dist-tag away. Source: contract npm §7.5.
-    async fn untag(&self, visitor: &Visitor, name: &PackageName, tag: &str) -> Result<Reply, Error> {
-        let held = self.held(name).await?;
-        let by_owner = self.let_edit(visitor, Action::Push, &held).await?;
-        if tag == "latest" {
-            return Err(Error::Forbidden("latest cannot be taken away".into()));
-        }
-        let mut reply = self.change(visitor, name.as_str(), (None, by_owner, "untag"), &[Edit::Untag { tag }]).await?;
-        reply.status = StatusCode::OK;
-        Ok(reply)
-    }
-
-    /// Returns a package of ours; what is mirrored is not written to.
-    async fn held(&self, name: &PackageName) -> Result<Package, Error> {
-        if let Some(package) = self.gate.package(name.as_str()).await? {
-            return Ok(package);
-        }
-        if self.gate.keeps(name.as_str()) {
-            return Err(Error::not_found(name.as_str()));
-        }
-        let reason = format!("{name} is mirrored: its operator may purge or block it, and nobody writes to it here");
-        Err(Error::Forbidden(reason.into()))
-    }
-
-    /// Lets a visitor act on a package that is there: see [`Gate::let_act`].
-    ///
-    /// [`Gate::let_act`]: crate::registries::gate::Gate::let_act
-    async fn let_edit(&self, visitor: &Visitor, action: Action, held: &Package) -> Result<Option<UserId>, Error> {
-        self.gate.let_act(visitor, Act { action, name: &held.name, package: Some(held) }).await
-    }
-
-    async fn change(
+    pub(super) async fn change(
         &self,
         visitor: &Visitor,
         package: &str,
@@ -339,10 +289,6 @@ fn judge_new(name: &PackageName, held: Option<&Package>, ready: &Ready) -> Resul
     if held.iter().flat_map(|held| &held.releases).any(|release| release.version == ready.version) {
         return Err(Error::Forbidden(format!("cannot modify pre-existing version {name}@{}", ready.version).into()));
     }
-    if ready.is_restricted == Some(true) {
-        let reason = "packages with readers of their own are not there yet: anonymous_reading = false closes a mount";
-        return Err(Error::Forbidden(reason.into()));
-    }
     Ok(())
 }
 
@@ -361,13 +307,6 @@ fn make_ready(body: &[u8], name: &PackageName, publisher: &str) -> Result<Ready,
         tarball: tarball.bytes.into(),
         bundle: bundle.map(|bundle| bundle.json.into()),
     })
-}
-
-fn check_tag(tag: &str) -> Result<(), Error> {
-    match Spec::parse(tag) {
-        Ok(Spec::Tag(_)) => Ok(()),
-        _ => Err(Error::Unprocessable(format!("{tag:?} is no dist-tag").into())),
-    }
 }
 
 /// Prints an error and what lies behind it in one line.

@@ -1,5 +1,7 @@
 //! npm's read side: what clients get of a registry through the mirror. Source: contract npm §4-6, 10, 11, 18.
 
+mod access;
+mod acme;
 mod audits;
 mod blocks;
 mod dates;
@@ -98,4 +100,9 @@ fn assert_refused(answer: &Answer, status: u16) {
     assert!(answer.status == status && answer.completed(), "wanted {status}: {}", answer.summary());
     let body = answer.json();
     assert!(body["error"].is_string() && body["reason"] == body["message"], "{body}");
+}
+
+fn base64(bytes: &[u8]) -> String {
+    use base64::Engine as _;
+    base64::engine::general_purpose::STANDARD.encode(bytes)
 }

@@ -26,6 +26,8 @@ impl Action {
             Self::Write(_) => Access::Known,
             Self::Account(account) => account.access(),
             Self::Block(block) => block.access(),
+            Self::Sharing(sharing) => sharing.access(),
+            Self::Stars(stars) => stars.access(),
         }
     }
 }

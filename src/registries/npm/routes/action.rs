@@ -3,6 +3,8 @@
 
 use super::account::Account;
 use super::block::Block;
+use super::sharing::Sharing;
+use super::stars::Stars;
 use super::write::Write;
 use crate::registries::blocks::Subject;
 use crate::registries::desk::Named;
@@ -41,6 +43,10 @@ pub enum Action {
     Account(Account),
     /// What is blocked.
     Block(Block),
+    /// Who may see and change a package.
+    Sharing(Sharing),
+    /// Who likes which packages.
+    Stars(Stars),
 }
 
 /// Which of the audit endpoints.
@@ -76,6 +82,8 @@ impl Action {
             Self::Write(write) => write.reads(),
             Self::Account(account) => account.reads(),
             Self::Block(block) => block.reads(),
+            Self::Sharing(sharing) => sharing.reads(),
+            Self::Stars(stars) => stars.reads(),
             _ => Reads::Nothing,
         }
     }
@@ -91,11 +99,12 @@ impl Named for Action {
             Self::Manifest { name, spec: Spec::Version(version) } => Subject::release(name.as_str(), version.as_str()),
             Self::Manifest { name, .. } => Subject::package(name.as_str()),
             Self::Write(write) => Subject::package(write.package().as_str()),
+            Self::Sharing(sharing) => Subject::package(sharing.package().as_str()),
             Self::Root | Self::Ping | Self::Preflight | Self::Keys | Self::Account(_) | Self::Block(_) => {
                 Subject::Nothing
             }
             // Answers about many packages, none of which they hand out.
-            Self::Search | Self::Audit(_) | Self::Downloads { .. } => Subject::Nothing,
+            Self::Search | Self::Audit(_) | Self::Downloads { .. } | Self::Stars(_) => Subject::Nothing,
         }
     }
 
@@ -120,6 +129,8 @@ impl Named for Action {
             Self::Write(write) => write.name(),
             Self::Account(account) => account.name(),
             Self::Block(block) => block.name(),
+            Self::Sharing(sharing) => sharing.name(),
+            Self::Stars(stars) => stars.name(),
         }
     }
 }

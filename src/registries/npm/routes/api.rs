@@ -5,7 +5,7 @@ use url::form_urlencoded;
 use super::Target;
 use super::action::{Action, Audit};
 use super::write::find_tags;
-use super::{account, block};
+use super::{account, block, sharing, stars};
 use crate::registries::npm::error::Error;
 use crate::registries::npm::name::PackageName;
 use crate::registries::paths::no_route;
@@ -13,6 +13,9 @@ use crate::registries::paths::no_route;
 /// Finds what lies under `/-/`.
 pub fn find(segments: &[&str], query: &str) -> Result<Target, Error> {
     if let Some(target) = account::find(segments)? {
+        return Ok(target);
+    }
+    if let Some(target) = stars::find(segments)? {
         return Ok(target);
     }
     Ok(match segments {
@@ -34,7 +37,7 @@ fn find_of(name: &str, segments: &[&str]) -> Result<Target, Error> {
     match segments {
         ["blocks", rest @ ..] => block::find(PackageName::parse(name)?, rest),
         ["dist-tags", rest @ ..] => find_tags(PackageName::parse(name)?, rest),
-        _ => Err(no_route()),
+        _ => sharing::find(PackageName::parse(name)?, segments).ok_or_else(no_route),
     }
 }
 

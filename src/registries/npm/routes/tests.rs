@@ -145,7 +145,7 @@ fn absurd_paths_are_bad_requests() {
 fn unknown_paths_are_not_found_and_never_packages() {
     let deep = "/a".repeat(1_000);
     let targets = "/-/ /-/all /-/unknown /-/npm/v1/security /-/v1/login /-/user/joe /-/user/org.couchdb.user: /-/org/x/package /-/-/x \
-        /-/package/n /-/package/n/collaborators /-/package/n/dist-tags/a/b /_changes /n/-/ /n/-/m-1.0.0.tgz \
+        /-/package/n /-/package/n/unknown /-/package/n/dist-tags/a/b /_changes /n/-/ /n/-/m-1.0.0.tgz \
         /n/-/n-1.0.0.tar.gz /n/-/n-1.0.0.tgz/ /@s/n/-/@t/n-1.0.0.tgz /n/-/@s/n-1.0.0.tgz /n/1.0.0/files/x \
         /downloads/point/last-week";
     for target in targets.split_whitespace().chain([deep.as_str()]) {
@@ -224,7 +224,7 @@ fn other_methods_are_refused_with_what_is_allowed() {
         ("DELETE", "/n", "GET, HEAD, PUT"),
         ("OPTIONS", "/n", "GET, HEAD, PUT"),
         ("PUT", "/n/sync", "GET, HEAD"),
-        ("PUT", "/-/package/n/dist-tags", "GET, HEAD"),
+        ("DELETE", "/-/package/n/dist-tags", "GET, HEAD, PUT, POST"),
         ("PATCH", "/n/-/n-1.0.0.tgz", "GET, HEAD, OPTIONS"),
         ("GET", "/-/npm/v1/security/advisories/bulk", "POST"),
         ("POST", "/n/-rev/1-a", "PUT, DELETE"),

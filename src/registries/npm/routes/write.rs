@@ -18,6 +18,9 @@ pub enum Write {
     RemoveTarball { name: PackageName, version: Version },
     /// `PUT`, `POST /-/package/{name}/dist-tags/{tag}` and `PUT /{name}/{tag}` (§7.5).
     Tag { name: PackageName, tag: Box<str> },
+    /// `PUT` and `POST /-/package/{name}/dist-tags`: an object of them, which takes the place of all or comes to them
+    /// (§7.5).
+    Tags { name: PackageName, replaces: bool },
     /// `DELETE /-/package/{name}/dist-tags/{tag}` (§7.5).
     Untag { name: PackageName, tag: Box<str> },
 }
@@ -40,7 +43,10 @@ pub fn find_revision(name: &str, revision: &str) -> Result<Target, Error> {
 /// Finds the dist-tags of a package: `/-/package/{name}/dist-tags` and below (§5.4, §7.5).
 pub fn find_tags(name: PackageName, rest: &[&str]) -> Result<Target, Error> {
     match rest {
-        [] => Ok(Target::read(Action::DistTags { name })),
+        [] => {
+            let set = |replaces| Some(Write::Tags { name: name.clone(), replaces }.into());
+            Ok(Target { put: set(true), post: set(false), ..Target::read(Action::DistTags { name }) })
+        }
         [tag] => {
             let set = || Some(Write::Tag { name: name.clone(), tag: (*tag).into() }.into());
             let delete = Some(Write::Untag { name: name.clone(), tag: (*tag).into() }.into());
@@ -57,14 +63,14 @@ impl Write {
     pub fn package(&self) -> &PackageName {
         match self {
             Self::Document { name, .. } | Self::Unpublish { name } | Self::RemoveTarball { name, .. } => name,
-            Self::Tag { name, .. } | Self::Untag { name, .. } => name,
+            Self::Tag { name, .. } | Self::Tags { name, .. } | Self::Untag { name, .. } => name,
         }
     }
 
     pub fn reads(&self) -> Reads<'_> {
         match self {
             Self::Document { name, .. } => Reads::Publication(name),
-            Self::Tag { .. } => Reads::Body,
+            Self::Tag { .. } | Self::Tags { .. } => Reads::Body,
             Self::Unpublish { .. } | Self::RemoveTarball { .. } | Self::Untag { .. } => Reads::Nothing,
         }
     }
@@ -74,7 +80,7 @@ impl Write {
             Self::Document { .. } => "write",
             Self::Unpublish { .. } => "unpublish",
             Self::RemoveTarball { .. } => "remove_tarball",
-            Self::Tag { .. } => "tag",
+            Self::Tag { .. } | Self::Tags { .. } => "tag",
             Self::Untag { .. } => "untag",
         }
     }

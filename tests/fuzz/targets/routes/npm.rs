@@ -1,5 +1,5 @@
 use heliostat::registries::npm::name::PackageName;
-use heliostat::registries::npm::routes::{Account, Action, Audit, Block, Write, parse};
+use heliostat::registries::npm::routes::{Account, Action, Audit, Block, Sharing, Stars, Write, parse};
 use heliostat_fuzz::{Asked, assert_below, assert_plain, segment};
 
 pub fn check(asked: &Asked<'_>) {
@@ -9,8 +9,10 @@ pub fn check(asked: &Asked<'_>) {
         | Action::Manifest { name, .. }
         | Action::Tarball { name, .. }
         | Action::DistTags { name }
-        | Action::Attestations { name, .. } => assert_plain(name.as_str()),
+        | Action::Attestations { name, .. }
+        | Action::Stars(Stars::SetOne { name, .. }) => assert_plain(name.as_str()),
         Action::Write(write) => assert_plain(write.package().as_str()),
+        Action::Sharing(sharing) => assert_plain(sharing.package().as_str()),
         _ => {}
     }
     let Some(path) = print(&action) else { return };
@@ -25,6 +27,8 @@ fn print(action: &Action) -> Option<String> {
         Action::Write(write) => print_write(write),
         Action::Account(account) => print_account(account),
         Action::Block(block) => print_block(block),
+        Action::Sharing(sharing) => print_sharing(sharing),
+        Action::Stars(stars) => print_stars(stars),
         Action::Root => String::new(),
         Action::Ping => "-/ping".to_owned(),
         Action::Packument { name, .. } => name.escaped().into_owned(),
@@ -50,6 +54,29 @@ fn print_write(write: &Write) -> String {
         Write::Tag { name, tag } | Write::Untag { name, tag } => {
             format!("-/package/{}/dist-tags/{}", name.escaped(), segment(tag))
         }
+        Write::Tags { name, .. } => format!("-/package/{}/dist-tags", name.escaped()),
+    }
+}
+
+fn print_sharing(sharing: &Sharing) -> String {
+    let of = |rest: &str| format!("-/package/{}/{rest}", sharing.package().escaped());
+    match sharing {
+        Sharing::Owners { .. } | Sharing::AddOwner { user: None, .. } => of("owners"),
+        Sharing::AddOwner { user: Some(user), .. } | Sharing::RemoveOwner { user, .. } => {
+            of(&format!("owners/{}", segment(user)))
+        }
+        Sharing::Collaborators { .. } => of("collaborators"),
+        Sharing::Visibility { .. } => of("visibility"),
+        Sharing::Access { .. } | Sharing::SetAccess { .. } => of("access"),
+    }
+}
+
+fn print_stars(stars: &Stars) -> String {
+    match stars {
+        Stars::Mine | Stars::Set { .. } => "-/user/v1/star".to_owned(),
+        Stars::SetOne { name, .. } => format!("-/user/package/{}/star", name.escaped()),
+        Stars::Of { user } => format!("-/user/{}/stars", segment(user)),
+        Stars::View => "-/_view/starredByUser".to_owned(),
     }
 }
 

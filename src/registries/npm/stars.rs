@@ -1,0 +1,108 @@
+//! Who likes which packages. Source: contract npm §7.3.
+
+use bytes::Bytes;
+use http::StatusCode;
+use serde_json::{Map, Value, json};
+use url::form_urlencoded;
+
+use super::Npm;
+use super::accounts::{answer, read};
+use super::error::Error;
+use super::name::PackageName;
+use super::routes::Stars;
+use crate::base::http::{Reply, Request};
+use crate::overlay::packages::{Edit, Package};
+use crate::overlay::users::{User, UserName};
+use crate::registries::gate::Visitor;
+
+impl Npm {
+    /// Answers what needs no body.
+    pub(super) async fn answer_stars(
+        &self,
+        request: &Request<'_>,
+        visitor: &Visitor,
+        stars: &Stars,
+    ) -> Result<Reply, Error> {
+        match stars {
+            Stars::Mine => {
+                let mine = self.liked_by(visitor, self.gate.user(visitor)?).await?;
+                Ok(answer(StatusCode::OK, &json!(mine)))
+            }
+            Stars::Of { user } => self.stars_of(visitor, user).await,
+            Stars::View => self.stars_in_view(request, visitor).await,
+            Stars::SetOne { name, likes } => self.set_star(visitor, name, *likes).await,
+            Stars::Set { .. } => Err(Error::internal("a star without its body")),
+        }
+    }
+
+    /// Sets, or takes away, the star of the package that the body names.
+    pub(super) async fn answer_stars_body(
+        &self,
+        visitor: &Visitor,
+        stars: &Stars,
+        body: &Bytes,
+    ) -> Result<Reply, Error> {
+        let Stars::Set { likes } = stars else { return Err(Error::internal("a body that nobody asked for")) };
+        let name = name_of(body)?;
+        self.set_star(visitor, &name, *likes).await
+    }
+
+    async fn set_star(&self, visitor: &Visitor, name: &PackageName, likes: bool) -> Result<Reply, Error> {
+        let held = self.held(visitor, name).await?;
+        let mut reply = self.like(visitor, &held, likes).await?;
+        if !likes {
+            reply.status = StatusCode::OK;
+        }
+        Ok(reply)
+    }
+
+    /// Changes the caller's own star.
+    pub(super) async fn like(&self, visitor: &Visitor, held: &Package, likes: bool) -> Result<Reply, Error> {
+        let user = self.gate.user(visitor)?;
+        self.gate.let_write(visitor, &held.name)?;
+        let edit = if likes { Edit::Star { user: user.id } } else { Edit::Unstar { user: user.id } };
+        self.change(visitor, &held.name, (None, None, "star"), &[edit]).await
+    }
+
+    /// Names what a user likes as the members of an object, which is what pnpm prints the keys of.
+    async fn stars_of(&self, visitor: &Visitor, user: &str) -> Result<Reply, Error> {
+        let user = self.find_user(user).await?.ok_or_else(|| Error::not_found(format!("the user {user}")))?;
+        let liked = self.liked_by(visitor, &user).await?;
+        let liked: Map<String, Value> = liked.into_iter().map(|name| (name, Value::Bool(true))).collect();
+        Ok(answer(StatusCode::OK, &Value::Object(liked)))
+    }
+
+    /// Answers as the view of a CouchDB did: who is not there likes nothing.
+    async fn stars_in_view(&self, request: &Request<'_>, visitor: &Visitor) -> Result<Reply, Error> {
+        let key = form_urlencoded::parse(request.query.as_bytes()).find(|(key, _)| key == "key");
+        let key: Option<String> = key.and_then(|(_, value)| serde_json::from_str(&value).ok());
+        let key = key.ok_or(Error::bad_request("the key is a user's name, as JSON text"))?;
+        let liked = match self.find_user(&key).await? {
+            Some(user) => self.liked_by(visitor, &user).await?,
+            None => Vec::new(),
+        };
+        let rows: Vec<Value> = liked.iter().map(|name| json!({ "key": key, "value": name })).collect();
+        Ok(answer(StatusCode::OK, &json!({ "rows": rows })))
+    }
+
+    /// Lists what a user likes, as far as who asks sees it.
+    async fn liked_by(&self, visitor: &Visitor, user: &User) -> Result<Vec<String>, Error> {
+        let liked = self.gate.overlay().starred_by(self.gate.mount(), user.id).await?;
+        self.shown(visitor, liked).await
+    }
+
+    /// Finds a user; what is no name is nobody's.
+    pub(super) async fn find_user(&self, name: &str) -> Result<Option<User>, Error> {
+        match UserName::parse(name) {
+            Ok(name) => Ok(self.gate.overlay().user(&name).await?),
+            Err(_) => Ok(None),
+        }
+    }
+}
+
+/// Reads which package is meant: pnpm says it under both names.
+fn name_of(body: &Bytes) -> Result<PackageName, Error> {
+    let body: Map<String, Value> = read(body)?;
+    let name = ["package", "name"].into_iter().find_map(|key| body.get(key)?.as_str());
+    Ok(PackageName::parse(name.ok_or(Error::Unprocessable("the body names no package".into()))?)?)
+}

@@ -1,0 +1,85 @@
+//! Dist-tags: one by one, or all at once. Source: contract npm §7.5.
+
+use std::collections::BTreeMap;
+
+use bytes::Bytes;
+use http::StatusCode;
+
+use super::Npm;
+use super::error::Error;
+use super::name::{PackageName, Spec};
+use super::own::is_there;
+use crate::base::http::Reply;
+use crate::overlay::packages::{Edit, Package, When};
+use crate::overlay::rights::Action;
+use crate::registries::gate::Visitor;
+
+/// The tag that stays while there is a version.
+const LATEST: &str = "latest";
+
+impl Npm {
+    /// Sets a dist-tag to the version that the body names.
+    pub(super) async fn tag(
+        &self,
+        visitor: &Visitor,
+        (name, tag): (&PackageName, &str),
+        body: &Bytes,
+    ) -> Result<Reply, Error> {
+        let held = self.held(visitor, name).await?;
+        let by_owner = self.let_edit(visitor, Action::Push, &held).await?;
+        check_tag(tag)?;
+        let version: String =
+            serde_json::from_slice(body).map_err(|_| Error::bad_request("the body is a version, as JSON text"))?;
+        check_version(&held, &version)?;
+        let edit = Edit::Tag { tag, version: &version, when: When::Always };
+        self.change(visitor, name.as_str(), (None, by_owner, "tag"), &[edit]).await
+    }
+
+    /// Sets dist-tags to the versions that the body names; those that it does not name go, if it is to be all, but for the
+    /// one that stays.
+    pub(super) async fn set_tags(
+        &self,
+        visitor: &Visitor,
+        (name, replaces): (&PackageName, bool),
+        body: &Bytes,
+    ) -> Result<Reply, Error> {
+        let held = self.held(visitor, name).await?;
+        let by_owner = self.let_edit(visitor, Action::Push, &held).await?;
+        let wanted: BTreeMap<String, String> = serde_json::from_slice(body)
+            .map_err(|_| Error::bad_request("the body is an object of dist-tags and versions"))?;
+        for (tag, version) in &wanted {
+            check_tag(tag)?;
+            check_version(&held, version)?;
+        }
+        let set = |(tag, version)| Edit::Tag { tag, version, when: When::Always };
+        let mut edits: Vec<Edit<'_>> =
+            wanted.iter().map(|(tag, version)| (tag.as_str(), version.as_str())).map(set).collect();
+        let goes = |tag: &&String| replaces && *tag != LATEST && !wanted.contains_key(*tag);
+        edits.extend(held.tags.keys().filter(goes).map(|tag| Edit::Untag { tag }));
+        self.change(visitor, name.as_str(), (None, by_owner, "tag"), &edits).await
+    }
+
+    /// Takes a dist-tag away.
+    pub(super) async fn untag(&self, visitor: &Visitor, name: &PackageName, tag: &str) -> Result<Reply, Error> {
+        let held = self.held(visitor, name).await?;
+        let by_owner = self.let_edit(visitor, Action::Push, &held).await?;
+        if tag == LATEST {
+            return Err(Error::Forbidden("latest cannot be taken away".into()));
+        }
+        let mut reply = self.change(visitor, name.as_str(), (None, by_owner, "untag"), &[Edit::Untag { tag }]).await?;
+        reply.status = StatusCode::OK;
+        Ok(reply)
+    }
+}
+
+fn check_tag(tag: &str) -> Result<(), Error> {
+    match Spec::parse(tag) {
+        Ok(Spec::Tag(_)) => Ok(()),
+        _ => Err(Error::Unprocessable(format!("{tag:?} is no dist-tag").into())),
+    }
+}
+
+fn check_version(held: &Package, version: &str) -> Result<(), Error> {
+    let is_held = held.releases.iter().any(|release| is_there(release) && release.version == version);
+    if is_held { Ok(()) } else { Err(Error::not_found(format!("{}@{version}", held.name))) }
+}
