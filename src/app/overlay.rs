@@ -53,7 +53,11 @@ fn overlay_settings(config: &Config) -> anyhow::Result<overlay::Settings> {
         }),
     };
     let database = section.database.clone().unwrap_or_else(file);
-    Ok(overlay::Settings { database, blobs, grace: section.grace, clock: Clock::default() })
+    let key = match &section.key {
+        Some(key) => overlay::vault::Place::Given(key.clone()),
+        None => overlay::vault::Place::File(directory.join("key")),
+    };
+    Ok(overlay::Settings { database, blobs, key, grace: section.grace, clock: Clock::default() })
 }
 
 /// Writes down now and then when tokens were used, and takes away bytes that nothing refers to.

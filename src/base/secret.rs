@@ -8,6 +8,8 @@ use percent_encoding::percent_decode_str;
 use serde::{Deserialize, Deserializer};
 use url::Url;
 
+use super::digest::Digest;
+
 const MASK: &str = "****";
 
 /// A password, token or header value. Prints as `****`; only [`Secret::reveal`] shows it.
@@ -31,6 +33,14 @@ impl Secret {
 
     pub fn reveal(&self) -> &str {
         &self.0
+    }
+
+    /// Reads it as a key of 32 bytes: 64 hex digits, or base64; `None` when it is neither.
+    pub fn as_key(&self) -> Option<[u8; 32]> {
+        if self.0.len() == 64 {
+            return self.0.parse().ok().map(|digits: Digest| *digits.as_bytes());
+        }
+        STANDARD.decode(&self.0).ok()?.try_into().ok()
     }
 }
 
@@ -108,6 +118,16 @@ mod tests {
     fn secrets_print_as_stars() {
         let secret = Secret::new("hunter2");
         assert_eq!(format!("{secret} {secret:?}"), "**** ****");
+    }
+
+    #[test]
+    fn a_key_is_read_from_digits_or_base64() {
+        let key = |text: &str| Secret::new(text).as_key();
+        assert_eq!(key(&"0A".repeat(32)), Some([10; 32]));
+        assert_eq!(key("CgoKCgoKCgoKCgoKCgoKCgoKCgoKCgoKCgoKCgoKCgo="), Some([10; 32]));
+        for wrong in ["", "hunter2", "CgoKCg==", &"0x".repeat(32), &"0a".repeat(31)] {
+            assert_eq!(key(wrong), None, "{wrong}");
+        }
     }
 
     #[test]

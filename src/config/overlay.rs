@@ -14,6 +14,8 @@ use crate::base::secret::{SafeUrl, Secret};
 pub struct Overlay {
     /// `postgres://…`; `None`: a file of SQLite below the data directory.
     pub database: Option<Secret>,
+    /// 32 bytes that secrets in the database are sealed with; `None`: a file below the data directory holds them.
+    pub key: Option<Secret>,
     /// Where published bytes are kept; `None`: below the data directory. Not looked at where there is an object store.
     pub blobs: Option<PathBuf>,
     /// How long what was last known stands while the database does not answer.
@@ -38,7 +40,7 @@ pub struct S3 {
 
 impl Default for Overlay {
     fn default() -> Self {
-        Self { database: None, blobs: None, grace: Duration::from_secs(3600), s3: None }
+        Self { database: None, key: None, blobs: None, grace: Duration::from_secs(3600), s3: None }
     }
 }
 
@@ -48,8 +50,13 @@ impl Overlay {
         if database.as_ref().is_some_and(|url| !is_postgres(url.reveal())) {
             section.complain("database", "must start with \"postgres://\"; without it, SQLite is used");
         }
+        let key = read_secret_or_variable(section, "key", "key_env");
+        if key.as_ref().is_some_and(|key| key.as_key().is_none()) {
+            section.complain("key", "must be 32 bytes, as 64 hex digits or in base64");
+        }
         let read = Self {
             database,
+            key,
             blobs: section.value("blobs", None),
             grace: section.value("grace", Self::default().grace),
             s3: section.optional_section("s3", S3::read).flatten(),
@@ -66,9 +73,10 @@ impl Overlay {
     }
 
     pub(super) fn print(&self, out: &mut Printer) {
-        let Self { database, blobs, grace, s3 } = self;
+        let Self { database, key, blobs, grace, s3 } = self;
         out.section("[overlay]");
         out.key("database", database);
+        out.key("key", key);
         out.key("blobs", blobs);
         out.key("grace", grace);
         if let Some(s3) = s3 {

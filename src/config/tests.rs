@@ -125,6 +125,18 @@ fn secrets_are_printed_as_stars() {
 }
 
 #[test]
+fn the_key_of_the_overlay_is_one_of_32_bytes_and_never_printed() {
+    let digits = "0b".repeat(32);
+    let config = read_with("[overlay]\nkey_env = \"KEY\"\n", &[("KEY", digits.as_str())]).unwrap();
+    assert_eq!(config.overlay.key.as_ref().unwrap().reveal(), digits);
+    assert!(config.to_string().contains("\nkey = \"****\"\n") && !format!("{config:?}").contains(&digits));
+    let mistakes = read_with("[overlay]\nkey = \"hunter2\"\n", &[]).unwrap_err();
+    let [mistake] = &mistakes[..] else { panic!("{mistakes:?}") };
+    let told = mistake.to_string();
+    assert!(told.starts_with("overlay.key") && told.contains("64 hex digits") && !told.contains("hunter2"), "{told}");
+}
+
+#[test]
 fn the_environment_wins_over_the_file_and_a_flag_over_both() {
     let text = "listen = \"127.0.0.1:1\"\ndata = \"file\"\n[fetch]\nattempts = 2\nproxy = \"http://file.example\"\n";
     let variables = [

@@ -6,6 +6,7 @@
 //! ```text
 //! <data>/overlay/overlay.sqlite     or PostgreSQL     users, tokens, packages, blocks, the audit log
 //! <data>/overlay/blobs/v1/ab/abcd…  or S3             published bytes, by SHA-256
+//! <data>/overlay/key                or configured     what secrets in the database are sealed with
 //! ```
 //!
 //! # A write
@@ -38,6 +39,7 @@ pub mod rights;
 pub mod teams;
 pub mod tokens;
 pub mod users;
+pub mod vault;
 
 use std::time::Duration;
 
@@ -48,6 +50,7 @@ use self::keyring::Keyring;
 use self::packages::Roster;
 use self::passwords::Passwords;
 use self::pulse::Pulse;
+use self::vault::Vault;
 use crate::base::clock::Clock;
 use crate::base::secret::Secret;
 
@@ -61,6 +64,8 @@ pub struct Settings {
     pub database: Secret,
     /// Where published bytes are kept.
     pub blobs: blobs::Place,
+    /// Where the key is that secrets are sealed with.
+    pub key: vault::Place,
     /// How long what was last known stands while the database does not answer: who may do what, what is ours, what is
     /// blocked.
     pub grace: Duration,
@@ -77,6 +82,7 @@ pub struct Overlay {
     roster: Roster,
     screen: Screen,
     blobs: Blobs,
+    vault: Vault,
 }
 
 impl Overlay {
@@ -86,6 +92,7 @@ impl Overlay {
     /// [`Error::Setting`], [`Error::TooNew`], [`Error::Unavailable`], [`Error::Failed`].
     pub async fn open(settings: Settings) -> Result<Self, Error> {
         let db = Database::open(settings.database.reveal()).await?;
+        let vault = Vault::open_at(&settings.key, &db).await?;
         Ok(Self {
             db,
             clock: settings.clock,
@@ -95,7 +102,13 @@ impl Overlay {
             roster: Roster::default(),
             screen: Screen::default(),
             blobs: Blobs::open(&settings.blobs)?,
+            vault,
         })
+    }
+
+    /// Returns what seals secrets that must be read again.
+    pub fn vault(&self) -> &Vault {
+        &self.vault
     }
 
     /// Returns how far each part has come, as it was at most half a second ago.

@@ -63,6 +63,24 @@ pub fn create_dir_all_durably(path: &Path) -> io::Result<()> {
     Ok(())
 }
 
+/// Writes a file that its owner alone can read, unless there is one at that path, and waits until it is on the disk. It
+/// is there whole or not at all, whoever else writes it at the same time.
+///
+/// # Errors
+/// The system's.
+pub fn keep_private(path: &Path, bytes: &[u8]) -> io::Result<()> {
+    let directory = path.parent().unwrap_or(Path::new("."));
+    let temp = run::create_temp(directory)?;
+    temp.write_all(bytes)?;
+    temp.sync()?;
+    match fs::hard_link(temp.path(), path) {
+        Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {}
+        linked => linked?,
+    }
+    // Also where another has made it: it may not have come that far yet.
+    File::open(directory)?.sync_all()
+}
+
 /// Removes a file; one that is not there is as good as removed.
 ///
 /// # Errors
@@ -142,5 +160,17 @@ mod tests {
         }
         fs::write(deep.join("file"), "").unwrap();
         assert!(create_dir_all_durably(&deep.join("file/d")).is_err());
+    }
+
+    #[test]
+    fn a_private_file_is_written_once_and_read_by_nobody_else() {
+        use std::os::unix::fs::PermissionsExt as _;
+        let scratch = tempfile::tempdir().unwrap();
+        let path = scratch.path().join("key");
+        keep_private(&path, b"first").unwrap();
+        keep_private(&path, b"other").unwrap();
+        assert_eq!(read(&path).unwrap(), b"first");
+        assert_eq!(fs::metadata(&path).unwrap().permissions().mode() & 0o777, 0o600);
+        assert_eq!(files_below(scratch.path()).unwrap(), [path], "nothing is left behind");
     }
 }

@@ -134,9 +134,7 @@ impl RunDir {
     /// # Errors
     /// The system's.
     pub fn temp(&self) -> io::Result<Temp> {
-        let path = self.path.join(random_name());
-        let file = create_new(&path)?;
-        Ok(Temp { file: Arc::new(file), path: Some(path) })
+        create_temp(&self.path)
     }
 
     /// Waits until everything that was written to this file system is on the disk, by whomever. It is the same open file
@@ -179,6 +177,13 @@ fn clear(parent: &Path) -> io::Result<()> {
         fs::remove_dir_all(&path)?;
     }
     Ok(())
+}
+
+/// Makes an empty temporary file in a directory.
+pub(super) fn create_temp(directory: &Path) -> io::Result<Temp> {
+    let path = directory.join(random_name());
+    let file = create_new(&path)?;
+    Ok(Temp { file: Arc::new(file), path: Some(path) })
 }
 
 fn create_new(path: &Path) -> io::Result<File> {

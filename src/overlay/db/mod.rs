@@ -37,6 +37,7 @@ pub mod sql;
 pub mod teams;
 pub mod tokens;
 pub mod users;
+pub mod vault;
 
 use std::path::PathBuf;
 use std::time::SystemTime;

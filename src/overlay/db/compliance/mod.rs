@@ -11,6 +11,7 @@ mod rest;
 mod server;
 mod store;
 mod teams;
+mod vault;
 mod writes;
 
 use std::io::Write as _;
@@ -30,6 +31,7 @@ use crate::base::secret::Secret;
 use crate::overlay::audit::Actor;
 use crate::overlay::blobs::Place;
 use crate::overlay::users::{NewUser, User, UserName};
+use crate::overlay::vault::Place as Key;
 use crate::overlay::{Overlay, Settings};
 
 type Behaviour = fn(Stage) -> Pin<Box<dyn Future<Output = ()> + Send>>;
@@ -103,6 +105,10 @@ behaviours! {
         a_block_is_made_once_and_ends
         the_first_digest_is_held_to
         firsts_are_taken_over_from_another_index;
+    vault:
+        a_node_with_another_key_does_not_start
+        nodes_that_start_at_once_take_one_key
+        what_one_node_seals_another_opens;
 }
 
 /// What is asked of a store of bytes, whichever it is.
@@ -181,9 +187,15 @@ impl Stage {
     }
 
     async fn try_node(&self) -> Result<Overlay, crate::overlay::Error> {
+        self.try_node_with(Key::File(self.directory.path().join("key"))).await
+    }
+
+    /// Starts a node whose key is elsewhere.
+    async fn try_node_with(&self, key: Key) -> Result<Overlay, crate::overlay::Error> {
         let database = Secret::new(self.database.as_str());
         let blobs = self.place.clone();
-        Overlay::open(Settings { database, blobs, grace: Duration::from_secs(3600), clock: self.clock.clone() }).await
+        let (grace, clock) = (Duration::from_secs(3600), self.clock.clone());
+        Overlay::open(Settings { database, blobs, key, grace, clock }).await
     }
 
     /// Opens the database itself.

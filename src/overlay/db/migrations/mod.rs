@@ -13,6 +13,7 @@
 //! blobs                                which published bytes there are, or are on their way
 //! blocks                               what is not served
 //! first_seen                           the first digest of every release, and what vouched for it
+//! vault        one row: by which the key is known that secrets are sealed with
 //! ```
 //!
 //! Written once for both databases: `BYTES` stands for either one's type of bytes, `TEXT` for text in the order of its
@@ -28,7 +29,7 @@ use super::sql::{Link, values};
 use crate::overlay::error::Error;
 
 /// Each in its turn, never out of it: the first has the number 1.
-const ALL: [&str; 2] = [include_str!("0001_start.sql"), include_str!("0002_teams.sql")];
+const ALL: [&str; 3] = [include_str!("0001_start.sql"), include_str!("0002_teams.sql"), include_str!("0003_vault.sql")];
 
 /// The number of the last one.
 pub const NEWEST: u64 = ALL.len() as u64;
