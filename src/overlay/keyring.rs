@@ -234,6 +234,7 @@ mod tests {
             user: Some(1),
             kind: "session".to_owned(),
             name: String::new(),
+            description: String::new(),
             rights: Rights::parse(rights).unwrap(),
             networks: Networks::default(),
             is_read_only: false,

@@ -6,6 +6,8 @@
 //! action  = "pull" / "push" / "delete" / "admin"
 //! pattern = text with "*"               ; matches "mount/name" as a whole, case and all
 //! ```
+//! A namespace itself, with its members and teams, stands as `@/name`: no mount is called `@`.
+//!
 //! A `*` matches any run of characters, `/` among them, and none. `admin` implies the other three on the same names. What
 //! is about no package, as the list of all users, needs `admin` on everything: [`Rights::rule`].
 //!
@@ -18,6 +20,9 @@ use super::error::Error;
 
 /// The longest list, in characters: far more than any real one.
 const LONGEST: usize = 4096;
+
+/// Stands for a mount where a right is about namespaces.
+pub const NAMESPACES: &str = "@";
 
 /// What is done to a package.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -109,6 +114,11 @@ impl Rights {
     /// Returns the right to everything: that of who logs in by password.
     pub fn all() -> Self {
         Self(vec![Right { action: Action::Admin, pattern: "*".to_owned() }])
+    }
+
+    /// Returns what each is about: `mount/name`, with `*`.
+    pub fn patterns(&self) -> impl Iterator<Item = &str> {
+        self.0.iter().map(|right| right.pattern.as_str())
     }
 
     /// Tells whether they allow an action on a package.

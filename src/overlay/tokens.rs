@@ -23,8 +23,8 @@ const ALPHABET: &[u8; 62] = b"0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmn
 const RANDOM: usize = 43;
 /// Characters that say whether the others were copied whole: a scanner for secrets tells a token from noise by them.
 const CHECK: usize = 6;
-/// The longest name of a token, in bytes.
-const LONGEST_NAME: usize = 255;
+/// The longest name of a token, or description, in bytes.
+const LONGEST_TEXT: usize = 255;
 
 /// Names a token, for its whole life and beyond.
 pub type TokenId = u64;
@@ -46,6 +46,8 @@ pub struct NewToken<'a> {
     /// A dialect's own word for what it is for: `session`, `user`, `scoped`.
     pub kind: &'a str,
     pub name: &'a str,
+    /// What it is for, in its owner's words.
+    pub description: &'a str,
     pub rights: &'a Rights,
     pub networks: &'a Networks,
     pub is_read_only: bool,
@@ -66,6 +68,7 @@ pub struct Token {
     pub user: Option<UserId>,
     pub kind: String,
     pub name: String,
+    pub description: String,
     pub rights: Rights,
     pub networks: Networks,
     pub is_read_only: bool,
@@ -83,9 +86,8 @@ impl Overlay {
     /// # Errors
     /// [`Error::Absent`]: no such user. [`Error::Malformed`], or the database's. Nothing was kept.
     pub async fn issue_token(&self, new: NewToken<'_>, actor: &Actor) -> Result<(Token, Secret), Error> {
-        if new.name.len() > LONGEST_NAME || new.name.chars().any(char::is_control) {
-            return Err(Error::Malformed { what: "token's name", why: "is too long or has control characters" });
-        }
+        check_text("token's name", new.name)?;
+        check_text("token's description", new.description)?;
         let text = new.form.random();
         let hash = Digest::of(text.reveal().as_bytes());
         let write = self.db.write(self.clock.now()).await?;
@@ -143,6 +145,13 @@ impl Overlay {
         self.pulse.refresh(&self.db).await;
         Ok(count)
     }
+}
+
+fn check_text(what: &'static str, text: &str) -> Result<(), Error> {
+    if text.len() > LONGEST_TEXT || text.chars().any(char::is_control) {
+        return Err(Error::Malformed { what, why: "is too long or has control characters" });
+    }
+    Ok(())
 }
 
 fn subject(id: TokenId) -> String {

@@ -34,6 +34,9 @@ pub enum Error {
     /// The request needs credentials, and has none or wrong ones; in the dialect's own words.
     #[error("{0}")]
     Unauthorized(&'static str),
+    /// The credentials are right, and not enough.
+    #[error("{0}")]
+    Challenge(Challenge),
     /// A rule of this mirror, or of upstream, stands against it; asking again does not help.
     #[error("{0}")]
     Forbidden(Cow<'static, str>),
@@ -128,6 +131,13 @@ pub enum Error {
     Internal(#[source] Cause),
 }
 
+/// What is asked for beside credentials that are right.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum Challenge {
+    #[error("this token may not be used from this address")]
+    Network,
+}
+
 /// Whose fault an error is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Fault {
@@ -214,6 +224,7 @@ impl Error {
         match self {
             Self::BadRequest(_)
             | Self::Unauthorized(_)
+            | Self::Challenge(_)
             | Self::Forbidden(_)
             | Self::NotFound { .. }
             | Self::MethodNotAllowed { .. }
@@ -241,7 +252,7 @@ impl Error {
     pub fn status(&self) -> StatusCode {
         match self {
             Self::BadRequest(_) => StatusCode::BAD_REQUEST,
-            Self::Unauthorized(_) => StatusCode::UNAUTHORIZED,
+            Self::Unauthorized(_) | Self::Challenge(_) => StatusCode::UNAUTHORIZED,
             Self::Forbidden(_) => StatusCode::FORBIDDEN,
             Self::NotFound { .. } => StatusCode::NOT_FOUND,
             Self::MethodNotAllowed { .. } => StatusCode::METHOD_NOT_ALLOWED,
@@ -358,7 +369,8 @@ impl From<overlay::Error> for Error {
             Ours::Absent { name, .. } => Self::not_found(name),
             Ours::Taken { .. } | Ours::Stale { .. } | Ours::InUse(_) => Self::Conflict(said.into()),
             Ours::Published(_) | Ours::Reserved(_) | Ours::NotOwner | Ours::LastOwner => Self::Forbidden(said.into()),
-            Ours::Locked | Ours::WrongNetwork => Self::Forbidden(said.into()),
+            Ours::Locked => Self::Forbidden(said.into()),
+            Ours::WrongNetwork => Self::Challenge(Challenge::Network),
             Ours::WrongPassword => Self::Unauthorized("the name or the password is wrong"),
             Ours::UnknownToken | Ours::RevokedToken | Ours::ExpiredToken => {
                 Self::Unauthorized("the token is not known, or not any more")

@@ -119,7 +119,7 @@ impl Gate {
         Ok(Visitor { identity, from })
     }
 
-    /// Lets a visitor read.
+    /// Lets a visitor read. What everybody may read, every token may: a client shows its own with every request.
     ///
     /// # Errors
     /// [`Error::Unauthorized`]: it must say who it is. [`Error::Forbidden`].
@@ -127,6 +127,7 @@ impl Gate {
         match &visitor.identity {
             None if self.rules.anonymous_reading => Ok(()),
             None => Err(Error::Unauthorized("this registry is read by who is logged in")),
+            Some(_) if self.rules.anonymous_reading => Ok(()),
             Some(identity) if identity.allows(Action::Pull, &self.mount, name) => Ok(()),
             Some(_) => Err(Error::Forbidden("this token may not read that".into())),
         }

@@ -13,7 +13,7 @@ use crate::overlay::users::UserId;
 
 /// In the order in which [`read`] takes them.
 const COLUMNS: &str = "id, hash, hint, account, kind, name, rights, networks, is_read_only, is_automation, created_at, \
-                       expires_at, revoked_at, last_used_at";
+                       expires_at, revoked_at, last_used_at, description";
 
 pub async fn find(link: Link<'_>, hash: Digest) -> Result<Option<Token>, Error> {
     let sql = format!("SELECT {COLUMNS} FROM tokens WHERE hash = $1");
@@ -38,11 +38,11 @@ pub async fn insert(write: &Write, new: &NewToken<'_>, hash: Digest, hint: &str)
         return Err(Error::absent("user", user));
     }
     let sql = "INSERT INTO tokens (id, hash, hint, account, kind, name, rights, networks, is_read_only, is_automation, \
-               created_at, expires_at) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12)";
+               created_at, expires_at, description) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13)";
     let (rights, networks) = (new.rights.to_string(), new.networks.to_string());
     let mut bound = values![write.number, hash, hint, new.user, new.kind, new.name];
     bound.extend(values![rights.as_str(), networks.as_str(), new.is_read_only, new.is_automation]);
-    bound.extend(values![write.now, new.expires_at]);
+    bound.extend(values![write.now, new.expires_at, new.description]);
     write.link().run(sql, bound).await.map(drop)
 }
 
@@ -83,5 +83,6 @@ fn read(row: &Row) -> Result<Token, Error> {
         expires_at: row.find(11)?,
         revoked_at: row.find(12)?,
         last_used_at: row.find(13)?,
+        description: row.get(14)?,
     })
 }

@@ -3,7 +3,7 @@
 use std::io;
 use std::sync::Arc;
 
-use super::{Cause, Error};
+use super::{Cause, Challenge, Error};
 use crate::base::http::CacheState;
 use crate::mirror;
 use crate::mirror::verify::FIRST_SEEN;
@@ -63,5 +63,6 @@ pub fn every() -> Vec<Error> {
         Error::Unprocessable("no".into()),
         Error::TooManyAttempts { seconds: 7 },
         Error::Unavailable(Arc::new(io::Error::other("secret detail"))),
+        Error::Challenge(Challenge::Network),
     ]
 }

@@ -7,23 +7,27 @@ use bytes::Bytes;
 use http::StatusCode;
 use http::header::{CACHE_CONTROL, HeaderValue};
 use serde::de::DeserializeOwned;
-use serde_json::{Value, json};
+use serde_json::Value;
 use time::OffsetDateTime;
 
+use self::tokens::Listed;
 use super::Npm;
 use super::error::Error;
 use super::merge::JSON;
 use super::routes::Account;
 use crate::base::http::{Reply, Request};
 use crate::base::secret::Secret;
+use crate::overlay::rights::Rights;
 use crate::overlay::tokens::Form;
-use crate::overlay::users::{User, UserName};
+use crate::overlay::users::User;
 use crate::registries::gate::Visitor;
 use crate::registries::times::print_millis;
 
+mod bounds;
 mod login;
 mod profile;
 mod tokens;
+mod users;
 
 /// What our tokens start with: a scanner for secrets finds them by it.
 const FORM: Form = Form::Prefixed("heliostat_");
@@ -42,15 +46,18 @@ impl Npm {
         account: &Account,
     ) -> Result<Reply, Error> {
         match account {
-            Account::User { name } => self.user(visitor, name).await,
+            Account::User { name, .. } => self.user(visitor, name).await,
             Account::LogOut { token } => self.log_out(visitor, token).await,
             Account::WhoAmI => self.whoami(visitor),
             Account::Profile => self.profile(visitor),
-            Account::Tokens => self.tokens(request, visitor).await,
+            Account::Tokens => self.tokens(request, visitor, Listed::All).await,
+            Account::BoundTokens => self.tokens(request, visitor, Listed::Bound).await,
             Account::RevokeToken { key } => self.revoke(visitor, key).await,
-            Account::LogIn { .. } | Account::EditProfile | Account::IssueToken => {
-                Err(Error::internal("an account's action without its body"))
-            }
+            Account::LogIn { .. }
+            | Account::EditUser { .. }
+            | Account::EditProfile
+            | Account::IssueToken
+            | Account::IssueBoundToken => Err(Error::internal("an account's action without its body")),
         }
     }
 
@@ -63,41 +70,19 @@ impl Npm {
     ) -> Result<Reply, Error> {
         match account {
             Account::LogIn { name } => self.log_in(request, name, body).await,
+            Account::EditUser { name, expected } => self.edit_user(request, visitor, (name, *expected, body)).await,
             Account::EditProfile => self.edit_profile(request, visitor, body).await,
             Account::IssueToken => self.issue_token(request, visitor, body).await,
+            Account::IssueBoundToken => self.issue_bound_token(visitor, body).await,
             _ => Err(Error::internal("a body that nobody asked for")),
         }
     }
 
-    /// `GET /-/user/org.couchdb.user:{name}`: its e-mail address only to who is logged in. Source: contract npm §8.3.
-    pub(super) async fn user(&self, visitor: &Visitor, name: &str) -> Result<Reply, Error> {
-        let missing = || Error::not_found(format!("the user {name}"));
-        let name = UserName::parse(name).map_err(|_| missing())?;
-        let user = self.gate.overlay().user(&name).await?.ok_or_else(missing)?;
-        let mut body = json!({
-            "_id": user_id(&user),
-            "_rev": revision(&user),
-            "name": user.name.as_str(),
-            "type": "user",
-            "roles": [],
-            "date": print(user.modified_at),
-        });
-        if visitor.identity.is_some() {
-            body["email"] = json!(user.email);
-        }
-        Ok(answer(StatusCode::OK, &body))
-    }
-
-    /// `GET /-/whoami`. Source: contract npm §8.3.
-    pub(super) fn whoami(&self, visitor: &Visitor) -> Result<Reply, Error> {
-        let user = self.gate.user(visitor)?;
-        Ok(answer(StatusCode::OK, &json!({ "username": user.name.as_str() })))
-    }
-
-    /// Returns the user that asks, by a token that may do more than read and publish.
+    /// Returns the user that asks, by a token that may do whatever its user may.
     fn free_user<'a>(&self, visitor: &'a Visitor) -> Result<&'a User, Error> {
-        let token = self.gate.known(visitor)?.token.as_ref();
-        if token.is_some_and(|token| token.is_read_only || token.is_automation) {
+        let identity = self.gate.known(visitor)?;
+        let is_automation = identity.token.as_ref().is_some_and(|token| token.is_automation);
+        if is_automation || !identity.may_grant(&Rights::all()) {
             return Err(Error::Forbidden("this token may not change accounts".into()));
         }
         self.gate.user(visitor)

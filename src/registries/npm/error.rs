@@ -10,7 +10,7 @@ use ::http::{HeaderValue, header};
 use super::{name, wire};
 use crate::base::http::Reply;
 use crate::mirror;
-use crate::registries::failure;
+use crate::registries::failure::{self, Challenge};
 
 pub use crate::registries::failure::Error;
 
@@ -31,8 +31,8 @@ pub fn reply(error: &Error, request_id: &str) -> Reply {
     let body = serde_json::json!({ "error": code, "reason": reason, "message": reason });
     let mut reply = Reply::bytes(error.status(), "application/json", body.to_string());
     error.explain(&mut reply);
-    if let Error::Unauthorized(_) = error {
-        reply.set(header::WWW_AUTHENTICATE, HeaderValue::from_static("Bearer"));
+    if let Some(wanted) = wanted(error) {
+        reply.set(header::WWW_AUTHENTICATE, HeaderValue::from_static(wanted));
     }
     if needs_notice(error) {
         set_notice(&reason, &mut reply);
@@ -40,11 +40,20 @@ pub fn reply(error: &Error, request_id: &str) -> Reply {
     reply
 }
 
+/// Names what a client is to show, in the words that npm and pnpm know. Source: contract npm §2.2.
+fn wanted(error: &Error) -> Option<&'static str> {
+    match error {
+        Error::Unauthorized(_) => Some("Bearer"),
+        Error::Challenge(Challenge::Network) => Some("ipaddress"),
+        _ => None,
+    }
+}
+
 /// Maps every error to a code of the closed set of contract npm §2.1.
 fn code(error: &Error) -> &'static str {
     match error {
         Error::BadRequest(_) | Error::NotAcceptable(_) => "bad_request",
-        Error::Unauthorized(_) => "unauthorized",
+        Error::Unauthorized(_) | Error::Challenge(_) => "unauthorized",
         Error::Forbidden(_) => "forbidden",
         Error::NotFound { .. } => "not_found",
         Error::MethodNotAllowed { .. } => "method_not_allowed",
@@ -140,6 +149,7 @@ mod tests {
             (422, "unprocessable"),
             (429, "too_many_requests"),
             (503, "unavailable"),
+            (401, "unauthorized"),
         ];
         assert_eq!(told, expected.map(|(status, code)| (status, code.to_owned())));
     }
@@ -155,6 +165,8 @@ mod tests {
     #[test]
     fn what_a_client_can_do_about_it_stands_in_the_headers() {
         assert_eq!(reply(&Error::Unauthorized("who?"), "r").header("www-authenticate"), Some("Bearer"));
+        let elsewhere = reply(&Error::Challenge(Challenge::Network), "r");
+        assert_eq!(elsewhere.header("www-authenticate"), Some("ipaddress"));
         let refused = reply(&Error::only("GET, HEAD, OPTIONS"), "r");
         assert_eq!(refused.header("allow"), Some("GET, HEAD, OPTIONS"));
         assert!(refused.header("npm-notice").unwrap().contains("read-only"));

@@ -1,6 +1,7 @@
 //! npm's read side: what clients get of a registry through the mirror. Source: contract npm §4-6, 10, 11, 18.
 
 mod access;
+mod accounts;
 mod acme;
 mod audits;
 mod blocks;

@@ -28,6 +28,7 @@ async fn token(node: &Overlay, user: UserId, rights: &str) -> (Token, Secret) {
         user: Some(user),
         kind: "user",
         name: "laptop",
+        description: "of joe",
         rights: &rights,
         networks: &networks,
         is_read_only: false,
@@ -165,6 +166,7 @@ pub async fn a_token_is_known_by_its_text_alone(stage: Stage) {
     let joe = user(&node, "joe").await;
     let (made, text) = token(&node, joe.id, "push:npm/@joe/*").await;
     assert_eq!(made.hash, Digest::of(text.reveal().as_bytes()));
+    assert_eq!((made.name.as_str(), made.description.as_str()), ("laptop", "of joe"));
     let identity = node.check_token(&text, HERE).await.unwrap();
     assert_eq!((identity.user.as_ref(), identity.token.as_ref()), (Some(&joe), Some(&made)));
     assert!(identity.allows(Action::Push, "npm", "@joe/x") && !identity.allows(Action::Push, "npm", "x"));
@@ -189,6 +191,7 @@ fn new_of(token: &Token) -> NewToken<'_> {
         user: token.user,
         kind: &token.kind,
         name: &token.name,
+        description: &token.description,
         rights: &token.rights,
         networks: &token.networks,
         is_read_only: false,

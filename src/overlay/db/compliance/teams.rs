@@ -126,6 +126,7 @@ pub async fn a_member_of_a_team_is_known_on_every_node(stage: Stage) {
         user: Some(acme.jim),
         kind: "user",
         name: "laptop",
+        description: "",
         rights: &Rights::all(),
         networks: &Networks::default(),
         is_read_only: false,

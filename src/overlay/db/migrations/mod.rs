@@ -29,7 +29,12 @@ use super::sql::{Link, values};
 use crate::overlay::error::Error;
 
 /// Each in its turn, never out of it: the first has the number 1.
-const ALL: [&str; 3] = [include_str!("0001_start.sql"), include_str!("0002_teams.sql"), include_str!("0003_vault.sql")];
+const ALL: [&str; 4] = [
+    include_str!("0001_start.sql"),
+    include_str!("0002_teams.sql"),
+    include_str!("0003_vault.sql"),
+    include_str!("0004_token_description.sql"),
+];
 
 /// The number of the last one.
 pub const NEWEST: u64 = ALL.len() as u64;

@@ -73,13 +73,14 @@ impl Npm {
         Ok(self.gate.overlay().register(new, &actor).await?)
     }
 
-    async fn issue_session(&self, user: &User, request: &Request<'_>) -> Result<Secret, Error> {
+    pub(super) async fn issue_session(&self, user: &User, request: &Request<'_>) -> Result<Secret, Error> {
         let actor =
             Actor { name: user.name.to_string(), via: "password".to_owned(), address: request.peer, reason: None };
         let new = NewToken {
             user: Some(user.id),
             kind: "session",
             name: "",
+            description: "",
             rights: &Rights::all(),
             networks: &Networks::default(),
             is_read_only: false,

@@ -8,6 +8,7 @@ use serde::Deserialize;
 use serde_json::{Value, json};
 use url::form_urlencoded;
 
+use super::bounds::{self, Bounds, Names};
 use super::{FORM, address, answer, print, read};
 use crate::base::clock::Clock;
 use crate::base::digest::Digest;
@@ -25,30 +26,61 @@ const MAX_TOKENS: u64 = 10_000;
 /// Networks that one token may name. Source: contract npm §8.5.
 const MAX_NETWORKS: usize = 10;
 
+/// Days that cnpm lets a token live.
+const DAYS: std::ops::RangeInclusive<u64> = 1..=365;
+
+/// What our tokens are, in cnpm's words: they do what their user may, or are bound to something.
+const FREE: &str = "user";
+const BOUND: &str = "granular";
+
+/// Which tokens are listed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Listed {
+    All,
+    /// Those that are bound to something.
+    Bound,
+}
+
 /// What makes a token. Source: contract npm §8.5.
 #[derive(Deserialize)]
 struct Wish {
     password: Secret,
+    #[serde(flatten)]
+    common: Common,
+    /// Days until it ends.
+    expires: Option<u64>,
+    /// npm 11's word for automation.
+    #[serde(default)]
+    bypass_2fa: bool,
+    #[serde(flatten)]
+    bounds: Bounds,
+}
+
+/// What makes a token that is bound to something, in cnpm's words. Source: contract npm §8.5.
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct BoundWish {
+    #[serde(flatten)]
+    common: Common,
+    expires: u64,
+    #[serde(default)]
+    allowed_packages: Names,
+    #[serde(default)]
+    allowed_scopes: Names,
+}
+
+/// What both say.
+#[derive(Deserialize)]
+struct Common {
     #[serde(default)]
     name: String,
+    #[serde(default)]
+    description: String,
     #[serde(default)]
     readonly: bool,
     #[serde(default)]
     automation: bool,
-    #[serde(default)]
     cidr_whitelist: Option<Vec<String>>,
-    /// Days until it ends.
-    expires: Option<u64>,
-    packages_and_scopes_permission: Option<String>,
-    /// What bounds a token to some packages: one that is not understood makes no wider token.
-    #[serde(default)]
-    packages: Value,
-    #[serde(default)]
-    scopes: Value,
-    #[serde(default)]
-    orgs: Value,
-    #[serde(default)]
-    orgs_permission: Value,
 }
 
 impl Npm {
@@ -57,13 +89,17 @@ impl Npm {
         &self,
         request: &Request<'_>,
         visitor: &Visitor,
+        listed: Listed,
     ) -> Result<Reply, Error> {
         let user = self.gate.user(visitor)?;
         let (per_page, page) = page(request.query)?;
-        let tokens = self.gate.overlay().tokens(user.id, None, MAX_TOKENS).await?;
-        let objects: Vec<Value> = tokens.iter().skip(page * per_page).take(per_page).map(print_token).collect();
+        let mut tokens = self.gate.overlay().tokens(user.id, None, MAX_TOKENS).await?;
+        tokens.retain(|token| listed == Listed::All || token.kind == BOUND);
+        let print = |token| print_token(token, self.gate.mount());
+        let objects: Vec<Value> = tokens.iter().skip(page * per_page).take(per_page).map(print).collect();
         let has_more = tokens.len() > (page + 1) * per_page;
-        let next = || format!("{}/-/npm/v1/tokens?perPage={per_page}&page={}", request.base, page + 1);
+        let path = if listed == Listed::All { "tokens" } else { "tokens/gat" };
+        let next = || format!("{}/-/npm/v1/{path}?perPage={per_page}&page={}", request.base, page + 1);
         let urls = if has_more { json!({ "next": next() }) } else { json!({}) };
         Ok(answer(StatusCode::OK, &json!({ "objects": objects, "total": tokens.len(), "urls": urls })))
     }
@@ -78,32 +114,58 @@ impl Npm {
         let user = self.free_user(visitor)?;
         let wish: Wish = read(body)?;
         self.gate.overlay().log_in(&user.name, &wish.password, address(request)).await?;
-        let networks = wish.cidr_whitelist.unwrap_or_default();
+        let expires_at = wish.expires.map(expiry).transpose()?;
+        let rights = wish.bounds.rights(self.gate.mount())?;
+        let common = Common {
+            readonly: wish.common.readonly || rights.is_none() && wish.bounds.is_read_only(),
+            automation: wish.common.automation || wish.bypass_2fa,
+            ..wish.common
+        };
+        self.issue(visitor, &common, (rights, expires_at)).await
+    }
+
+    /// `POST /-/npm/v1/tokens/gat`: a token that ends within a year. Without names it is bound to this mount. Source:
+    /// contract npm §8.5.
+    pub(in crate::registries::npm) async fn issue_bound_token(
+        &self,
+        visitor: &Visitor,
+        body: &Bytes,
+    ) -> Result<Reply, Error> {
+        let wish: BoundWish = read(body)?;
+        if wish.common.name.is_empty() || !DAYS.contains(&wish.expires) {
+            return Err(Error::Unprocessable("such a token has a name, and ends after 1 to 365 days".into()));
+        }
+        let bounds = Bounds::of(wish.allowed_packages, wish.allowed_scopes);
+        let ends = (bounds.rights(self.gate.mount())?, Some(expiry(wish.expires)?));
+        self.issue(visitor, &wish.common, ends).await
+    }
+
+    async fn issue(
+        &self,
+        visitor: &Visitor,
+        common: &Common,
+        (rights, expires_at): (Option<Rights>, Option<SystemTime>),
+    ) -> Result<Reply, Error> {
+        let user = self.free_user(visitor)?;
+        let networks = common.cidr_whitelist.as_deref().unwrap_or_default();
         if networks.len() > MAX_NETWORKS {
             return Err(Error::Unprocessable("a token may name 10 networks at most".into()));
         }
         let networks = Networks::parse(&networks.join(","))?;
-        if [&wish.packages, &wish.scopes, &wish.orgs].into_iter().any(is_bound) || is_bound(&wish.orgs_permission) {
-            return Err(Error::Unprocessable("tokens for some packages or organisations are not there yet".into()));
-        }
-        let is_read_only = match wish.packages_and_scopes_permission.as_deref() {
-            None | Some("read-write") => wish.readonly,
-            Some("read-only") => true,
-            Some(_) => return Err(Error::Unprocessable("a token reads, or reads and writes".into())),
-        };
         let new = NewToken {
             user: Some(user.id),
-            kind: "user",
-            name: &wish.name,
-            rights: &Rights::all(),
+            kind: if rights.is_some() { BOUND } else { FREE },
+            name: &common.name,
+            description: &common.description,
+            rights: &rights.unwrap_or_else(Rights::all),
             networks: &networks,
-            is_read_only,
-            is_automation: wish.automation,
-            expires_at: wish.expires.map(expiry).transpose()?,
+            is_read_only: common.readonly,
+            is_automation: common.automation,
+            expires_at,
             form: FORM,
         };
         let (token, text) = self.gate.overlay().issue_token(new, &self.gate.actor(visitor)).await?;
-        let mut body = print_token(&token);
+        let mut body = print_token(&token, self.gate.mount());
         // This once.
         body["token"] = json!(text.reveal());
         Ok(answer(StatusCode::OK, &body))
@@ -125,16 +187,6 @@ impl Npm {
     }
 }
 
-/// Tells whether a wish names something, other than nothing or no access.
-fn is_bound(wish: &Value) -> bool {
-    match wish {
-        Value::Null | Value::Bool(false) => false,
-        Value::Array(some) => !some.is_empty(),
-        Value::String(text) => !text.is_empty() && text != "no-access",
-        _ => true,
-    }
-}
-
 /// Returns when so many days are over. Source: contract npm §8.5.
 fn expiry(days: u64) -> Result<SystemTime, Error> {
     let end = (1..=3650).contains(&days).then(|| Clock::default().now() + Duration::from_secs(days * 86_400));
@@ -142,10 +194,11 @@ fn expiry(days: u64) -> Result<SystemTime, Error> {
 }
 
 /// Prints a token without its text.
-fn print_token(token: &Token) -> Value {
+fn print_token(token: &Token, mount: &str) -> Value {
     let networks = token.networks.to_string();
     let networks: Vec<&str> = networks.split(',').filter(|network| !network.is_empty()).collect();
-    json!({
+    let expires_at = token.expires_at.map(print);
+    let mut body = json!({
         "token": token.hint,
         "key": token.hash.to_hex(),
         "name": token.name,
@@ -155,7 +208,17 @@ fn print_token(token: &Token) -> Value {
         "created": print(token.created_at),
         "updated": print(token.created_at),
         "lastUsedAt": token.last_used_at.map(print),
-    })
+        "description": token.description,
+        "expires": expires_at,
+        "expiry": expires_at,
+        "expiredAt": expires_at,
+        "type": token.kind,
+        "bypass_2fa": token.is_automation,
+    });
+    if let (Some(body), Some(Value::Object(bounds))) = (body.as_object_mut(), bounds::print(token, mount)) {
+        body.extend(bounds);
+    }
+    body
 }
 
 /// Reads `perPage` and `page`. Source: contract npm §8.5.

@@ -12,7 +12,7 @@ use crate::registries::paths::no_route;
 
 /// Finds what lies under `/-/`.
 pub fn find(segments: &[&str], query: &str) -> Result<Target, Error> {
-    if let Some(target) = account::find(segments)? {
+    if let Some(target) = account::find(segments, query)? {
         return Ok(target);
     }
     if let Some(target) = stars::find(segments)? {

@@ -176,7 +176,13 @@ fn what_writes_is_found_by_its_method_and_path() {
         ("POST", "/-/package/@s%2fn/dist-tags/beta", tag(scoped(), "beta")),
         ("DELETE", "/-/package/@s/n/dist-tags/beta", Write::Untag { name: scoped(), tag: "beta".into() }.into()),
         ("PUT", "/-/user/org.couchdb.user:joe", Account::LogIn { name: "joe".into() }.into()),
-        ("GET", "/-/user/org.couchdb.user:joe", Account::User { name: "joe".into() }.into()),
+        ("GET", "/-/user/org.couchdb.user:joe", Account::User { name: "joe".into(), is_edited: false }.into()),
+        (
+            "GET",
+            "/-/user/org.couchdb.user:joe?write=true",
+            Account::User { name: "joe".into(), is_edited: true }.into(),
+        ),
+        ("PUT", "/-/user/org.couchdb.user:joe/-rev/3-ab", Account::EditUser { name: "joe".into(), expected: 3 }.into()),
         ("DELETE", "/-/user/token/a%2Bb", Account::LogOut { token: Secret::new("a+b") }.into()),
         ("GET", "/-/whoami", Account::WhoAmI.into()),
         ("GET", "/-/npm/v1/user", Account::Profile.into()),
@@ -188,6 +194,9 @@ fn what_writes_is_found_by_its_method_and_path() {
         ("PUT", "/-/package/n/blocks", Block::Put { name: n(), versions: None }.into()),
         ("PUT", "/-/package/@s/n/blocks/%3C1", Block::Put { name: scoped(), versions: Some("<1".into()) }.into()),
         ("DELETE", "/-/package/n/blocks/1.0.0", Block::Remove { name: n(), versions: Some("1.0.0".into()) }.into()),
+        ("GET", "/-/npm/v1/tokens/gat", Account::BoundTokens.into()),
+        ("POST", "/-/npm/v1/tokens/gat", Account::IssueBoundToken.into()),
+        ("DELETE", "/-/npm/v1/tokens/gat/ab", Account::RevokeToken { key: "ab".into() }.into()),
     ] {
         assert_eq!(send(method, target).ok(), Some(expected), "{method} {target}");
     }
@@ -210,6 +219,10 @@ fn what_changes_or_belongs_to_somebody_is_for_who_is_logged_in() {
         ("GET", "/-/npm/v1/tokens"),
         ("POST", "/-/npm/v1/tokens"),
         ("DELETE", "/-/npm/v1/tokens/token/a"),
+        ("GET", "/-/npm/v1/tokens/gat"),
+        ("POST", "/-/npm/v1/tokens/gat"),
+        ("GET", "/-/user/org.couchdb.user:joe?write=true"),
+        ("PUT", "/-/user/org.couchdb.user:joe/-rev/1-a"),
     ] {
         assert_eq!(send(method, target).unwrap().access(), Access::Known, "{method} {target}");
     }

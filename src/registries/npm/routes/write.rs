@@ -31,13 +31,16 @@ pub fn find_removal(name: &str, file: &str) -> Result<Target, Error> {
     Ok(Target { delete: Some(Write::RemoveTarball { name, version }.into()), ..Target::default() })
 }
 
-/// Reads `<counter>-<32 hex>`, of which the counter tells (§4.3).
 pub fn find_revision(name: &str, revision: &str) -> Result<Target, Error> {
     let name = PackageName::parse(name)?;
-    let counter = revision.split('-').next().and_then(|counter| counter.parse().ok());
-    // One that is none of ours is one that nobody can have seen.
-    let write = Write::Document { name: name.clone(), expected: Some(counter.unwrap_or_default()) };
+    let write = Write::Document { name: name.clone(), expected: Some(parse_revision(revision)) };
     Ok(Target { put: Some(write.into()), delete: Some(Write::Unpublish { name }.into()), ..Target::default() })
+}
+
+/// Reads `<counter>-<32 hex>`, of which the counter tells (§4.3). One that is none of ours is one that nobody can have
+/// seen.
+pub fn parse_revision(revision: &str) -> u64 {
+    revision.split('-').next().and_then(|counter| counter.parse().ok()).unwrap_or_default()
 }
 
 /// Finds the dist-tags of a package: `/-/package/{name}/dist-tags` and below (§5.4, §7.5).

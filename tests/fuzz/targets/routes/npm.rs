@@ -93,11 +93,13 @@ fn print_block(block: &Block) -> String {
 
 fn print_account(account: &Account) -> String {
     match account {
-        Account::User { name } | Account::LogIn { name } => format!("-/user/org.couchdb.user:{}", segment(name)),
+        Account::User { name, .. } | Account::LogIn { name } => format!("-/user/org.couchdb.user:{}", segment(name)),
+        Account::EditUser { name, expected } => format!("-/user/org.couchdb.user:{}/-rev/{expected}", segment(name)),
         Account::LogOut { token } => format!("-/user/token/{}", segment(token.reveal())),
         Account::WhoAmI => "-/whoami".to_owned(),
         Account::Profile | Account::EditProfile => "-/npm/v1/user".to_owned(),
         Account::Tokens | Account::IssueToken => "-/npm/v1/tokens".to_owned(),
+        Account::BoundTokens | Account::IssueBoundToken => "-/npm/v1/tokens/gat".to_owned(),
         Account::RevokeToken { key } => format!("-/npm/v1/tokens/token/{}", segment(key)),
     }
 }

@@ -1,0 +1,97 @@
+//! Users as documents, and who one is. Source: contract npm §8.3.
+
+use bytes::Bytes;
+use http::StatusCode;
+use http::header::ETAG;
+use serde::Deserialize;
+use serde_json::json;
+
+use super::{address, answer, bounds, check_password, print, read, revision, user_id};
+use crate::base::http::{Reply, Request};
+use crate::base::secret::Secret;
+use crate::overlay::users::{UserEdit, UserName};
+use crate::registries::gate::Visitor;
+use crate::registries::npm::Npm;
+use crate::registries::npm::error::Error;
+use crate::registries::replies::entity_tag;
+
+/// What an account is to be. Source: contract npm §8.3.
+#[derive(Deserialize)]
+struct Document {
+    name: String,
+    password: Secret,
+    email: Option<String>,
+}
+
+impl Npm {
+    /// `GET /-/user/org.couchdb.user:{name}`: its e-mail address only to who is logged in. Source: contract npm §8.3.
+    pub(super) async fn user(&self, visitor: &Visitor, name: &str) -> Result<Reply, Error> {
+        let missing = || Error::not_found(format!("the user {name}"));
+        let name = UserName::parse(name).map_err(|_| missing())?;
+        let user = self.gate.overlay().user(&name).await?.ok_or_else(missing)?;
+        let mut body = json!({
+            "_id": user_id(&user),
+            "_rev": revision(&user),
+            "name": user.name.as_str(),
+            "type": "user",
+            "roles": [],
+            "date": print(user.modified_at),
+        });
+        if visitor.identity.is_some() {
+            body["email"] = json!(user.email);
+        }
+        let mut reply = answer(StatusCode::OK, &body);
+        reply.headers.extend(entity_tag(revision(&user)).map(|etag| (ETAG, etag)));
+        Ok(reply)
+    }
+
+    /// `PUT /-/user/org.couchdb.user:{name}/-rev/{rev}`: another e-mail address, and another password where the old one is
+    /// shown. npm does so where a login was answered with 409, and expects a token. Source: contract npm §8.2, §8.3.
+    pub(super) async fn edit_user(
+        &self,
+        request: &Request<'_>,
+        visitor: &Visitor,
+        (name, expected, body): (&str, u64, &Bytes),
+    ) -> Result<Reply, Error> {
+        let user = self.free_user(visitor)?;
+        if !user.name.as_str().eq_ignore_ascii_case(name) {
+            return Err(Error::Unauthorized("this is the account of another user"));
+        }
+        let Document { name: said, password, email } = read(body)?;
+        if said != name {
+            return Err(Error::Unprocessable("the name in the body is not the one in the path".into()));
+        }
+        check_password(&password)?;
+        let by_password = self.gate.known(visitor)?.token.is_none();
+        if !by_password {
+            self.gate.overlay().log_in(&user.name, &password, address(request)).await?;
+        }
+        let edit = UserEdit {
+            email: email.as_deref().filter(|email| !email.is_empty()).map(Some),
+            password: by_password.then_some(&password),
+            expected: Some(expected),
+            ..UserEdit::default()
+        };
+        let edited = self.gate.overlay().edit_user(user.id, edit, &self.gate.actor(visitor)).await?;
+        let token = self.issue_session(&edited, request).await?;
+        let (id, rev) = (user_id(&edited), revision(&edited));
+        Ok(answer(StatusCode::CREATED, &json!({ "ok": true, "id": id, "rev": rev, "token": token.reveal() })))
+    }
+
+    /// `GET /-/whoami`, and what its token is bound to. Source: contract npm §8.3.
+    pub(super) fn whoami(&self, visitor: &Visitor) -> Result<Reply, Error> {
+        let user = self.gate.user(visitor)?;
+        let mut body = json!({ "username": user.name.as_str() });
+        let token = self.gate.known(visitor)?.token.as_ref();
+        if let Some((token, bounds)) = token.and_then(|token| Some((token, bounds::print(token, self.gate.mount())?))) {
+            body["name"] = json!(token.name);
+            body["description"] = json!(token.description);
+            body["allowedPackages"] = bounds["allowedPackages"].clone();
+            body["allowedScopes"] = bounds["allowedScopes"].clone();
+            body["expiredAt"] = json!(token.expires_at.map(print));
+            body["lastUsedAt"] = json!(token.last_used_at.map(print));
+            body["type"] = json!(token.kind);
+        }
+        Ok(answer(StatusCode::OK, &body))
+    }
+}

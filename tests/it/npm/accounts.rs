@@ -1,0 +1,171 @@
+//! Accounts and their tokens: what each may do, and what each is told. Source: contract npm §8.
+
+use serde_json::{Value, json};
+
+use super::{assert_refused, register};
+use crate::support::heliostat::Heliostat;
+use crate::support::http::{Answer, Ask};
+use crate::support::registry::FakeRegistry;
+use crate::support::tarball;
+
+const PASSWORD: &str = "a long password";
+
+/// A mount where everybody may have an account.
+struct World {
+    _registry: FakeRegistry,
+    heliostat: Heliostat,
+}
+
+impl World {
+    async fn start() -> Self {
+        let registry = FakeRegistry::start();
+        let builder = Heliostat::builder().set("accounts", "registration", "\"open\"");
+        let heliostat = builder.npm(registry.url(), "own = [\"@acme/*\", \"tool\"]").start().await;
+        Self { _registry: registry, heliostat }
+    }
+
+    async fn send(&self, method: &str, path: &str, (authorization, body): (&str, &Value)) -> Answer {
+        let body = if body.is_null() { String::new() } else { body.to_string() };
+        let ask = Ask::new(method, &format!("/npm{path}")).header("authorization", authorization);
+        self.heliostat.ask(&ask.header("content-length", &body.len().to_string()).body(body)).await
+    }
+
+    async fn get(&self, path: &str, authorization: &str) -> Answer {
+        self.send("GET", path, (authorization, &Value::Null)).await
+    }
+
+    async fn publish(&self, name: &str, version: &str, authorization: &str) -> Answer {
+        let manifest = json!({ "name": name, "version": version });
+        let tarball = tarball::pack(&[("package.json".to_owned(), manifest.to_string().into_bytes())]);
+        let body = json!({
+            "_id": name, "name": name, "dist-tags": { "latest": version }, "versions": { version: manifest },
+            "_attachments": { format!("{name}-{version}.tgz"): { "data": base64(&tarball), "length": tarball.len() } },
+        });
+        self.send("PUT", &format!("/{}", name.replace('/', "%2f")), (authorization, &body)).await
+    }
+
+    /// Makes a token by npm's endpoint; returns what was answered.
+    async fn make(&self, authorization: &str, mut wish: Value) -> Value {
+        wish["password"] = json!(PASSWORD);
+        let made = self.send("POST", "/-/npm/v1/tokens", (authorization, &wish)).await;
+        assert_eq!(made.status, 200, "{}", made.summary());
+        made.json()
+    }
+}
+
+#[tokio::test]
+async fn a_bound_token_writes_to_what_it_names_and_reads_what_everybody_may() {
+    let world = World::start().await;
+    let session = bearer(&register(&world.heliostat, "joe").await);
+    for name in ["tool", "@acme/a"] {
+        assert_eq!(world.publish(name, "1.0.0", &session).await.status, 201);
+    }
+    let wish = json!({ "name": "ci", "description": "of the build", "scopes": ["acme"], "expires": 30 });
+    let made = world.make(&session, wish).await;
+    assert_eq!((&made["allowedScopes"], &made["allowedPackages"]), (&json!(["@acme"]), &json!([])), "{made}");
+    let token = bearer(made["token"].as_str().unwrap());
+    assert_eq!(world.publish("@acme/a", "1.1.0", &token).await.status, 201);
+    assert_refused(&world.publish("tool", "1.1.0", &token).await, 403);
+    assert_eq!(world.get("/tool", &token).await.status, 200, "what everybody may read");
+    let who = world.get("/-/whoami", &token).await.json();
+    assert_eq!((&who["username"], &who["description"]), (&json!("joe"), &json!("of the build")), "{who}");
+    assert_eq!((&who["allowedScopes"], &who["expiredAt"]), (&json!(["@acme"]), &made["expiredAt"]), "{who}");
+    assert_eq!(world.get("/-/whoami", &session).await.json(), json!({ "username": "joe" }));
+    let more = json!({ "password": PASSWORD });
+    assert_refused(&world.send("POST", "/-/npm/v1/tokens", (&token, &more)).await, 403);
+    assert_refused(&world.send("POST", "/-/npm/v1/user", (&token, &json!({ "email": "a@b.example" }))).await, 403);
+
+    let reading = json!({ "packages": "tool", "packages_and_scopes_permission": "read-only" });
+    let reading = bearer(world.make(&session, reading).await["token"].as_str().unwrap());
+    assert_refused(&world.publish("tool", "1.2.0", &reading).await, 403);
+    assert_eq!(world.get("/@acme/a", &reading).await.status, 200);
+    for wish in [json!({ "packages": "*" }), json!({ "packages_and_scopes_permission": "all" }), json!({ "scopes": 5 })]
+    {
+        let mut wish = wish;
+        wish["password"] = json!(PASSWORD);
+        assert_refused(&world.send("POST", "/-/npm/v1/tokens", (&session, &wish)).await, 422);
+    }
+}
+
+#[tokio::test]
+async fn a_token_of_cnpm_is_made_listed_and_revoked() {
+    let world = World::start().await;
+    let session = bearer(&register(&world.heliostat, "joe").await);
+    let gat = "/-/npm/v1/tokens/gat";
+    let wish = json!({ "name": "ci", "expires": 7, "allowedPackages": ["tool"], "automation": true });
+    let made = world.send("POST", gat, (&session, &wish)).await;
+    assert_eq!(made.status, 200, "{}", made.summary());
+    let made = made.json();
+    assert_eq!((&made["type"], &made["allowedPackages"]), (&json!("granular"), &json!(["tool"])), "{made}");
+    let token = bearer(made["token"].as_str().unwrap());
+    assert_eq!(world.publish("tool", "1.0.0", &token).await.status, 201);
+    assert_refused(&world.publish("@acme/a", "1.0.0", &token).await, 403);
+    for wrong in [json!({ "name": "x" }), json!({ "name": "x", "expires": 366 }), json!({ "name": "", "expires": 1 })] {
+        assert_refused(&world.send("POST", gat, (&session, &wrong)).await, 422);
+    }
+    assert_refused(&world.send("POST", gat, (&token, &wish)).await, 403);
+    world.make(&session, json!({ "name": "free" })).await;
+    let listed = world.get(gat, &session).await.json();
+    assert_eq!((&listed["total"], &listed["urls"]), (&json!(1), &json!({})), "{listed}");
+    assert_eq!(listed["objects"][0]["name"], "ci");
+    assert!(!listed.to_string().contains(&token[7..]), "its text is shown once");
+    // The session, the free one and this.
+    assert_eq!(world.get("/-/npm/v1/tokens", &session).await.json()["total"], 3);
+    let key = format!("{gat}/{}", made["key"].as_str().unwrap());
+    assert_eq!(world.send("DELETE", &key, (&session, &Value::Null)).await.status, 200);
+    assert_refused(&world.get("/-/whoami", &token).await, 401);
+}
+
+#[tokio::test]
+async fn a_token_that_is_used_from_elsewhere_is_told_so_in_npms_words() {
+    let world = World::start().await;
+    let session = bearer(&register(&world.heliostat, "joe").await);
+    let made = world.make(&session, json!({ "cidr_whitelist": ["198.51.100.0/24"] })).await;
+    let refused = world.get("/-/whoami", &bearer(made["token"].as_str().unwrap())).await;
+    assert_refused(&refused, 401);
+    assert_eq!(refused.header("www-authenticate"), Some("ipaddress"));
+    let made = world.make(&session, json!({ "cidr_whitelist": ["127.0.0.0/8"] })).await;
+    assert_eq!(world.get("/-/whoami", &bearer(made["token"].as_str().unwrap())).await.status, 200);
+}
+
+#[tokio::test]
+async fn a_user_is_edited_by_who_shows_the_password() {
+    let world = World::start().await;
+    let token = bearer(&register(&world.heliostat, "joe").await);
+    register(&world.heliostat, "ann").await;
+    let (joe, path) = (basic("joe", PASSWORD), "/-/user/org.couchdb.user:joe");
+    let edited = format!("{path}?write=true");
+    assert_refused(&world.heliostat.get(&format!("/npm{edited}")).await, 401);
+    assert_refused(&world.get(&edited, &basic("joe", "wrong password")).await, 401);
+    let found = world.get(&edited, &joe).await;
+    let rev = found.json()["_rev"].as_str().unwrap().to_owned();
+    assert_eq!(found.header("etag"), Some(format!("\"{rev}\"").as_str()));
+    assert_eq!(world.heliostat.get(&format!("/npm{path}")).await.json()["email"], Value::Null);
+
+    let target = format!("{path}/-rev/{rev}");
+    let wish = json!({ "name": "joe", "password": "another password", "email": "new@host.example", "roles": [] });
+    assert_refused(&world.send("PUT", &target, (&basic("ann", PASSWORD), &wish)).await, 401);
+    assert_refused(&world.send("PUT", &target, (&token, &wish)).await, 401);
+    assert_refused(&world.send("PUT", &target, (&joe, &json!({ "name": "joe" }))).await, 422);
+    assert_refused(&world.send("PUT", &format!("{path}/-rev/99-a"), (&joe, &wish)).await, 409);
+    let done = world.send("PUT", &target, (&joe, &wish)).await;
+    assert_eq!(done.status, 201, "{}", done.summary());
+    let new = bearer(done.json()["token"].as_str().unwrap());
+    assert_eq!(world.get("/-/npm/v1/user", &new).await.json()["email"], "new@host.example");
+    assert_refused(&world.get("/-/whoami", &joe).await, 401);
+    assert_eq!(world.get("/-/whoami", &basic("joe", "another password")).await.status, 200);
+    assert_refused(&world.send("PUT", &target, (&basic("joe", "another password"), &wish)).await, 409);
+}
+
+fn bearer(token: &str) -> String {
+    format!("Bearer {token}")
+}
+
+fn basic(name: &str, password: &str) -> String {
+    format!("Basic {}", base64(format!("{name}:{password}").as_bytes()))
+}
+
+fn base64(bytes: &[u8]) -> String {
+    use base64::Engine as _;
+    base64::engine::general_purpose::STANDARD.encode(bytes)
+}
