@@ -5,6 +5,7 @@ mod block;
 mod check;
 mod purge;
 mod serve;
+mod token;
 mod user;
 
 use std::future::Future;
@@ -42,6 +43,7 @@ enum Command {
     Block(block::Arguments),
     Unblock(block::Unblock),
     Blocks(block::List),
+    Token(token::Arguments),
 }
 
 /// Where the configuration is.
@@ -76,6 +78,7 @@ pub fn run(cli: Cli) -> anyhow::Result<()> {
         Command::Block(arguments) => block::block(&arguments),
         Command::Unblock(arguments) => block::unblock(&arguments),
         Command::Blocks(arguments) => block::list(&arguments),
+        Command::Token(arguments) => token::run(&arguments),
     }
 }
 

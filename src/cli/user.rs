@@ -1,17 +1,22 @@
-//! `heliostat user`: makes accounts, sets passwords, names admins.
+//! `heliostat user`: makes accounts, sets passwords, names admins, locks accounts out.
 
 use std::io::{self, BufRead, IsTerminal, Write};
 
 use anyhow::{Context, bail};
 use clap::{Args, Subcommand};
 
+use super::token::find;
 use super::{Place, with_overlay};
 use crate::base::secret::Secret;
 use crate::overlay::audit::Actor;
-use crate::overlay::users::{NewUser, UserEdit, UserName};
+use crate::overlay::users::{NewUser, User, UserEdit, UserName};
 use crate::overlay::{Error, Overlay};
+use crate::registries::times::print_seconds;
 
-/// Make accounts, set passwords, name admins
+/// How many accounts are asked for at once.
+const PAGE: u64 = 1000;
+
+/// Make accounts, set passwords, name admins, lock accounts out
 ///
 /// A password is read as one line from standard input. May be used while the server runs.
 #[derive(Args)]
@@ -43,43 +48,79 @@ enum What {
         #[arg(long)]
         revoke: bool,
     },
+    /// List all accounts, by name
+    List,
+    /// Let nobody log in to an account, nor use its tokens
+    Lock { name: String },
+    /// Let an account be used again
+    Unlock { name: String },
+    /// Revoke all tokens of an account
+    RemoveTokens { name: String },
 }
 
 pub fn run(arguments: &Arguments) -> anyhow::Result<()> {
     let Arguments { place, what } = arguments;
     let (config, actor) = (place.load()?, Actor::operator(None));
+    let edit = |name: &str, edit: UserEdit<'_>| {
+        with_overlay(&config, async |overlay| change(overlay, name, edit, &actor).await)
+    };
     match what {
         What::Add { name, email, admin } => {
             let (name, password) = (UserName::parse(name)?, read_password()?);
-            let new = NewUser {
-                name: &name,
-                email: email.as_deref(),
-                password: &password,
-                is_admin: *admin,
-                is_email_unique: false,
-                with_namespace: false,
-            };
+            let new = new_user(&name, email.as_deref(), &password, *admin);
             with_overlay(&config, async |overlay| Ok(overlay.register(new, &actor).await?))?;
             println!("{name} has an account");
         }
         What::Passwd { name } => {
-            let password = read_password()?;
-            let edit = UserEdit { password: Some(&password), ..UserEdit::default() };
-            with_overlay(&config, async |overlay| change(overlay, name, edit, &actor).await)?;
+            edit(name, UserEdit { password: Some(&read_password()?), ..UserEdit::default() })?;
             println!("{name} has a new password");
         }
         What::Admin { name, revoke } => {
-            let edit = UserEdit { is_admin: Some(!revoke), ..UserEdit::default() };
-            with_overlay(&config, async |overlay| change(overlay, name, edit, &actor).await)?;
+            edit(name, UserEdit { is_admin: Some(!revoke), ..UserEdit::default() })?;
             println!("{name} is {} admin", if *revoke { "no" } else { "an" });
+        }
+        What::Lock { name } => {
+            edit(name, UserEdit { is_locked: Some(true), ..UserEdit::default() })?;
+            println!("{name} is locked");
+        }
+        What::Unlock { name } => {
+            edit(name, UserEdit { is_locked: Some(false), ..UserEdit::default() })?;
+            println!("{name} is not locked");
+        }
+        What::List => with_overlay(&config, list)?,
+        What::RemoveTokens { name } => {
+            let revoke =
+                async |overlay: &Overlay| Ok(overlay.revoke_tokens_of(find(overlay, name).await?.id, &actor).await?);
+            println!("{} tokens of {name} are revoked", with_overlay(&config, revoke)?);
         }
     }
     Ok(())
 }
 
+fn new_user<'a>(name: &'a UserName, email: Option<&'a str>, password: &'a Secret, is_admin: bool) -> NewUser<'a> {
+    NewUser { name, email, password, is_admin, is_email_unique: false, with_namespace: false }
+}
+
+async fn list(overlay: &Overlay) -> anyhow::Result<()> {
+    let mut after = None;
+    loop {
+        let users = overlay.users(after.as_ref(), PAGE).await?;
+        let Some(last) = users.last() else { return Ok(()) };
+        after = Some(last.name.clone());
+        users.iter().for_each(|user| println!("{}", print(user)));
+    }
+}
+
+/// Prints an account on one line.
+fn print(user: &User) -> String {
+    let created = print_seconds(user.created_at.into());
+    let marks = [user.is_admin.then_some("\tadmin"), user.locked_at.map(|_| "\tlocked")];
+    let marks: String = marks.into_iter().flatten().collect();
+    format!("{}\t{}\tcreated {created}{marks}", user.name, user.email.as_deref().unwrap_or("-"))
+}
+
 async fn change(overlay: &Overlay, name: &str, edit: UserEdit<'_>, actor: &Actor) -> anyhow::Result<()> {
-    let name = UserName::parse(name)?;
-    let Some(user) = overlay.user(&name).await? else { bail!("there is no user {name}") };
+    let user = find(overlay, name).await?;
     overlay.edit_user(user.id, edit, actor).await.map(drop).map_err(Error::into)
 }
 

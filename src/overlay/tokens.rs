@@ -108,6 +108,14 @@ impl Overlay {
         rows::list(self.db.link(), user, before.unwrap_or(u64::MAX), limit).await
     }
 
+    /// Lists at most `limit` tokens of everybody below the identifier `before`, latest first. Revoked ones are left out.
+    ///
+    /// # Errors
+    /// The database's.
+    pub async fn all_tokens(&self, before: Option<TokenId>, limit: u64) -> Result<Vec<Token>, Error> {
+        rows::list_all(self.db.link(), before.unwrap_or(u64::MAX), limit).await
+    }
+
     /// Finds a token by the SHA-256 of its text, revoked or not.
     ///
     /// # Errors
@@ -167,6 +175,9 @@ fn hint(text: &str) -> String {
 // === impl Form ===
 
 impl Form {
+    /// The form where a dialect has none of its own.
+    pub const OURS: Self = Self::Prefixed("heliostat_");
+
     fn random(self) -> Secret {
         match self {
             Self::Prefixed(prefix) => {
@@ -201,7 +212,7 @@ fn check(body: &str) -> String {
 mod tests {
     use super::*;
 
-    const OURS: Form = Form::Prefixed("heliostat_");
+    const OURS: Form = Form::OURS;
 
     #[test]
     fn a_token_is_told_from_noise() {

@@ -27,6 +27,11 @@ pub async fn list(link: Link<'_>, user: UserId, before: TokenId, limit: u64) -> 
     link.all(&sql, values![user, before, limit]).await?.iter().map(read).collect()
 }
 
+pub async fn list_all(link: Link<'_>, before: TokenId, limit: u64) -> Result<Vec<Token>, Error> {
+    let sql = format!("SELECT {COLUMNS} FROM tokens WHERE id < $1 AND revoked_at IS NULL ORDER BY id DESC LIMIT $2");
+    link.all(&sql, values![before, limit]).await?.iter().map(read).collect()
+}
+
 /// Writes a new token.
 ///
 /// # Errors

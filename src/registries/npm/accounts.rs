@@ -29,8 +29,8 @@ mod profile;
 mod tokens;
 mod users;
 
-/// What our tokens start with: a scanner for secrets finds them by it.
-const FORM: Form = Form::Prefixed("heliostat_");
+/// What our tokens look like: a scanner for secrets finds them by it.
+const FORM: Form = Form::OURS;
 
 /// Lengths of a password, in characters. Source: contract npm §8.2.
 const PASSWORD: std::ops::RangeInclusive<usize> = 8..=100;

@@ -1,8 +1,11 @@
 //! Accounts and their tokens: what each may do, and what each is told. Source: contract npm §8.
 
+use std::time::Duration;
+
 use serde_json::{Value, json};
 
 use super::{assert_refused, register};
+use crate::support::beside::command;
 use crate::support::heliostat::Heliostat;
 use crate::support::http::{Answer, Ask};
 use crate::support::registry::FakeRegistry;
@@ -42,6 +45,19 @@ impl World {
             "_attachments": { format!("{name}-{version}.tgz"): { "data": base64(&tarball), "length": tarball.len() } },
         });
         self.send("PUT", &format!("/{}", name.replace('/', "%2f")), (authorization, &body)).await
+    }
+
+    /// Waits until another process's write is known, for some seconds at most.
+    async fn until_refused(&self, authorization: &str, status: u16) {
+        let mut answer = self.get("/-/whoami", authorization).await;
+        for _ in 0..100 {
+            if answer.status == status {
+                break;
+            }
+            tokio::time::sleep(Duration::from_millis(50)).await;
+            answer = self.get("/-/whoami", authorization).await;
+        }
+        assert_refused(&answer, status);
     }
 
     /// Makes a token by npm's endpoint; returns what was answered.
@@ -155,6 +171,58 @@ async fn a_user_is_edited_by_who_shows_the_password() {
     assert_refused(&world.get("/-/whoami", &joe).await, 401);
     assert_eq!(world.get("/-/whoami", &basic("joe", "another password")).await.status, 200);
     assert_refused(&world.send("PUT", &target, (&basic("joe", "another password"), &wish)).await, 409);
+}
+
+#[tokio::test]
+async fn an_operator_makes_lists_and_revokes_tokens_by_command() {
+    let world = World::start().await;
+    register(&world.heliostat, "joe").await;
+    let token = |arguments: &[&str]| command(&world.heliostat, "token", arguments);
+    let (done, said) = token(&["create", "--user", "joe", "--name", "ci", "--rights", "push:npm/tool", "--automation"]);
+    assert!(done, "{said}");
+    let text = said.lines().find(|line| line.starts_with("heliostat_")).expect("its text").to_owned();
+    assert_eq!(world.publish("tool", "1.0.0", &bearer(&text)).await.status, 201);
+    assert_refused(&world.publish("@acme/a", "1.0.0", &bearer(&text)).await, 403);
+    for wrong in [
+        &["create", "--user", "nobody-we-know"][..],
+        &["create"],
+        &["create", "--user", "joe", "--rights", "publish:x"],
+        &["create", "--user", "joe", "--cidr", "192.0.2.0/99"],
+        &["create", "--user", "joe", "--expires", "0"],
+        &["revoke", "heliostat_x"],
+        &["revoke", "999999"],
+    ] {
+        assert!(!token(wrong).0, "{wrong:?}");
+    }
+    let nobodys =
+        ["create", "--rights", "pull:*", "--cidr", "192.0.2.0/24,198.51.100.1", "--read-only", "--expires", "9"];
+    assert!(token(&nobodys).0);
+    let (_, listed) = token(&["list"]);
+    assert_eq!(listed.lines().count(), 3, "{listed}");
+    let nobodys = "nobody\theliosta";
+    assert!(
+        listed.contains(nobodys) && listed.contains("\tread-only\tfrom 192.0.2.0/24,198.51.100.1/32\tuntil "),
+        "{listed}"
+    );
+    assert!(listed.contains("\tci\tpush:npm/tool\t") && !listed.contains(&text), "{listed}");
+    let (_, of_joe) = token(&["list", "--user", "joe"]);
+    assert!(of_joe.lines().count() == 2 && !of_joe.contains(nobodys), "{of_joe}");
+    assert!(token(&["revoke", &text]).0);
+    world.until_refused(&bearer(&text), 401).await;
+}
+
+#[tokio::test]
+async fn an_operator_locks_an_account_and_ends_its_tokens_by_command() {
+    let world = World::start().await;
+    let session = bearer(&register(&world.heliostat, "joe").await);
+    let user = |arguments: &[&str]| command(&world.heliostat, "user", arguments);
+    assert!(user(&["lock", "joe"]).0);
+    world.until_refused(&session, 403).await;
+    assert!(user(&["list"]).1.contains("joe\tjoe@host.example\tcreated 20"));
+    assert!(user(&["list"]).1.contains("\tlocked"));
+    assert!(user(&["unlock", "joe"]).0);
+    assert!(user(&["remove-tokens", "joe"]).1.contains("1 tokens of joe"));
+    world.until_refused(&session, 401).await;
 }
 
 fn bearer(token: &str) -> String {

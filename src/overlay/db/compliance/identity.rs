@@ -217,7 +217,9 @@ pub async fn a_revoked_token_ends_on_every_node(stage: Stage) {
     })
     .await;
     assert!(nodes[1].check_token(&other, HERE).await.is_ok());
-    assert_eq!(nodes[1].tokens(joe.id, None, 10).await.unwrap(), [two]);
+    assert_eq!(nodes[1].tokens(joe.id, None, 10).await.unwrap(), std::slice::from_ref(&two));
+    assert_eq!(nodes[1].all_tokens(None, 10).await.unwrap(), std::slice::from_ref(&two));
+    assert_eq!(nodes[1].all_tokens(Some(two.id), 10).await.unwrap(), []);
     assert_eq!(nodes[1].revoke_tokens_of(joe.id, &actor()).await.unwrap(), 1);
     assert!(matches!(nodes[1].check_token(&other, HERE).await, Err(Error::RevokedToken)));
     assert_eq!(nodes[1].tokens(joe.id, None, 10).await.unwrap(), []);
