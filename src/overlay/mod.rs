@@ -43,6 +43,8 @@ pub mod vault;
 
 use std::time::Duration;
 
+use std::time::SystemTime;
+
 use self::blobs::Blobs;
 use self::blocks::Screen;
 use self::db::Database;
@@ -117,6 +119,11 @@ impl Overlay {
     /// The database's.
     pub async fn heads(&self) -> Result<Heads, Error> {
         self.pulse.heads(&self.db).await
+    }
+
+    /// Tells the time, as rows have it.
+    pub fn now(&self) -> SystemTime {
+        self.clock.now()
     }
 
     /// Writes down what is held in memory, and closes the database.

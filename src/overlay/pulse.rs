@@ -10,7 +10,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use arc_swap::ArcSwapOption;
-use tokio::sync::Mutex;
+use tokio::sync::{Mutex, watch};
 use tokio::time::timeout;
 
 use super::db::{Database, Heads};
@@ -33,6 +33,8 @@ struct Known {
     /// Held by whoever asks: one at a time, the others take its answer.
     turn: Arc<Mutex<()>>,
     grace: Duration,
+    /// Told whenever an answer shows that packages have changed: the number of the last change.
+    changes: watch::Sender<u64>,
 }
 
 /// An answer, and when it was asked for.
@@ -47,7 +49,7 @@ impl Pulse {
     /// `grace`: how long the last answer stands while there is no other.
     pub(super) fn new(grace: Duration) -> Self {
         let (last, failed) = (ArcSwapOption::empty(), ArcSwapOption::empty());
-        Self(Arc::new(Known { last, failed, turn: Arc::default(), grace }))
+        Self(Arc::new(Known { last, failed, turn: Arc::default(), changes: watch::Sender::default(), grace }))
     }
 
     /// Returns the heads as they were at most half a second ago; while the database does not answer, as they were last
@@ -83,6 +85,11 @@ impl Pulse {
         }
     }
 
+    /// Listens for changes of packages that this node gets to know of.
+    pub(super) fn listen(&self) -> watch::Receiver<u64> {
+        self.0.changes.subscribe()
+    }
+
     async fn ask_in_turn(&self, database: &Database, patience: Option<Duration>) -> Result<Heads, Error> {
         let _turn = self.0.turn.lock().await;
         if let Some(heads) = self.0.no_older_than(OLDEST) {
@@ -116,6 +123,7 @@ impl Known {
         };
         match &asked {
             Ok(heads) => {
+                self.changes.send_if_modified(|known| heads.changes > std::mem::replace(known, heads.changes));
                 self.last.store(Some(Beat { asked_at, heads: *heads }.into()));
                 if self.failed.swap(None).is_some() {
                     tracing::info!("the overlay's database answers again");

@@ -29,6 +29,7 @@ mod compliance;
 mod embedded;
 pub mod failures;
 pub mod firsts;
+pub mod listing;
 pub mod migrations;
 pub mod namespaces;
 pub mod packages;

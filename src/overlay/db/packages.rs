@@ -249,7 +249,7 @@ fn read_second_factor(row: &Row, column: usize) -> Result<SecondFactor, Error> {
     SecondFactor::parse(&factor).ok_or(Error::Row("a second factor"))
 }
 
-fn user_name(row: &Row, column: usize) -> Result<UserName, Error> {
+pub(super) fn user_name(row: &Row, column: usize) -> Result<UserName, Error> {
     let name: String = row.get(column)?;
     UserName::parse(&name).map_err(|_| Error::Row("a user's name"))
 }
@@ -278,7 +278,7 @@ pub async fn events(link: Link<'_>, mount: &str, after: u64, limit: u64) -> Resu
     link.all(sql, values![mount, after, limit]).await?.iter().map(read_event).collect()
 }
 
-fn read_event(row: &Row) -> Result<Event, Error> {
+pub(super) fn read_event(row: &Row) -> Result<Event, Error> {
     let kind: String = row.get(4)?;
     let kind = EventKind::parse(&kind).ok_or(Error::Row("a kind of event"))?;
     let (mount, package, version, tag) = (row.get(2)?, row.get(3)?, row.find(5)?, row.find(6)?);

@@ -9,6 +9,7 @@
 
 mod audience;
 mod decide;
+mod listing;
 mod roster;
 
 use std::collections::BTreeMap;
@@ -23,6 +24,8 @@ use super::teams::{Permission, TeamId};
 use super::users::{UserId, UserName};
 
 pub use self::audience::{Audience, Binding, Listed, Reach, SecondFactor};
+pub use self::listing::{Author, Census, Span, Summary};
+
 pub(super) use self::decide::{Effect, State, Told};
 pub(super) use self::roster::Roster;
 

@@ -6,6 +6,7 @@
 #![expect(clippy::disallowed_methods, reason = "tests are no part of the house")]
 
 mod identity;
+mod listing;
 mod packages;
 mod rest;
 mod server;
@@ -95,6 +96,10 @@ behaviours! {
         a_name_that_is_ours_is_known_on_every_node
         who_may_see_a_package_is_known_on_every_node
         random_changes_at_once_lose_nothing;
+    listing:
+        packages_are_listed_as_a_tag_shows_them
+        what_there_is_can_be_counted_and_found_by_its_time
+        who_waits_for_a_change_is_told_of_those_of_any_node;
     rest:
         published_bytes_are_read_whole_and_in_part
         bytes_that_are_not_what_was_promised_are_not_kept

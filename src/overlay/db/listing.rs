@@ -1,0 +1,140 @@
+//! Many packages at once, each as one of its tags shows it.
+
+use std::collections::{BTreeMap, HashMap};
+use std::time::SystemTime;
+
+use super::packages::{read_event, user_name};
+use super::sql::{Bound, Link, Row, values};
+use super::{Database, Snapshot};
+use crate::overlay::error::Error;
+use crate::overlay::packages::{Author, Census, Event, Span, Summary};
+
+/// In the order in which [`read`] takes them. What has no such tag, or no version behind it, is not listed.
+const SUMMARIES: &str = "SELECT packages.id, packages.name, packages.modified_at, releases.version, releases.manifest, \
+    releases.published_at, users.name, users.email, unlisted.package IS NULL FROM packages \
+    JOIN tags ON tags.package = packages.id AND tags.tag = $2 \
+    JOIN releases ON releases.package = packages.id AND releases.version = tags.version AND releases.variant = '' \
+    LEFT JOIN users ON users.id = releases.publisher \
+    LEFT JOIN unlisted ON unlisted.mount = packages.mount AND unlisted.package = packages.name \
+    WHERE packages.mount = $1 AND releases.removed_at IS NULL";
+
+/// Lists packages in the order of their names.
+pub async fn summaries(database: &Database, mount: &str, tag: &str, span: &Span<'_>) -> Result<Vec<Summary>, Error> {
+    let snapshot = database.snapshot().await?;
+    let (more, bound): (&str, Vec<Bound>) = match *span {
+        Span::One(name) => ("AND packages.name = $3", values![mount, tag, name]),
+        Span::After { name, limit } => {
+            ("AND packages.name > $3 ORDER BY packages.name LIMIT $4", values![mount, tag, name, limit])
+        }
+        Span::Changed { since, after, limit } => (
+            "AND packages.name > $3 AND EXISTS (SELECT 1 FROM changes WHERE changes.mount = packages.mount \
+             AND changes.package = packages.name AND changes.at >= $5) ORDER BY packages.name LIMIT $4",
+            values![mount, tag, after, limit, since],
+        ),
+    };
+    let rows = snapshot.link().all(&format!("{SUMMARIES} {more}"), bound).await?;
+    let mut found = rows.iter().map(read).collect::<Result<Vec<_>, _>>()?;
+    add_beside(&snapshot, mount, &mut found).await?;
+    Ok(found.into_iter().map(|(_, summary)| summary).collect())
+}
+
+fn read(row: &Row) -> Result<(u64, Summary), Error> {
+    let author = |name| Ok::<_, Error>(Author { name, email: row.find(7)? });
+    let has_publisher = row.find::<String>(6)?.is_some();
+    let publisher = has_publisher.then(|| user_name(row, 6).and_then(author)).transpose()?;
+    let summary = Summary {
+        name: row.get(1)?,
+        modified_at: row.get(2)?,
+        version: row.get(3)?,
+        manifest: row.find(4)?.unwrap_or_default(),
+        published_at: row.get(5)?,
+        publisher,
+        tags: BTreeMap::new(),
+        owners: Vec::new(),
+        is_listed: row.get(8)?,
+    };
+    Ok((row.get(0)?, summary))
+}
+
+/// Adds the tags and owners of packages that stand in the order of their names.
+async fn add_beside(snapshot: &Snapshot, mount: &str, found: &mut [(u64, Summary)]) -> Result<(), Error> {
+    let [(_, first), ..] = found else { return Ok(()) };
+    let (first, last) = (first.name.clone(), found.last().map(|(_, last)| last.name.clone()).unwrap_or_default());
+    let between = || values![mount, first.as_str(), last.as_str()];
+    let mut places: HashMap<u64, &mut Summary> = found.iter_mut().map(|(id, summary)| (*id, summary)).collect();
+    let sql = "SELECT tags.package, tags.tag, tags.version FROM tags JOIN packages ON packages.id = tags.package \
+               WHERE packages.mount = $1 AND packages.name >= $2 AND packages.name <= $3";
+    for row in snapshot.link().all(sql, between()).await? {
+        if let Some(summary) = places.get_mut(&row.get(0)?) {
+            summary.tags.insert(row.get(1)?, row.get(2)?);
+        }
+    }
+    let sql = "SELECT owners.package, users.name, users.email FROM owners \
+               JOIN packages ON packages.id = owners.package JOIN users ON users.id = owners.account \
+               WHERE packages.mount = $1 AND packages.name >= $2 AND packages.name <= $3 ORDER BY users.folded";
+    for row in snapshot.link().all(sql, between()).await? {
+        if let Some(summary) = places.get_mut(&row.get(0)?) {
+            summary.owners.push(Author { name: user_name(&row, 1)?, email: row.find(2)? });
+        }
+    }
+    Ok(())
+}
+
+pub async fn set_listed(link: Link<'_>, mount: &str, package: &str, is_listed: bool) -> Result<(), Error> {
+    let sql = if is_listed {
+        "DELETE FROM unlisted WHERE mount = $1 AND package = $2"
+    } else {
+        "INSERT INTO unlisted (mount, package) VALUES ($1, $2) ON CONFLICT DO NOTHING"
+    };
+    link.run(sql, values![mount, package]).await.map(drop)
+}
+
+/// Counts what there is at a mount.
+pub async fn census(database: &Database, mount: &str) -> Result<Census, Error> {
+    let snapshot = database.snapshot().await?;
+    let count = async |sql: &str| {
+        let row = snapshot.link().first(sql, values![mount]).await?.ok_or(Error::Row("a count is missing"))?;
+        row.get::<u64>(0)
+    };
+    let living = "EXISTS (SELECT 1 FROM releases WHERE releases.package = packages.id AND releases.removed_at IS NULL)";
+    let all = count("SELECT COUNT(*) FROM packages WHERE mount = $1").await?;
+    let packages = count(&format!("SELECT COUNT(*) FROM packages WHERE mount = $1 AND {living}")).await?;
+    let versions = "SELECT COUNT(*) FROM releases JOIN packages ON packages.id = releases.package \
+                    WHERE packages.mount = $1 AND releases.removed_at IS NULL";
+    Ok(Census {
+        packages,
+        emptied: all.saturating_sub(packages),
+        versions: count(versions).await?,
+        head: count("SELECT COALESCE(MAX(number), 0) FROM changes WHERE mount = $1").await?,
+    })
+}
+
+/// Lists names and versions that were published within a time, and are there.
+pub async fn published(
+    link: Link<'_>,
+    mount: &str,
+    (from, to): (SystemTime, SystemTime),
+    (name, version): (&str, &str),
+    limit: u64,
+) -> Result<Vec<(String, String, SystemTime)>, Error> {
+    let sql = "SELECT packages.name, releases.version, releases.published_at FROM releases \
+               JOIN packages ON packages.id = releases.package WHERE packages.mount = $1 \
+               AND releases.published_at >= $2 AND releases.published_at < $3 AND releases.removed_at IS NULL \
+               AND (packages.name > $4 OR (packages.name = $4 AND releases.version > $5)) \
+               ORDER BY packages.name, releases.version LIMIT $6";
+    let rows = link.all(sql, values![mount, from, to, name, version, limit]).await?;
+    rows.iter().map(|row| Ok((row.get(0)?, row.get(1)?, row.get(2)?))).collect()
+}
+
+/// Lists events from a time on, after a number.
+pub async fn events_since(
+    link: Link<'_>,
+    mount: &str,
+    since: SystemTime,
+    after: u64,
+    limit: u64,
+) -> Result<Vec<Event>, Error> {
+    let sql = "SELECT number, at, mount, package, kind, version, tag FROM changes \
+               WHERE mount = $1 AND at >= $2 AND number > $3 ORDER BY number LIMIT $4";
+    link.all(sql, values![mount, since, after, limit]).await?.iter().map(read_event).collect()
+}
