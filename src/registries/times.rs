@@ -18,6 +18,17 @@ pub fn parse_time(text: &str) -> Option<OffsetDateTime> {
     time.checked_to_offset(UtcOffset::UTC).filter(|time| time.unix_timestamp() >= 0)
 }
 
+/// Reads `YYYY-MM-DD`: the start of that day in UTC.
+pub fn parse_day(text: &str) -> Option<OffsetDateTime> {
+    if text.len() != "YYYY-MM-DD".len() { None } else { parse_time(&format!("{text}T00:00:00Z")) }
+}
+
+/// Prints the day of a time in UTC as `YYYY-MM-DD`.
+pub fn print_day(time: OffsetDateTime) -> String {
+    let (year, month, day) = time.to_calendar_date();
+    format!("{year:04}-{:02}-{day:02}", u8::from(month))
+}
+
 /// Prints a time in UTC as `YYYY-MM-DDTHH:MM:SS`.
 pub fn print_seconds(time: OffsetDateTime) -> String {
     let (year, month, day) = time.to_calendar_date();
@@ -48,6 +59,14 @@ mod tests {
             let time = parse_time(text).unwrap_or_else(|| panic!("{text}"));
             assert_eq!((print_seconds(time).as_str(), print_millis(time).as_str()), (seconds, millis), "{text}");
             assert_eq!(parse_time(&print_millis(time)).map(print_millis).as_deref(), Some(millis), "{text}");
+        }
+    }
+
+    #[test]
+    fn days_are_read_and_printed_in_one_form() {
+        assert_eq!(parse_day("2024-02-29").map(print_day).as_deref(), Some("2024-02-29"));
+        for text in ["", "2024-02-30", "2024-2-3", "2024-02-29T", "+024-02-29", "24-02-29", "2024-02-29T00"] {
+            assert_eq!(parse_day(text), None, "{text}");
         }
     }
 

@@ -60,7 +60,8 @@ impl Gate {
     /// # Errors
     /// The overlay's.
     pub async fn sees(&self, visitor: &Visitor, name: &str) -> Result<bool, Error> {
-        Ok(matches!(self.look(visitor, name).await?, Sight::Package { .. }))
+        let is_reader = self.let_read(visitor, name).is_ok();
+        Ok(is_reader && matches!(self.look(visitor, name).await?, Sight::Package { .. }))
     }
 
     /// Returns everybody who may do more with a package than whoever comes along, and what that is.

@@ -8,9 +8,11 @@
 //! | `GET` tarball, all path forms | store, or upstream as it comes | `dist.integrity` or `shasum`, as the held document or upstream's manifest has them; the registry's signature |
 //! | `GET /-/npm/v1/keys` | mirrored | it is a key set |
 //! | `GET /-/npm/v1/attestations/…` | mirrored | it is JSON |
-//! | search, downloads | passed through | nothing is kept |
+//! | search | the catalog of what is ours, then upstream | nothing is kept |
+//! | downloads | passed through | nothing is kept |
 //! | audit | passed through; split by scope where scopes have upstreams of their own | nothing is kept |
 //! | `GET /`, `GET /-/ping` | ourselves | |
+//! | `GET /_changes`, lists | the overlay | |
 //! | all of these of a name that is ours | the overlay, printed once a revision | what was published was proved then |
 //! | `PUT /{name}`, `-rev`, tags, tarballs taken away | the overlay | hashes, tar, package.json; the visitor's rights |
 //! | users, logins, profiles, tokens | the overlay | |
@@ -26,13 +28,16 @@ mod artifacts;
 mod audit;
 mod bases;
 mod blocking;
+mod catalog;
 mod clients;
 mod discover;
 mod documents;
 pub mod error;
+mod feed;
 mod first_seen;
 mod held;
 mod keys;
+mod lists;
 mod manifest;
 mod merge;
 pub mod name;
@@ -43,6 +48,7 @@ mod publish;
 mod release;
 mod replies;
 pub mod routes;
+mod search;
 mod sharing;
 pub mod sources;
 mod stars;
@@ -58,10 +64,12 @@ use base64::engine::general_purpose::STANDARD;
 use bytes::Bytes;
 use http::HeaderValue;
 use http::header::{AUTHORIZATION, CACHE_CONTROL, VARY};
+use tokio::sync::Semaphore;
 
 use self::bases::Bases;
+use self::catalog::Catalog;
 use self::error::Error;
-use self::routes::{Access, Account, Action, Reads};
+use self::routes::{Access, Account, Action, Discover, Reads};
 use self::sources::Sources;
 use super::blocks::Blocks;
 use super::desk::{Desk, Named};
@@ -90,8 +98,11 @@ pub struct Npm {
     bases: Bases,
     /// Versions that no document has, by the names of packages.
     missed: Missed,
-    gate: Gate,
+    gate: Arc<Gate>,
     blocks: Blocks,
+    catalog: Catalog,
+    /// How many clients wait for changes at once.
+    waiting: Semaphore,
     /// Longest body of a publish, in bytes.
     max_publish: u64,
 }
@@ -128,8 +139,10 @@ impl Registry for config::Npm {
     fn open(&self, opening: Opening<'_>) -> Arc<dyn Handler> {
         let rules = Rules { own: self.own.clone(), anonymous_reading: self.anonymous_reading };
         Arc::new(Npm {
-            gate: Gate::new(&opening, rules),
             blocks: Blocks::new(&opening),
+            gate: Arc::new(Gate::new(&opening, rules)),
+            catalog: Catalog::default(),
+            waiting: Semaphore::new(feed::MAX_WAITING),
             max_publish: MAX_PUBLISH,
             mirror: opening.mirror,
             sources: Sources::new(Shelf::new(opening.mount), opening.upstreams),
@@ -174,7 +187,7 @@ impl Desk for Npm {
             return Ok(Outcome::NeedsBody(BodyWanted { action: action.name(), max }));
         }
         let reply = match action {
-            Action::Root => replies::root(&self.mirror.store().totals()),
+            Action::Root => self.root().await?,
             Action::Ping => replies::ping(),
             Action::Preflight => replies::preflight(),
             Action::Packument { name, uncached } => self.packument(request, name, *uncached).await?,
@@ -188,10 +201,15 @@ impl Desk for Npm {
             Action::Block(block) => self.answer_block(visitor, block).await?,
             Action::Sharing(sharing) => self.answer_sharing(request, visitor, sharing).await?,
             Action::Stars(stars) => self.answer_stars(request, visitor, stars).await?,
+            Action::Discover(Discover::Search(query)) => match self.search(request, visitor, query).await? {
+                Outcome::Reply(reply) => reply,
+                forward => return Ok(forward),
+            },
+            Action::Discover(discover) => self.answer_discover(visitor, discover).await?,
             Action::Downloads { names } if self.is_any_own(names).await? => {
                 return Err(Error::not_found("a count of what is published here"));
             }
-            Action::Search | Action::Audit(_) | Action::Downloads { .. } => {
+            Action::Audit(_) | Action::Downloads { .. } => {
                 return Ok(Outcome::Forward(self.pass_through(request, action.name()).await?));
             }
         };

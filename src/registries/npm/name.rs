@@ -164,6 +164,12 @@ pub fn is_version(text: &str) -> bool {
     text.len() <= MAX_VERSION && Precedence::parse(text).is_some()
 }
 
+/// Tells whether a version is one that its author does not call stable yet.
+pub fn is_prerelease_or_early(version: &str) -> bool {
+    let release = version.split('+').next().unwrap_or_default();
+    release.starts_with("0.") || release.contains('-')
+}
+
 // === impl Spec ===
 
 impl Spec {

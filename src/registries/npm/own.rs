@@ -26,6 +26,9 @@ use crate::registries::times::print_millis;
 /// What the overlay calls the tarball of a release.
 pub const TARBALL: &str = "archive";
 
+/// The tag that a package is shown by.
+pub const LATEST: &str = "latest";
+
 /// Members of the newest manifest that stand in the document too. Source: contract npm §4.1.
 const HOISTED: [&str; 9] = [
     "description",

@@ -8,21 +8,23 @@ use super::merge::JSON;
 use crate::base::http::Reply;
 use crate::mirror::Found;
 use crate::mirror::store::Totals;
+use crate::overlay::packages::Census;
 use crate::registries::replies::with_found;
 
 /// What is mirrored as it is changes seldom; clients keep them no longer than this. Source: contract npm §6.2.
 pub const SHORT: HeaderValue = HeaderValue::from_static("public, max-age=300");
 
 /// `GET /`: what CouchDB said of itself, which old clients still read. Source: contract npm §5.5.
-pub fn root(totals: &Totals) -> Reply {
+pub fn root(totals: &Totals, census: &Census) -> Reply {
     let body = serde_json::json!({
         "db_name": "registry",
         "engine": "heliostat",
         "app_version": env!("CARGO_PKG_VERSION"),
-        "doc_count": totals.entries,
-        "doc_del_count": 0,
-        "update_seq": 0,
-        "committed_update_seq": 0,
+        "doc_count": census.packages,
+        "doc_del_count": census.emptied,
+        "doc_version_count": census.versions,
+        "update_seq": census.head,
+        "committed_update_seq": census.head,
         "purge_seq": 0,
         "compact_running": false,
         "disk_size": totals.bytes,

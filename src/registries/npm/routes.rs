@@ -18,6 +18,7 @@ mod account;
 mod action;
 mod api;
 mod block;
+mod discover;
 mod sharing;
 mod stars;
 mod write;
@@ -26,6 +27,7 @@ pub use self::access::Access;
 pub use self::account::Account;
 pub use self::action::{Action, Audit, Reads};
 pub use self::block::Block;
+pub use self::discover::{Discover, Since};
 pub use self::sharing::Sharing;
 pub use self::stars::Stars;
 pub use self::write::Write;
@@ -105,8 +107,8 @@ fn find(segments: &[&str], query: &str) -> Result<Target, Error> {
         // The package called `-` has tarballs too; no API starts with `/-/-/--`.
         ["-", "-", file] if file.starts_with("--") => find_tarball("-", file),
         ["-", rest @ ..] if !rest.is_empty() => api::find(without_trailing_slash(rest), query),
-        // The feed of changes is not kept here, and could not be a package's name either (§10.3).
-        ["_changes"] => Err(no_route()),
+        // No package's name starts so (§10.3).
+        ["_changes"] => discover::find_changes(query),
         ["downloads", "point" | "range" | "total", _, names @ ..] if !names.is_empty() => {
             let names = names.join("/");
             let names = names.split(',').filter_map(|name| PackageName::parse(name).ok()).collect();

@@ -6,14 +6,18 @@ mod acme;
 mod audits;
 mod blocks;
 mod dates;
+mod discover;
 mod documents;
 mod first_seen;
 mod own;
+mod publisher;
 mod releases;
+mod search;
 mod sources;
 mod tarballs;
 mod versions;
 
+use self::publisher::Publisher;
 use std::sync::Arc;
 use std::time::Duration;
 

@@ -22,12 +22,13 @@ impl Action {
                 Access::Read(name.as_str())
             }
             Self::DistTags { name } | Self::Attestations { name, .. } => Access::Read(name.as_str()),
-            Self::Search | Self::Audit(_) | Self::Downloads { .. } => Access::Read(""),
+            Self::Audit(_) | Self::Downloads { .. } => Access::Read(""),
             Self::Write(_) => Access::Known,
             Self::Account(account) => account.access(),
             Self::Block(block) => block.access(),
             Self::Sharing(sharing) => sharing.access(),
             Self::Stars(stars) => stars.access(),
+            Self::Discover(discover) => discover.access(),
         }
     }
 }

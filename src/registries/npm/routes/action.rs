@@ -3,6 +3,7 @@
 
 use super::account::Account;
 use super::block::Block;
+use super::discover::Discover;
 use super::sharing::Sharing;
 use super::stars::Stars;
 use super::write::Write;
@@ -31,8 +32,6 @@ pub enum Action {
     Keys,
     /// `/-/npm/v1/attestations/{name}@{version}` (§6.3).
     Attestations { name: PackageName, version: Version },
-    /// `/-/v1/search` (§10.1); passed through.
-    Search,
     /// Questions about advisories (§11); passed through.
     Audit(Audit),
     /// `/downloads/{point, range}/{period}/{names}` (§10.4); passed through. What is no name is asked for all the same.
@@ -47,6 +46,8 @@ pub enum Action {
     Sharing(Sharing),
     /// Who likes which packages.
     Stars(Stars),
+    /// What has happened here, and what there is.
+    Discover(Discover),
 }
 
 /// Which of the audit endpoints.
@@ -104,7 +105,7 @@ impl Named for Action {
                 Subject::Nothing
             }
             // Answers about many packages, none of which they hand out.
-            Self::Search | Self::Audit(_) | Self::Downloads { .. } | Self::Stars(_) => Subject::Nothing,
+            Self::Discover(_) | Self::Audit(_) | Self::Downloads { .. } | Self::Stars(_) => Subject::Nothing,
         }
     }
 
@@ -123,7 +124,6 @@ impl Named for Action {
             Self::DistTags { .. } => "dist_tags",
             Self::Keys => "keys",
             Self::Attestations { .. } => "attestations",
-            Self::Search => "search",
             Self::Audit(_) => "audit",
             Self::Downloads { .. } => "downloads",
             Self::Write(write) => write.name(),
@@ -131,6 +131,7 @@ impl Named for Action {
             Self::Block(block) => block.name(),
             Self::Sharing(sharing) => sharing.name(),
             Self::Stars(stars) => stars.name(),
+            Self::Discover(discover) => discover.name(),
         }
     }
 }

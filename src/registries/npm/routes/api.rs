@@ -1,9 +1,8 @@
 //! What lies under `/-/`, never a package (§1.2): each subject looks for its own.
 
-use url::form_urlencoded;
-
 use super::Target;
 use super::action::{Action, Audit};
+use super::discover::{self, Discover};
 use super::write::find_tags;
 use super::{account, block, sharing, stars};
 use crate::registries::npm::error::Error;
@@ -18,13 +17,15 @@ pub fn find(segments: &[&str], query: &str) -> Result<Target, Error> {
     if let Some(target) = stars::find(segments)? {
         return Ok(target);
     }
+    if let Some(target) = discover::find(segments, query)? {
+        return Ok(target);
+    }
     Ok(match segments {
         ["ping"] => Target::read(Action::Ping),
         ["npm", "v1", "keys"] => Target::read(Action::Keys),
         ["npm", "v1", "security", "advisories", "bulk"] => Target::post(Action::Audit(Audit::Bulk)),
         ["npm", "v1", "security", "audits", "quick"] => Target::post(Action::Audit(Audit::Quick)),
         ["npm", "v1", "security", "audits"] => Target::post(Action::Audit(Audit::Full)),
-        ["v1", "search"] => find_search(query)?,
         ["package", scope, name, rest @ ..] if scope.starts_with('@') => find_of(&format!("{scope}/{name}"), rest)?,
         ["package", name, rest @ ..] => find_of(name, rest)?,
         // Web login among them: on 404, and on nothing else, every client falls back (§8.4).
@@ -37,12 +38,7 @@ fn find_of(name: &str, segments: &[&str]) -> Result<Target, Error> {
     match segments {
         ["blocks", rest @ ..] => block::find(PackageName::parse(name)?, rest),
         ["dist-tags", rest @ ..] => find_tags(PackageName::parse(name)?, rest),
+        ["dependents"] => Ok(Target::read(Discover::Dependents { name: PackageName::parse(name)? })),
         _ => sharing::find(PackageName::parse(name)?, segments).ok_or_else(no_route),
     }
-}
-
-/// A search for nothing is a mistake, which is told without asking upstream (§10.1).
-fn find_search(query: &str) -> Result<Target, Error> {
-    let has_text = form_urlencoded::parse(query.as_bytes()).any(|(key, value)| key == "text" && !value.is_empty());
-    if has_text { Ok(Target::read(Action::Search)) } else { Err(Error::bad_request("a search needs a text")) }
 }

@@ -116,7 +116,6 @@ fn apis_are_found_by_their_method_and_path() {
         ("GET", "/-/package/n/dist-tags", Action::DistTags { name: name("n") }),
         ("GET", "/-/package/@s%2fn/dist-tags", Action::DistTags { name: name("@s/n") }),
         ("HEAD", "/-/package/@s/n/dist-tags", Action::DistTags { name: name("@s/n") }),
-        ("GET", "/-/v1/search?text=x&size=20", Action::Search),
         ("POST", "/-/npm/v1/security/advisories/bulk", Action::Audit(Audit::Bulk)),
         ("POST", "/-/npm/v1/security/audits/quick", Action::Audit(Audit::Quick)),
         ("POST", "/-/npm/v1/security/audits", Action::Audit(Audit::Full)),
@@ -144,8 +143,8 @@ fn absurd_paths_are_bad_requests() {
 #[test]
 fn unknown_paths_are_not_found_and_never_packages() {
     let deep = "/a".repeat(1_000);
-    let targets = "/-/ /-/all /-/unknown /-/npm/v1/security /-/v1/login /-/user/joe /-/user/org.couchdb.user: /-/org/x/package /-/-/x \
-        /-/package/n /-/package/n/unknown /-/package/n/dist-tags/a/b /_changes /n/-/ /n/-/m-1.0.0.tgz \
+    let targets = "/-/ /-/all/x /-/unknown /-/npm/v1/security /-/v1/login /-/user/joe /-/user/org.couchdb.user: /-/org/x/package /-/-/x \
+        /-/package/n /-/package/n/unknown /-/package/n/dist-tags/a/b /n/-/ /n/-/m-1.0.0.tgz \
         /n/-/n-1.0.0.tar.gz /n/-/n-1.0.0.tgz/ /@s/n/-/@t/n-1.0.0.tgz /n/-/@s/n-1.0.0.tgz /n/1.0.0/files/x \
         /downloads/point/last-week";
     for target in targets.split_whitespace().chain([deep.as_str()]) {
@@ -199,6 +198,46 @@ fn what_writes_is_found_by_its_method_and_path() {
         ("DELETE", "/-/npm/v1/tokens/gat/ab", Account::RevokeToken { key: "ab".into() }.into()),
     ] {
         assert_eq!(send(method, target).ok(), Some(expected), "{method} {target}");
+    }
+}
+
+#[test]
+fn the_feed_and_lists_are_found_by_their_path_and_query() {
+    use std::time::{Duration, SystemTime};
+    let at = |seconds| SystemTime::UNIX_EPOCH + Duration::from_secs(seconds);
+    let since = |number, limit, wait: Option<u64>| {
+        Discover::Changes(Since { number, limit, wait: wait.map(Duration::from_millis) })
+    };
+    for (target, expected) in [
+        ("/_changes", since(0, 1000, None)),
+        ("/-/_changes?since=7&limit=5", since(7, 5, None)),
+        ("/_changes?limit=0&feed=normal", since(0, 1, None)),
+        ("/_changes?limit=9999&feed=longpoll", since(0, 1000, Some(25_000))),
+        ("/_changes?feed=longpoll&timeout=999999", since(0, 1000, Some(55_000))),
+        ("/-/all/changes?since=1000&cursorId=3", Discover::ChangesByTime { since: at(1), after: 3, limit: 1000 }),
+        ("/-/all", Discover::All { since: None }),
+        ("/-/all/since?stale=update_after&startkey=2000", Discover::All { since: Some(at(2)) }),
+        ("/-/short?private_only=1", Discover::Names),
+        ("/-/allversions?date=1970-01-02", Discover::Versions { from: at(86_400), to: at(172_800) }),
+        ("/-/by-user/a|b", Discover::OfUsers { users: vec!["a".into(), "b".into()] }),
+        ("/-/by-user/a%7Cb", Discover::OfUsers { users: vec!["a".into(), "b".into()] }),
+        ("/-/users/a/packages", Discover::OfUser { user: "a".into() }),
+        ("/-/package/@s%2fn/dependents", Discover::Dependents { name: name("@s/n") }),
+    ] {
+        assert_eq!(get(target).ok(), Some(expected.into()), "{target}");
+    }
+    assert!(matches!(get("/-/v1/search?text=x&size=20"), Ok(Action::Discover(Discover::Search(_)))));
+    for (method, is_listed) in [("PUT", true), ("DELETE", false)] {
+        let expected = Discover::SetListed { name: name("@s/n"), is_listed }.into();
+        assert_eq!(send(method, "/-/v1/search/sync/@s%2fn").ok(), Some(expected));
+    }
+    for target in ["/_changes?since=x", "/_changes?limit=-1", "/-/_changes?feed=eventsource"] {
+        assert_eq!(status(get(target)), 422, "{target}");
+    }
+    for target in
+        ["/-/all/since", "/-/all/since?startkey=x", "/-/all/changes?since=x", "/-/allversions", "/-/by-user/|"]
+    {
+        assert_eq!(status(get(target)), 400, "{target}");
     }
 }
 

@@ -1,5 +1,5 @@
 use heliostat::registries::npm::name::PackageName;
-use heliostat::registries::npm::routes::{Account, Action, Audit, Block, Sharing, Stars, Write, parse};
+use heliostat::registries::npm::routes::{Account, Action, Audit, Block, Discover, Sharing, Stars, Write, parse};
 use heliostat_fuzz::{Asked, assert_below, assert_plain, segment};
 
 pub fn check(asked: &Asked<'_>) {
@@ -13,6 +13,9 @@ pub fn check(asked: &Asked<'_>) {
         | Action::Stars(Stars::SetOne { name, .. }) => assert_plain(name.as_str()),
         Action::Write(write) => assert_plain(write.package().as_str()),
         Action::Sharing(sharing) => assert_plain(sharing.package().as_str()),
+        Action::Discover(Discover::Dependents { name } | Discover::SetListed { name, .. }) => {
+            assert_plain(name.as_str())
+        }
         _ => {}
     }
     let Some(path) = print(&action) else { return };
@@ -25,6 +28,7 @@ pub fn check(asked: &Asked<'_>) {
 fn print(action: &Action) -> Option<String> {
     Some(match action {
         Action::Write(write) => print_write(write),
+        Action::Discover(discover) => print_discover(discover),
         Action::Account(account) => print_account(account),
         Action::Block(block) => print_block(block),
         Action::Sharing(sharing) => print_sharing(sharing),
@@ -37,7 +41,6 @@ fn print(action: &Action) -> Option<String> {
         Action::DistTags { name } => format!("-/package/{}/dist-tags", name.escaped()),
         Action::Keys => "-/npm/v1/keys".to_owned(),
         Action::Attestations { name, version } => format!("-/npm/v1/attestations/{}@{version}", name.escaped()),
-        Action::Search => "-/v1/search".to_owned(),
         Action::Audit(Audit::Bulk) => "-/npm/v1/security/advisories/bulk".to_owned(),
         Action::Audit(Audit::Quick) => "-/npm/v1/security/audits/quick".to_owned(),
         Action::Audit(Audit::Full) => "-/npm/v1/security/audits".to_owned(),
@@ -101,5 +104,24 @@ fn print_account(account: &Account) -> String {
         Account::Tokens | Account::IssueToken => "-/npm/v1/tokens".to_owned(),
         Account::BoundTokens | Account::IssueBoundToken => "-/npm/v1/tokens/gat".to_owned(),
         Account::RevokeToken { key } => format!("-/npm/v1/tokens/token/{}", segment(key)),
+    }
+}
+
+fn print_discover(discover: &Discover) -> String {
+    match discover {
+        Discover::Changes(_) => "-/_changes".to_owned(),
+        Discover::ChangesByTime { .. } => "-/all/changes".to_owned(),
+        Discover::All { since: None } => "-/all".to_owned(),
+        Discover::All { since: Some(_) } => "-/all/since".to_owned(),
+        Discover::Names => "-/short".to_owned(),
+        Discover::Versions { .. } => "-/allversions".to_owned(),
+        Discover::OfUsers { users } => {
+            let users: Vec<String> = users.iter().map(|user| segment(user).to_string()).collect();
+            format!("-/by-user/{}", users.join("%7C"))
+        }
+        Discover::OfUser { user } => format!("-/users/{}/packages", segment(user)),
+        Discover::Search(_) => "-/v1/search".to_owned(),
+        Discover::SetListed { name, .. } => format!("-/v1/search/sync/{}", name.escaped()),
+        Discover::Dependents { name } => format!("-/package/{}/dependents", name.escaped()),
     }
 }

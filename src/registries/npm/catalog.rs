@@ -1,0 +1,152 @@
+//! What is published here, held in memory to be searched: one entry a package, as its `latest` has it. Brought up to date
+//! by the feed when its head has moved, so that a search reads no rows of what has not changed.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::{Arc, PoisonError, RwLock};
+
+use serde_json::{Map, Value};
+use tokio::sync::Mutex;
+
+use super::error::Error;
+use super::own::LATEST;
+use crate::overlay::packages::{Census, Span, Summary};
+use crate::registries::gate::Gate;
+
+/// How many packages, or events of the feed, are read at once.
+const PAGE: u64 = 500;
+
+/// All entries of a mount, as of a number of the feed.
+#[derive(Default)]
+pub struct Catalog {
+    held: RwLock<Held>,
+    /// Held by whoever reads the feed: one at a time.
+    turn: Mutex<()>,
+    /// As of a number of the feed.
+    census: Mutex<Option<(u64, Census)>>,
+}
+
+/// By name.
+pub type Entries = BTreeMap<String, Arc<Entry>>;
+
+#[derive(Default)]
+struct Held {
+    /// `None`: nothing has been read yet.
+    read_to: Option<u64>,
+    entries: Arc<Entries>,
+}
+
+/// What is known of a package.
+pub struct Entry {
+    pub summary: Summary,
+    /// Of its manifest, what is told of packages.
+    pub manifest: Map<String, Value>,
+    /// Names that it depends on at run time.
+    pub requires: BTreeSet<String>,
+}
+
+// === impl Catalog ===
+
+impl Catalog {
+    /// Returns all entries, as they are now on whatever node.
+    pub async fn read(&self, gate: &Gate) -> Result<Arc<Entries>, Error> {
+        let head = gate.overlay().heads().await?.changes;
+        if let Some(entries) = self.find(head) {
+            return Ok(entries);
+        }
+        let _turn = self.turn.lock().await;
+        while self.find(head).is_none() {
+            match self.read_to() {
+                None => self.read_all(gate, head).await?,
+                Some(read_to) => self.read_on(gate, read_to, head).await?,
+            }
+        }
+        Ok(Arc::clone(&self.held.read().unwrap_or_else(PoisonError::into_inner).entries))
+    }
+
+    /// Counts what there is; once for each state of it.
+    pub async fn census(&self, gate: &Gate) -> Result<Census, Error> {
+        let head = gate.overlay().heads().await?.changes;
+        let mut held = self.census.lock().await;
+        if let Some((at, census)) = *held
+            && at == head
+        {
+            return Ok(census);
+        }
+        let census = gate.overlay().census(gate.mount()).await?;
+        *held = Some((head, census));
+        Ok(census)
+    }
+
+    fn read_to(&self) -> Option<u64> {
+        self.held.read().unwrap_or_else(PoisonError::into_inner).read_to
+    }
+
+    fn find(&self, head: u64) -> Option<Arc<Entries>> {
+        let held = self.held.read().unwrap_or_else(PoisonError::into_inner);
+        held.read_to.filter(|read_to| *read_to >= head).map(|_| Arc::clone(&held.entries))
+    }
+
+    async fn read_all(&self, gate: &Gate, head: u64) -> Result<(), Error> {
+        let (mut entries, mut after) = (Entries::new(), String::new());
+        loop {
+            let span = Span::After { name: &after, limit: PAGE };
+            let page = gate.overlay().summaries(gate.mount(), LATEST, span).await?;
+            let Some(last) = page.last() else { break };
+            after.clone_from(&last.name);
+            entries.extend(page.into_iter().map(|summary| (summary.name.clone(), Arc::new(Entry::of(summary)))));
+        }
+        // What has changed since `head` was asked for is read once more by the feed.
+        *self.held.write().unwrap_or_else(PoisonError::into_inner) =
+            Held { read_to: Some(head), entries: Arc::new(entries) };
+        Ok(())
+    }
+
+    async fn read_on(&self, gate: &Gate, read_to: u64, head: u64) -> Result<(), Error> {
+        let events = gate.overlay().events(gate.mount(), read_to, PAGE).await?;
+        let is_end = (events.len() as u64) < PAGE;
+        let last = events.last().map_or(read_to, |event| event.number);
+        let moved: BTreeSet<String> = events.into_iter().map(|event| event.package).collect();
+        let mut found = Vec::with_capacity(moved.len());
+        for name in &moved {
+            found.extend(gate.overlay().summaries(gate.mount(), LATEST, Span::One(name)).await?);
+        }
+        let mut held = self.held.write().unwrap_or_else(PoisonError::into_inner);
+        let entries = Arc::make_mut(&mut held.entries);
+        moved.iter().for_each(|name| drop(entries.remove(name)));
+        entries.extend(found.into_iter().map(|summary| (summary.name.clone(), Arc::new(Entry::of(summary)))));
+        held.read_to = Some(if is_end { last.max(head) } else { last });
+        Ok(())
+    }
+}
+
+// === impl Entry ===
+
+impl Entry {
+    fn of(mut summary: Summary) -> Self {
+        let mut manifest = manifest_of(&summary);
+        summary.manifest = Vec::new();
+        let requires = manifest.get("dependencies").and_then(Value::as_object);
+        let requires = requires.into_iter().flat_map(Map::keys).cloned().collect();
+        manifest.retain(|member, _| TOLD.contains(&member.as_str()));
+        Self { summary, manifest, requires }
+    }
+}
+
+/// Members of a manifest that lists and searches tell. Source: contract npm §10.1, §10.2.
+pub const TOLD: [&str; 10] = [
+    "description",
+    "homepage",
+    "keywords",
+    "repository",
+    "author",
+    "bugs",
+    "license",
+    "readmeFilename",
+    "deprecated",
+    "name",
+];
+
+/// Reads a manifest of ours; one that is no object, which none is, has no members.
+pub fn manifest_of(summary: &Summary) -> Map<String, Value> {
+    serde_json::from_slice(&summary.manifest).unwrap_or_default()
+}

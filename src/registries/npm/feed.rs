@@ -1,0 +1,162 @@
+//! What has happened here, for who follows: the overlay's feed in cnpm's words. Source: contract npm §10.3.
+//!
+//! | here | there |
+//! |---|---|
+//! | version added, removed | `PACKAGE_VERSION_ADDED`, `PACKAGE_VERSION_REMOVED` |
+//! | tag added, changed, removed | `PACKAGE_TAG_ADDED`, `PACKAGE_TAG_CHANGED`, `PACKAGE_TAG_REMOVED` |
+//! | unpublished | `PACKAGE_UNPUBLISHED` |
+//! | owners changed | `PACKAGE_MAINTAINER_CHANGED` |
+//! | version changed, package changed | `PACKAGE_META_CHANGED` |
+
+use std::collections::HashMap;
+use std::time::{Instant, SystemTime};
+
+use http::header::CACHE_CONTROL;
+use http::{HeaderValue, StatusCode};
+use serde_json::{Value, json};
+use time::OffsetDateTime;
+
+use super::Npm;
+use super::error::Error;
+use super::merge::JSON;
+use super::own::{LATEST, NO_CACHE};
+use super::replies;
+use super::routes::Since;
+use crate::base::http::Reply;
+use crate::overlay::packages::{Event, EventKind, Span};
+use crate::registries::gate::Visitor;
+use crate::registries::times::print_millis;
+
+/// Clients that wait for changes at once; one more is answered as if it would not wait.
+pub const MAX_WAITING: usize = 1024;
+
+/// A part of the feed, as one client may read it.
+struct Page {
+    results: Vec<Value>,
+    /// The last number that it goes to, whether or not the client may read of it.
+    last: Option<u64>,
+}
+
+impl Npm {
+    /// `GET /`. Source: contract npm §5.5.
+    pub(super) async fn root(&self) -> Result<Reply, Error> {
+        let census = self.catalog.census(&self.gate).await?;
+        Ok(replies::root(&self.mirror.store().totals(), &census))
+    }
+
+    /// `GET /_changes`: what has happened from a number on. Who waits is answered as soon as there is something.
+    pub(super) async fn changes(&self, visitor: &Visitor, since: &Since) -> Result<Reply, Error> {
+        let _place = since.wait.and_then(|_| self.waiting.try_acquire().ok());
+        let until = since.wait.filter(|_| _place.is_some()).map(|wait| Instant::now() + wait);
+        let mut after = since.number.saturating_sub(1);
+        loop {
+            // Asked before the feed is read: what comes in between is waited for in vain otherwise.
+            let head = self.gate.overlay().heads().await?.changes;
+            let page = self.page(visitor, after, since.limit).await?;
+            after = page.last.unwrap_or(after);
+            let is_over = page.last.is_none() && !self.has_changed(head, until).await?;
+            if is_over || !page.results.is_empty() {
+                return Ok(listed(StatusCode::OK, &json!({ "results": page.results, "last_seq": after })));
+            }
+        }
+    }
+
+    /// Waits for what comes after `head`; at most until then, or not at all.
+    async fn has_changed(&self, head: u64, until: Option<Instant>) -> Result<bool, Error> {
+        let Some(until) = until else { return Ok(false) };
+        Ok(self.gate.overlay().wait_for_changes(head, until).await?)
+    }
+
+    async fn page(&self, visitor: &Visitor, after: u64, limit: u64) -> Result<Page, Error> {
+        let events = self.gate.overlay().events(self.gate.mount(), after, limit).await?;
+        let last = events.last().map(|event| event.number);
+        let mut results = Vec::with_capacity(events.len());
+        for event in self.readable(visitor, events).await? {
+            results.push(json!({
+                "seq": event.number,
+                "type": kind(event.kind),
+                "id": event.package,
+                "changes": [self.tell_change(&event).await?],
+            }));
+        }
+        Ok(Page { results, last })
+    }
+
+    /// `GET /-/all/changes`: the same by time, with what cnpm's older servers count by.
+    pub(super) async fn changes_by_time(
+        &self,
+        visitor: &Visitor,
+        since: SystemTime,
+        after: u64,
+        limit: u64,
+    ) -> Result<Reply, Error> {
+        let events = self.gate.overlay().events_since(self.gate.mount(), since, after, limit).await?;
+        let mut results = Vec::with_capacity(events.len());
+        for event in self.readable(visitor, events).await? {
+            results.push(json!({
+                "type": kind(event.kind),
+                "id": event.package,
+                "changes": [self.tell_change(&event).await?],
+                "gmt_modified": print_millis(OffsetDateTime::from(event.at)),
+                "cursorId": event.number,
+            }));
+        }
+        Ok(listed(StatusCode::OK, &json!({ "results": results })))
+    }
+
+    /// Leaves out what is of packages that a visitor may not read.
+    async fn readable(&self, visitor: &Visitor, mut events: Vec<Event>) -> Result<Vec<Event>, Error> {
+        let mut known: HashMap<String, bool> = HashMap::new();
+        for event in &events {
+            if !known.contains_key(&event.package) {
+                known.insert(event.package.clone(), self.gate.sees(visitor, &event.package).await?);
+            }
+        }
+        events.retain(|event| known.get(&event.package) == Some(&true));
+        Ok(events)
+    }
+
+    /// Says what has changed.
+    async fn tell_change(&self, event: &Event) -> Result<Value, Error> {
+        let Event { package, version, tag, .. } = event;
+        Ok(match event.kind {
+            EventKind::VersionAdded | EventKind::VersionRemoved => json!({ "version": version }),
+            EventKind::VersionChanged => json!({ "deprecateds": [{ "version": version }] }),
+            EventKind::TagAdded | EventKind::TagChanged => json!({ "tag": tag, "version": version }),
+            EventKind::TagRemoved => json!({ "tag": tag }),
+            EventKind::Unpublished | EventKind::PackageChanged => json!({}),
+            EventKind::OwnersChanged => {
+                let held = self.gate.overlay().summaries(self.gate.mount(), LATEST, Span::One(package)).await?;
+                let owners = held.iter().flat_map(|held| &held.owners).map(|owner| owner.name.as_str());
+                json!({ "maintainers": owners.collect::<Vec<_>>() })
+            }
+        })
+    }
+}
+
+/// Answers with a list, which changes at any time.
+pub fn listed(status: StatusCode, body: &Value) -> Reply {
+    let mut reply = Reply::bytes(status, JSON, body.to_string());
+    reply.set(CACHE_CONTROL, NO_CACHE);
+    reply
+}
+
+/// Answers about what is somebody's own.
+pub fn unkept(status: StatusCode, body: &Value) -> Reply {
+    let mut reply = Reply::bytes(status, JSON, body.to_string());
+    reply.set(CACHE_CONTROL, HeaderValue::from_static("no-store"));
+    reply
+}
+
+fn kind(kind: EventKind) -> &'static str {
+    match kind {
+        EventKind::VersionAdded => "PACKAGE_VERSION_ADDED",
+        EventKind::VersionRemoved => "PACKAGE_VERSION_REMOVED",
+        EventKind::TagAdded => "PACKAGE_TAG_ADDED",
+        EventKind::TagChanged => "PACKAGE_TAG_CHANGED",
+        EventKind::TagRemoved => "PACKAGE_TAG_REMOVED",
+        EventKind::Unpublished => "PACKAGE_UNPUBLISHED",
+        EventKind::OwnersChanged => "PACKAGE_MAINTAINER_CHANGED",
+        EventKind::VersionChanged | EventKind::PackageChanged => "PACKAGE_META_CHANGED",
+    }
+}
