@@ -176,7 +176,11 @@ fn hooks(parts: &Arc<Parts>, config: &Config) -> Hooks {
     Hooks {
         on_ready: Box::new(move |addresses| screen.print(addresses)),
         on_reload: Arc::new(move || reloading.reload()),
-        background: vec![Box::pin(async move { store.background().await }), Box::pin(overlay::tidy(overlay))],
+        background: vec![
+            Box::pin(async move { store.background().await }),
+            Box::pin(overlay::tally(Arc::clone(&overlay))),
+            Box::pin(overlay::tidy(overlay)),
+        ],
     }
 }
 

@@ -16,6 +16,9 @@ use crate::overlay::{self, Overlay};
 /// How often it is written down when tokens were used.
 const USES: Duration = Duration::from_secs(60);
 
+/// How often downloads are written down.
+const DOWNLOADS: Duration = Duration::from_secs(5);
+
 /// After how many of those times bytes are looked for that nothing refers to, and how old they are at least: more than the
 /// longest publish takes.
 const SWEEP: u64 = 60;
@@ -58,6 +61,16 @@ fn overlay_settings(config: &Config) -> anyhow::Result<overlay::Settings> {
         None => overlay::vault::Place::File(directory.join("key")),
     };
     Ok(overlay::Settings { database, blobs, key, grace: section.grace, clock: Clock::default() })
+}
+
+/// Writes down every few seconds how often what is served was fetched.
+pub async fn tally(overlay: Arc<Overlay>) {
+    loop {
+        tokio::time::sleep(DOWNLOADS).await;
+        if let Err(error) = overlay.save_downloads().await {
+            tracing::warn!(error = &error as &dyn std::error::Error, "downloads not written down yet");
+        }
+    }
 }
 
 /// Writes down now and then when tokens were used, and takes away bytes that nothing refers to.

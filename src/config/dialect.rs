@@ -26,6 +26,7 @@ pub struct Npm {
     pub own: Vec<String>,
     /// Whether who shows no credentials may read.
     pub anonymous_reading: bool,
+    pub downloads: Downloads,
     pub signatures: Signatures,
 }
 
@@ -42,6 +43,15 @@ pub struct Nessemble {
     /// How many requests one address may make.
     pub requests_per_minute: u32,
     pub requests_per_day: u32,
+}
+
+/// Who tells how often mirrored packages were fetched.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Downloads {
+    /// Upstream, of everybody.
+    Upstream,
+    /// We, of who fetched them here.
+    Own,
 }
 
 /// What is asked of a registry's signatures.
@@ -68,6 +78,8 @@ const DIALECTS: [(&str, Make); 5] = [
 
 const SIGNATURES: [(&str, Signatures); 3] =
     [("require", Signatures::Require), ("verify", Signatures::Verify), ("off", Signatures::Off)];
+
+const DOWNLOADS: [(&str, Downloads); 2] = [("upstream", Downloads::Upstream), ("own", Downloads::Own)];
 
 // === impl Dialect ===
 
@@ -162,7 +174,8 @@ impl Dialect {
 
 impl Default for Npm {
     fn default() -> Self {
-        Self { own: Vec::new(), anonymous_reading: true, signatures: Signatures::Verify }
+        let (downloads, signatures) = (Downloads::Upstream, Signatures::Verify);
+        Self { own: Vec::new(), anonymous_reading: true, downloads, signatures }
     }
 }
 
@@ -171,14 +184,16 @@ impl Npm {
         Self {
             own: section.list("own", self.own, read_pattern),
             anonymous_reading: section.value("anonymous_reading", self.anonymous_reading),
+            downloads: section.value("downloads", self.downloads),
             signatures: section.value("signatures", self.signatures),
         }
     }
 
     fn print(&self, out: &mut Printer) {
-        let Self { own, anonymous_reading, signatures } = self;
+        let Self { own, anonymous_reading, downloads, signatures } = self;
         out.text("own", &print_list(own));
         out.key("anonymous_reading", anonymous_reading);
+        out.key("downloads", downloads);
         out.key("signatures", signatures);
     }
 }
@@ -227,6 +242,19 @@ fn read_pattern(node: &Node) -> Result<String, String> {
         return Err(format!("must be a name, or a pattern such as \"@acme/*\", not {}", quote(text)));
     }
     Ok(text.to_owned())
+}
+
+// === impl Downloads ===
+
+impl Setting for Downloads {
+    fn read(node: &Node) -> Result<Self, String> {
+        read_choice(node, &DOWNLOADS)
+    }
+
+    fn print(&self) -> String {
+        let (word, _) = DOWNLOADS.iter().find(|(_, counts)| counts == self).expect("every choice has its word");
+        quote(word)
+    }
 }
 
 // === impl Signatures ===

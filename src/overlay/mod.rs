@@ -26,6 +26,7 @@ pub mod blobs;
 pub mod blocks;
 mod crash;
 mod db;
+pub mod downloads;
 mod error;
 pub mod firsts;
 mod keyring;
@@ -48,6 +49,7 @@ use std::time::SystemTime;
 use self::blobs::Blobs;
 use self::blocks::Screen;
 use self::db::Database;
+use self::downloads::Tally;
 use self::keyring::Keyring;
 use self::packages::Roster;
 use self::passwords::Passwords;
@@ -83,6 +85,7 @@ pub struct Overlay {
     passwords: Passwords,
     roster: Roster,
     screen: Screen,
+    tally: Tally,
     blobs: Blobs,
     vault: Vault,
 }
@@ -103,6 +106,7 @@ impl Overlay {
             passwords: Passwords::new(),
             roster: Roster::default(),
             screen: Screen::default(),
+            tally: Tally::default(),
             blobs: Blobs::open(&settings.blobs)?,
             vault,
         })
@@ -131,7 +135,7 @@ impl Overlay {
     /// # Errors
     /// The database's.
     pub async fn close(&self) -> Result<(), Error> {
-        self.save_uses().await?;
-        self.db.close().await
+        let saved = self.save_uses().await.and(self.save_downloads().await);
+        self.db.close().await.and(saved)
     }
 }

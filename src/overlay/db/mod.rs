@@ -26,6 +26,7 @@ pub mod blobs;
 pub mod blocks;
 #[cfg(test)]
 mod compliance;
+pub mod downloads;
 mod embedded;
 pub mod failures;
 pub mod firsts;

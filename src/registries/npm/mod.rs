@@ -9,7 +9,7 @@
 //! | `GET /-/npm/v1/keys` | mirrored | it is a key set |
 //! | `GET /-/npm/v1/attestations/…` | mirrored | it is JSON |
 //! | search | the catalog of what is ours, then upstream | nothing is kept |
-//! | downloads | passed through | nothing is kept |
+//! | downloads | what was counted here; of mirrored packages passed through, unless the mount counts | |
 //! | audit | passed through; split by scope where scopes have upstreams of their own | nothing is kept |
 //! | `GET /`, `GET /-/ping` | ourselves | |
 //! | `GET /_changes`, lists | the overlay | |
@@ -32,6 +32,7 @@ mod catalog;
 mod clients;
 mod discover;
 mod documents;
+mod downloads;
 pub mod error;
 mod feed;
 mod first_seen;
@@ -93,6 +94,7 @@ pub struct Npm {
     sources: Sources,
     signatures: Signatures,
     passthrough: bool,
+    downloads: config::Downloads,
     /// Longest request body passed through, in bytes.
     max_body: u64,
     bases: Bases,
@@ -148,6 +150,7 @@ impl Registry for config::Npm {
             sources: Sources::new(Shelf::new(opening.mount), opening.upstreams),
             signatures: self.signatures,
             passthrough: opening.mount.passthrough,
+            downloads: self.downloads,
             max_body: opening.max_request_bytes,
             bases: Bases::default(),
             missed: Missed::new(Clock::default(), opening.mount.negative_ttl),
@@ -186,34 +189,10 @@ impl Desk for Npm {
         if let Some(max) = self.longest_body(visitor, action).await? {
             return Ok(Outcome::NeedsBody(BodyWanted { action: action.name(), max }));
         }
-        let reply = match action {
-            Action::Root => self.root().await?,
-            Action::Ping => replies::ping(),
-            Action::Preflight => replies::preflight(),
-            Action::Packument { name, uncached } => self.packument(request, name, *uncached).await?,
-            Action::Manifest { name, spec } => self.manifest(request, name, spec).await?,
-            Action::Tarball { name, version } => self.tarball(request, name, version).await?,
-            Action::DistTags { name } => self.dist_tags(request, name).await?,
-            Action::Keys => self.keys(request).await?,
-            Action::Attestations { name, version } => self.attestations(request, name, version).await?,
-            Action::Write(write) => self.answer_write(visitor, write).await?,
-            Action::Account(account) => self.answer_account(request, visitor, account).await?,
-            Action::Block(block) => self.answer_block(visitor, block).await?,
-            Action::Sharing(sharing) => self.answer_sharing(request, visitor, sharing).await?,
-            Action::Stars(stars) => self.answer_stars(request, visitor, stars).await?,
-            Action::Discover(Discover::Search(query)) => match self.search(request, visitor, query).await? {
-                Outcome::Reply(reply) => reply,
-                forward => return Ok(forward),
-            },
-            Action::Discover(discover) => self.answer_discover(visitor, discover).await?,
-            Action::Downloads { names } if self.is_any_own(names).await? => {
-                return Err(Error::not_found("a count of what is published here"));
-            }
-            Action::Audit(_) | Action::Downloads { .. } => {
-                return Ok(Outcome::Forward(self.pass_through(request, action.name()).await?));
-            }
-        };
-        Ok(closed(reply, *shown_to).into())
+        Ok(match self.answer_unread(request, action, visitor).await? {
+            Outcome::Reply(reply) => closed(reply, *shown_to).into(),
+            forward => forward,
+        })
     }
 
     async fn answer_body(
@@ -245,6 +224,33 @@ impl Npm {
             Some(value) => shown(value.to_str().unwrap_or_default())?,
         };
         self.gate.identify(shown, request.peer).await
+    }
+
+    /// Answers what needs no body.
+    async fn answer_unread(&self, request: &Request<'_>, action: &Action, visitor: &Visitor) -> Result<Outcome, Error> {
+        let reply = match action {
+            Action::Root => self.root().await?,
+            Action::Ping => replies::ping(),
+            Action::Preflight => replies::preflight(),
+            Action::Packument { name, uncached } => self.packument(request, name, *uncached).await?,
+            Action::Manifest { name, spec } => self.manifest(request, name, spec).await?,
+            Action::Tarball { name, version } => self.counted_tarball(request, name, version).await?,
+            Action::DistTags { name } => self.dist_tags(request, name).await?,
+            Action::Keys => self.keys(request).await?,
+            Action::Attestations { name, version } => self.attestations(request, name, version).await?,
+            Action::Write(write) => self.answer_write(visitor, write).await?,
+            Action::Account(account) => self.answer_account(request, visitor, account).await?,
+            Action::Block(block) => self.answer_block(visitor, block).await?,
+            Action::Sharing(sharing) => self.answer_sharing(request, visitor, sharing).await?,
+            Action::Stars(stars) => self.answer_stars(request, visitor, stars).await?,
+            Action::Discover(Discover::Search(query)) => return self.search(request, visitor, query).await,
+            Action::Discover(discover) => self.answer_discover(visitor, discover).await?,
+            Action::Downloads(asked) => return self.downloads(request, visitor, asked).await,
+            Action::Audit(_) => {
+                return Ok(Outcome::Forward(self.pass_through(request, action.name()).await?));
+            }
+        };
+        Ok(reply.into())
     }
 
     /// Returns how long a body may be, in bytes, that is read before an answer; `None` where none is.

@@ -1,9 +1,8 @@
-//! What is not the mirror's to keep: search, download counts, and audits where one upstream serves all scopes. Streamed to
+//! What is not the mirror's to keep: searches where nothing is published, download counts, and audits where one upstream serves all scopes. Streamed to
 //! the upstream and back.
 
 use super::Npm;
 use super::error::{Error, of_mirror};
-use super::name::PackageName;
 use crate::base::http::{Forward, Request};
 use crate::registries::passthrough::{forward, target};
 
@@ -14,16 +13,6 @@ impl Npm {
         let upstream = self.sources.default_upstream();
         let passed = forward(&self.mirror, upstream, action, target(upstream, request), self.max_body).await;
         passed.map_err(|error| of_mirror(error, "this endpoint"))
-    }
-
-    /// Tells whether one of these names is ours, of which no upstream is to hear.
-    pub(super) async fn is_any_own(&self, names: &[PackageName]) -> Result<bool, Error> {
-        for name in names {
-            if self.gate.is_own(name.as_str()).await? {
-                return Ok(true);
-            }
-        }
-        Ok(false)
     }
 
     /// Tells whether the mount passes anything through.

@@ -19,6 +19,7 @@ mod action;
 mod api;
 mod block;
 mod discover;
+mod downloads;
 mod sharing;
 mod stars;
 mod write;
@@ -28,6 +29,7 @@ pub use self::account::Account;
 pub use self::action::{Action, Audit, Reads};
 pub use self::block::Block;
 pub use self::discover::{Discover, Since};
+pub use self::downloads::{Counted, Downloads, Form, Period};
 pub use self::sharing::Sharing;
 pub use self::stars::Stars;
 pub use self::write::Write;
@@ -102,6 +104,11 @@ fn find(segments: &[&str], query: &str) -> Result<Target, Error> {
     if let Some(start) = segments.windows(4).position(|window| window == ["-", "npm", "v1", "attestations"]) {
         return find_attestations(&segments[start + 4..]);
     }
+    if let ["downloads", rest @ ..] = segments
+        && let Some(target) = downloads::find(rest)?
+    {
+        return Ok(target);
+    }
     match segments {
         [] => Ok(Target::read(Action::Root)),
         // The package called `-` has tarballs too; no API starts with `/-/-/--`.
@@ -109,11 +116,6 @@ fn find(segments: &[&str], query: &str) -> Result<Target, Error> {
         ["-", rest @ ..] if !rest.is_empty() => api::find(without_trailing_slash(rest), query),
         // No package's name starts so (§10.3).
         ["_changes"] => discover::find_changes(query),
-        ["downloads", "point" | "range" | "total", _, names @ ..] if !names.is_empty() => {
-            let names = names.join("/");
-            let names = names.split(',').filter_map(|name| PackageName::parse(name).ok()).collect();
-            Ok(Target::read(Action::Downloads { names }))
-        }
         [scope, name, rest @ ..] if scope.starts_with('@') => find_in_package(&format!("{scope}/{name}"), rest, query),
         [name, rest @ ..] => find_in_package(name, rest, query),
     }

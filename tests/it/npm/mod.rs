@@ -8,6 +8,7 @@ mod blocks;
 mod dates;
 mod discover;
 mod documents;
+mod downloads;
 mod first_seen;
 mod own;
 mod publisher;

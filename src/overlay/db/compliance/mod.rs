@@ -5,6 +5,7 @@
 
 #![expect(clippy::disallowed_methods, reason = "tests are no part of the house")]
 
+mod downloads;
 mod identity;
 mod listing;
 mod packages;
@@ -96,6 +97,8 @@ behaviours! {
         a_name_that_is_ours_is_known_on_every_node
         who_may_see_a_package_is_known_on_every_node
         random_changes_at_once_lose_nothing;
+    downloads:
+        counts_of_all_nodes_add_up;
     listing:
         packages_are_listed_as_a_tag_shows_them
         what_there_is_can_be_counted_and_found_by_its_time

@@ -11,6 +11,7 @@
 //! packages, releases, files, tags, owners, stars    what was published
 //! changes                              the feed
 //! unlisted                             what searches do not find
+//! downloads                            how often versions were fetched, by day
 //! blobs                                which published bytes there are, or are on their way
 //! blocks                               what is not served
 //! first_seen                           the first digest of every release, and what vouched for it
@@ -30,12 +31,13 @@ use super::sql::{Link, values};
 use crate::overlay::error::Error;
 
 /// Each in its turn, never out of it: the first has the number 1.
-const ALL: [&str; 5] = [
+const ALL: [&str; 6] = [
     include_str!("0001_start.sql"),
     include_str!("0002_teams.sql"),
     include_str!("0003_vault.sql"),
     include_str!("0004_token_description.sql"),
     include_str!("0005_lists.sql"),
+    include_str!("0006_downloads.sql"),
 ];
 
 /// The number of the last one.

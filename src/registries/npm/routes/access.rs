@@ -22,7 +22,8 @@ impl Action {
                 Access::Read(name.as_str())
             }
             Self::DistTags { name } | Self::Attestations { name, .. } => Access::Read(name.as_str()),
-            Self::Audit(_) | Self::Downloads { .. } => Access::Read(""),
+            Self::Audit(_) => Access::Read(""),
+            Self::Downloads(downloads) => downloads.access(),
             Self::Write(_) => Access::Known,
             Self::Account(account) => account.access(),
             Self::Block(block) => block.access(),

@@ -4,6 +4,7 @@
 use super::account::Account;
 use super::block::Block;
 use super::discover::Discover;
+use super::downloads::Downloads;
 use super::sharing::Sharing;
 use super::stars::Stars;
 use super::write::Write;
@@ -34,8 +35,8 @@ pub enum Action {
     Attestations { name: PackageName, version: Version },
     /// Questions about advisories (§11); passed through.
     Audit(Audit),
-    /// `/downloads/{point, range}/{period}/{names}` (§10.4); passed through. What is no name is asked for all the same.
-    Downloads { names: Vec<PackageName> },
+    /// `/downloads/…` (§10.4).
+    Downloads(Downloads),
     /// What changes a package.
     Write(Write),
     /// Users, their logins, profiles and tokens.
@@ -105,7 +106,7 @@ impl Named for Action {
                 Subject::Nothing
             }
             // Answers about many packages, none of which they hand out.
-            Self::Discover(_) | Self::Audit(_) | Self::Downloads { .. } | Self::Stars(_) => Subject::Nothing,
+            Self::Discover(_) | Self::Audit(_) | Self::Downloads(_) | Self::Stars(_) => Subject::Nothing,
         }
     }
 
@@ -125,7 +126,7 @@ impl Named for Action {
             Self::Keys => "keys",
             Self::Attestations { .. } => "attestations",
             Self::Audit(_) => "audit",
-            Self::Downloads { .. } => "downloads",
+            Self::Downloads(_) => "downloads",
             Self::Write(write) => write.name(),
             Self::Account(account) => account.name(),
             Self::Block(block) => block.name(),

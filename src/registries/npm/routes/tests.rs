@@ -119,8 +119,6 @@ fn apis_are_found_by_their_method_and_path() {
         ("POST", "/-/npm/v1/security/advisories/bulk", Action::Audit(Audit::Bulk)),
         ("POST", "/-/npm/v1/security/audits/quick", Action::Audit(Audit::Quick)),
         ("POST", "/-/npm/v1/security/audits", Action::Audit(Audit::Full)),
-        ("GET", "/downloads/point/last-week/@s/n", Action::Downloads { names: vec![name("@s/n")] }),
-        ("GET", "/downloads/range/last-day/n,m,_", Action::Downloads { names: vec![name("n"), name("m")] }),
     ] {
         assert_eq!(send(method, target).ok(), Some(expected), "{method} {target}");
     }
@@ -146,7 +144,7 @@ fn unknown_paths_are_not_found_and_never_packages() {
     let targets = "/-/ /-/all/x /-/unknown /-/npm/v1/security /-/v1/login /-/user/joe /-/user/org.couchdb.user: /-/org/x/package /-/-/x \
         /-/package/n /-/package/n/unknown /-/package/n/dist-tags/a/b /n/-/ /n/-/m-1.0.0.tgz \
         /n/-/n-1.0.0.tar.gz /n/-/n-1.0.0.tgz/ /@s/n/-/@t/n-1.0.0.tgz /n/-/@s/n-1.0.0.tgz /n/1.0.0/files/x \
-        /downloads/point/last-week";
+        /downloads/point/last-week /downloads/total/last-week/n";
     for target in targets.split_whitespace().chain([deep.as_str()]) {
         assert_eq!(status(get(target)), 404, "{target}");
     }
@@ -189,10 +187,6 @@ fn what_writes_is_found_by_its_method_and_path() {
         ("GET", "/-/npm/v1/tokens", Account::Tokens.into()),
         ("POST", "/-/npm/v1/tokens", Account::IssueToken.into()),
         ("DELETE", "/-/npm/v1/tokens/token/ab", Account::RevokeToken { key: "ab".into() }.into()),
-        ("GET", "/-/package/@s%2fn/blocks", Block::Show { name: scoped() }.into()),
-        ("PUT", "/-/package/n/blocks", Block::Put { name: n(), versions: None }.into()),
-        ("PUT", "/-/package/@s/n/blocks/%3C1", Block::Put { name: scoped(), versions: Some("<1".into()) }.into()),
-        ("DELETE", "/-/package/n/blocks/1.0.0", Block::Remove { name: n(), versions: Some("1.0.0".into()) }.into()),
         ("GET", "/-/npm/v1/tokens/gat", Account::BoundTokens.into()),
         ("POST", "/-/npm/v1/tokens/gat", Account::IssueBoundToken.into()),
         ("DELETE", "/-/npm/v1/tokens/gat/ab", Account::RevokeToken { key: "ab".into() }.into()),
@@ -238,6 +232,54 @@ fn the_feed_and_lists_are_found_by_their_path_and_query() {
         ["/-/all/since", "/-/all/since?startkey=x", "/-/all/changes?since=x", "/-/allversions", "/-/by-user/|"]
     {
         assert_eq!(status(get(target)), 400, "{target}");
+    }
+}
+
+#[test]
+fn downloads_are_of_a_package_of_several_or_of_all() {
+    let week = || Period::Last { word: "last-week", days: 7 };
+    let day = || Period::Days { from: 1, to: 1 };
+    for (target, form, period, of) in [
+        ("/downloads/point/last-week/n", Form::Point, week(), Counted::Package(name("n"))),
+        ("/downloads/range/last-week/@s/n", Form::Range, week(), Counted::Package(name("@s/n"))),
+        ("/downloads/point/1970-01-02/@s%2fn", Form::Point, day(), Counted::Package(name("@s/n"))),
+        (
+            "/downloads/range/1970-01-02/n,@s/m,_",
+            Form::Range,
+            day(),
+            Counted::Packages(["n", "@s/m", "_"].map(Into::into).into()),
+        ),
+        ("/downloads/total/point/1970-01-02", Form::Point, day(), Counted::All),
+        ("/downloads/total/last-week", Form::Range, week(), Counted::All),
+        ("/downloads/range/1970-01-02", Form::Range, day(), Counted::All),
+        ("/downloads/@s/last-week", Form::Range, week(), Counted::Scope("@s".into())),
+    ] {
+        assert_eq!(get(target).ok(), Some(Downloads { form, period, of }.into()), "{target}");
+    }
+    let many = format!("/downloads/point/last-day/{}", vec!["n"; 129].join(","));
+    for (target, expected) in [
+        ("/downloads/point/last-decade/n", 422),
+        ("/downloads/range/2020-01-01:2022-01-01/n", 422),
+        ("/downloads/total/2020-13-01", 422),
+        ("/downloads/point/last-day/_x", 400),
+        ("/downloads/point/last-day/,", 400),
+        (&many, 400),
+    ] {
+        assert_eq!(status(get(target)), expected, "{target}");
+    }
+}
+
+#[test]
+fn blocks_are_found_by_their_package_and_versions() {
+    let (n, scoped) = (|| name("n"), || name("@s/n"));
+    for (method, target, expected) in [
+        ("GET", "/-/package/@s%2fn/blocks", Block::Show { name: scoped() }.into()),
+        ("PUT", "/-/package/n/blocks", Block::Put { name: n(), versions: None }.into()),
+        ("PUT", "/-/package/@s/n/blocks/%3C1", Block::Put { name: scoped(), versions: Some("<1".into()) }.into()),
+        ("DELETE", "/-/package/n/blocks/1.0.0", Block::Remove { name: n(), versions: Some("1.0.0".into()) }.into()),
+    ] {
+        let expected: Action = expected;
+        assert_eq!(send(method, target).ok(), Some(expected), "{method} {target}");
     }
 }
 

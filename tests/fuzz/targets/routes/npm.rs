@@ -44,7 +44,7 @@ fn print(action: &Action) -> Option<String> {
         Action::Audit(Audit::Bulk) => "-/npm/v1/security/advisories/bulk".to_owned(),
         Action::Audit(Audit::Quick) => "-/npm/v1/security/audits/quick".to_owned(),
         Action::Audit(Audit::Full) => "-/npm/v1/security/audits".to_owned(),
-        Action::Preflight | Action::Downloads { .. } => return None,
+        Action::Preflight | Action::Downloads(_) => return None,
     })
 }
 
