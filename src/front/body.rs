@@ -1,19 +1,22 @@
 //! Reads a request's body whole, where the answer depends on it.
 
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use bytes::{Bytes, BytesMut};
 use http::header::EXPECT;
 use pingora::proxy::Session;
 use pingora::{Error, ErrorType, OrErr, Result};
-use tokio::sync::Semaphore;
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio::time::timeout;
 
 use super::limits::Pace;
 use super::passage::TOO_LARGE;
 
-/// How long a client may take to send a body that is read whole.
+/// How long a client may take to send a body that is read whole: this, and a second more for so many bytes that it may
+/// have.
 const PATIENCE: Duration = Duration::from_secs(60);
+const PER_SECOND: u64 = 256 << 10;
 
 /// What of a body is read before it is one of those that there is room for at once, in bytes: with less than this, a
 /// slow client keeps nobody else waiting.
@@ -22,19 +25,27 @@ const SMALL: usize = 16 << 10;
 /// The body does not come, or too slowly.
 pub const TOO_SLOW: ErrorType = ErrorType::new("BodyTooSlow");
 
-/// Reads the body of a request, at most `max` bytes of it; `room` is for those that are not small.
+/// A body, and its share of the room for bodies: given back when nobody has the bytes any more.
+struct Held {
+    bytes: BytesMut,
+    _room: OwnedSemaphorePermit,
+}
+
+/// Reads the body of a request, at most `max` bytes of it; `room` is for those that are not small, for as long as anybody
+/// has them.
 ///
 /// # Errors
 /// [`TOO_LARGE`]: there are more. [`TOO_SLOW`]: the client is. Else pingora's: the client is gone. In all cases the
 /// connection is unusable for further requests.
-pub async fn read(session: &mut Session, max: u64, pace: Pace, room: &Semaphore) -> Result<Bytes> {
-    match timeout(PATIENCE, read_all(session, max, pace, room)).await {
+pub async fn read(session: &mut Session, max: u64, pace: Pace, room: &Arc<Semaphore>) -> Result<Bytes> {
+    let patience = PATIENCE + Duration::from_secs(max / PER_SECOND);
+    match timeout(patience, read_all(session, max, pace, room)).await {
         Ok(read) => read,
         Err(_) => too_slow(),
     }
 }
 
-async fn read_all(session: &mut Session, max: u64, pace: Pace, room: &Semaphore) -> Result<Bytes> {
+async fn read_all(session: &mut Session, max: u64, pace: Pace, room: &Arc<Semaphore>) -> Result<Bytes> {
     if session.get_header(EXPECT).is_some_and(|value| value.as_bytes().eq_ignore_ascii_case(b"100-continue")) {
         session.downstream_session.write_continue_response().await.map_err(|error| error.into_down())?;
     }
@@ -47,11 +58,21 @@ async fn read_all(session: &mut Session, max: u64, pace: Pace, room: &Semaphore)
         keep_pace(pace, length as u64, began)?;
         if held.is_none() && length > SMALL {
             // The rest waits in its client's hands, where it costs us nothing.
-            held = Some(room.acquire().await.or_err(ErrorType::InternalError, "bodies are no longer read")?);
+            let room = Arc::clone(room).acquire_owned().await;
+            held = Some(room.or_err(ErrorType::InternalError, "bodies are no longer read")?);
         }
         body.extend_from_slice(&bytes);
     }
-    Ok(body.freeze())
+    Ok(match held {
+        Some(room) => Bytes::from_owner(Held { bytes: body, _room: room }),
+        None => body.freeze(),
+    })
+}
+
+impl AsRef<[u8]> for Held {
+    fn as_ref(&self) -> &[u8] {
+        &self.bytes
+    }
 }
 
 /// Refuses to wait for a body that has come too slowly since `began`.

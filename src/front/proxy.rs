@@ -45,7 +45,7 @@ pub struct Proxy {
     pub in_flight: Arc<InFlight>,
     pub rates: Rates,
     /// Room for request bodies that are read whole.
-    pub bodies: Semaphore,
+    pub bodies: Arc<Semaphore>,
     pub metrics: Arc<Metrics>,
     /// Counts what reached no mount.
     pub strays: Tally,

@@ -205,7 +205,7 @@ impl Front {
             limits: self.settings.limits,
             in_flight: Arc::default(),
             rates: Rates::new(self.settings.limits.requests_per_second),
-            bodies: Semaphore::new(BODIES),
+            bodies: Arc::new(Semaphore::new(BODIES)),
             metrics: Arc::clone(&self.metrics),
             strays: self.metrics.tally(""),
             scheme: if self.settings.tls.is_some() { "https" } else { "http" },

@@ -5,7 +5,7 @@ use std::net::IpAddr;
 use std::time::SystemTime;
 
 use super::audit::{Actor, Entry};
-use super::db::{Head, namespaces as namespace_rows, users as rows};
+use super::db::{Head, namespaces as namespace_rows, packages as package_rows, users as rows};
 use super::error::Error;
 use super::namespaces::{NamespaceName, Role};
 use super::patience;
@@ -165,8 +165,13 @@ impl Overlay {
         if edit.expected.is_some_and(|expected| expected != held.revision) {
             return Err(Error::Stale { held: held.revision });
         }
+        let email = held.email.clone();
         let edited = apply(held, &edit, write.now);
         rows::update(&write, &edited, password.as_deref()).await?;
+        if edited.email != email {
+            // It stands in what is said of their packages.
+            package_rows::touch_owned(&write, id).await?;
+        }
         write.turn(Head::Identity).await?;
         write.commit(&Entry { actor, verb: "edit user", subject: subject(&edited.name), detail: tell(&edit) }).await?;
         self.pulse.refresh(&self.db).await;

@@ -14,7 +14,7 @@ use crate::base::digest::Digest;
 use crate::base::secret::Secret;
 use crate::config::{self, Registration};
 use crate::overlay::audit::Actor;
-use crate::overlay::packages::Package;
+use crate::overlay::packages::{Edition, Package};
 use crate::overlay::rights::{self, Action};
 use crate::overlay::users::{User, UserName};
 use crate::overlay::{Identity, Overlay};
@@ -219,12 +219,12 @@ impl Gate {
         Ok(self.keeps(name) || self.holds(name).await?.is_some())
     }
 
-    /// Returns the revision of a package that was published here.
+    /// Returns the state of a package that was published here.
     ///
     /// # Errors
     /// The overlay's.
-    pub async fn holds(&self, name: &str) -> Result<Option<u64>, Error> {
-        Ok(self.overlay.holds(&self.mount, name).await?.map(|listed| listed.revision))
+    pub async fn holds(&self, name: &str) -> Result<Option<Edition>, Error> {
+        Ok(self.overlay.holds(&self.mount, name).await?.map(|listed| listed.edition))
     }
 
     /// Returns a package that was published here.

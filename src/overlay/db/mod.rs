@@ -35,6 +35,7 @@ pub mod migrations;
 pub mod namespaces;
 pub mod packages;
 mod postgres;
+pub mod roster;
 pub mod sql;
 pub mod teams;
 pub mod tokens;

@@ -1,27 +1,27 @@
 //! The rows of packages and of what belongs to them.
 
-use std::collections::{BTreeMap, BTreeSet, HashMap};
-use std::sync::Arc;
+use std::collections::{BTreeMap, HashMap};
 
+use super::Write;
 use super::sql::{Bound, Link, Row, values};
 use super::teams::{read_permission, team_name};
-use super::{Database, Write};
 use crate::overlay::blobs::Blob;
 use crate::overlay::error::Error;
 use crate::overlay::namespaces::NamespaceName;
 use crate::overlay::packages::{
-    Audience, Binding, Change, Effect, Event, EventKind, File, Listed, NewRelease, Owner, Package, Reach, Release,
-    SecondFactor, State, Told,
+    Binding, Change, Edition, Effect, Event, EventKind, File, NewRelease, Owner, Package, Place, Release, SecondFactor,
+    State, Told,
 };
 use crate::overlay::teams::{Permission, TeamId};
 use crate::overlay::users::{UserId, UserName};
 
 /// Returns what a change is decided by; `None` when there is no such package.
 pub async fn load_state(link: Link<'_>, mount: &str, name: &str) -> Result<Option<State>, Error> {
-    let sql = "SELECT id, revision FROM packages WHERE mount = $1 AND name = $2";
+    let sql = "SELECT id, revision, stamp FROM packages WHERE mount = $1 AND name = $2";
     let Some(row) = link.first(sql, values![mount, name]).await? else { return Ok(None) };
     let id: u64 = row.get(0)?;
-    let mut state = State { id: Some(id), revision: row.get(1)?, tags: tags(link, id).await?, ..State::default() };
+    let (revision, stamp) = (row.get(1)?, row.get(2)?);
+    let mut state = State { id: Some(id), revision, stamp, tags: tags(link, id).await?, ..State::default() };
     let sql = "SELECT version, variant, removed_at IS NOT NULL FROM releases WHERE package = $1";
     for row in link.all(sql, values![id]).await? {
         let list = if row.get(2)? { &mut state.removed } else { &mut state.living };
@@ -36,24 +36,42 @@ pub async fn load_state(link: Link<'_>, mount: &str, name: &str) -> Result<Optio
     Ok(Some(state))
 }
 
-/// Writes what a change does, and counts the package's revision up.
-pub async fn apply(write: &Write, change: &Change<'_>, state: &State, effects: &[Effect<'_>]) -> Result<(), Error> {
+/// Writes what a change does, counts the package's revision up, and returns its new stamp.
+pub async fn apply(write: &Write, change: &Change<'_>, state: &State, effects: &[Effect<'_>]) -> Result<u64, Error> {
+    let stamp = draw_stamp();
     let package = match state.id {
         Some(id) => {
-            let sql = "UPDATE packages SET revision = revision + 1, modified_at = $2 WHERE id = $1";
-            write.link().run(sql, values![id, write.now]).await?;
+            let sql = "UPDATE packages SET revision = revision + 1, modified_at = $2, stamp = $3 WHERE id = $1";
+            write.link().run(sql, values![id, write.now, stamp]).await?;
             id
         }
         None => {
-            let sql = "INSERT INTO packages (id, mount, name, revision, is_restricted, created_at, modified_at) \
-                       VALUES ($1, $2, $3, 1, $4, $5, $5)";
-            let bound = values![write.number, change.mount, change.package, false, write.now];
+            let sql = "INSERT INTO packages (id, mount, name, revision, is_restricted, created_at, modified_at, stamp) \
+                       VALUES ($1, $2, $3, 1, $4, $5, $5, $6)";
+            let bound = values![write.number, change.mount, change.package, false, write.now, stamp];
             write.link().run(sql, bound).await?;
             write.number
         }
     };
     for effect in effects {
         apply_one(write, package, effect).await?;
+    }
+    Ok(stamp)
+}
+
+/// Numbers have 63 bits here.
+fn draw_stamp() -> u64 {
+    rand::random::<u64>() >> 1
+}
+
+/// Writes that the packages of an owner say something else of it than before.
+pub async fn touch_owned(write: &Write, owner: UserId) -> Result<(), Error> {
+    let sql = "UPDATE packages SET revision = revision + 1, modified_at = $2, stamp = $3 \
+               WHERE id IN (SELECT package FROM owners WHERE account = $1) RETURNING mount, name";
+    let rows = write.link().all(sql, values![owner, write.now, draw_stamp()]).await?;
+    for row in rows {
+        let (mount, package): (String, String) = (row.get(0)?, row.get(1)?);
+        announce(write, (&mount, &package), &[(EventKind::OwnersChanged, None, None)]).await?;
     }
     Ok(())
 }
@@ -150,28 +168,43 @@ fn found(count: u64, user: UserId) -> Result<(), Error> {
 }
 
 /// Writes the lines of the feed.
-pub async fn announce(write: &Write, change: &Change<'_>, events: &[Told]) -> Result<(), Error> {
+pub async fn announce(write: &Write, (mount, package): (&str, &str), events: &[Told]) -> Result<(), Error> {
     let first = write.number_changes(events.len() as u64).await?;
     for (number, (kind, version, tag)) in (first..).zip(events) {
         let sql = "INSERT INTO changes (number, at, mount, package, kind, version, tag) \
                    VALUES ($1, $2, $3, $4, $5, $6, $7)";
-        let mut bound = values![number, write.now, change.mount, change.package, kind.as_str()];
+        let mut bound = values![number, write.now, mount, package, kind.as_str()];
         bound.extend(values![version.as_deref(), tag.as_deref()]);
         write.link().run(sql, bound).await?;
     }
     Ok(())
 }
 
+pub async fn find_file(link: Link<'_>, release: Place<'_>, kind: &str) -> Result<Option<File>, Error> {
+    let sql = "SELECT blobs.digest, blobs.size, blobs.copy FROM packages \
+               JOIN files ON files.package = packages.id JOIN blobs ON blobs.digest = files.digest \
+               WHERE packages.mount = $1 AND packages.name = $2 AND files.version = $3 AND files.variant = $4 \
+               AND files.kind = $5";
+    let Place { mount, package, version, variant } = release;
+    let row = link.first(sql, values![mount, package, version, variant, kind]).await?;
+    row.map(|row| {
+        let blob = Blob { digest: row.get(0)?, size: row.get(1)?, copy: row.get(2)? };
+        Ok(File { kind: kind.to_owned(), blob })
+    })
+    .transpose()
+}
+
 /// Finds a package with all that belongs to it. To be asked of a snapshot.
 pub async fn find(link: Link<'_>, mount: &str, name: &str) -> Result<Option<Package>, Error> {
-    let sql = "SELECT id, revision, is_restricted, document, created_at, modified_at, second_factor FROM packages \
+    let sql = "SELECT id, revision, is_restricted, document, created_at, modified_at, second_factor, stamp \
+               FROM packages \
                WHERE mount = $1 AND name = $2";
     let Some(row) = link.first(sql, values![mount, name]).await? else { return Ok(None) };
     let id = row.get(0)?;
     Ok(Some(Package {
         mount: mount.to_owned(),
         name: name.to_owned(),
-        revision: row.get(1)?,
+        edition: Edition { revision: row.get(1)?, stamp: row.get(7)? },
         is_restricted: row.get(2)?,
         second_factor: read_second_factor(&row, 6)?,
         document: row.find(3)?,
@@ -283,101 +316,4 @@ pub(super) fn read_event(row: &Row) -> Result<Event, Error> {
     let kind = EventKind::parse(&kind).ok_or(Error::Row("a kind of event"))?;
     let (mount, package, version, tag) = (row.get(2)?, row.get(3)?, row.find(5)?, row.find(6)?);
     Ok(Event { number: row.get(0)?, at: row.get(1)?, mount, package, kind, version, tag })
-}
-
-/// A package as it is held in memory.
-pub struct Named {
-    pub mount: String,
-    pub name: String,
-    pub listed: Listed,
-}
-
-/// Of which packages something is read into memory.
-#[derive(Clone, Copy)]
-enum Which {
-    All,
-    /// Those of which the feed tells after a number, and up to one.
-    Moved(u64, u64),
-}
-
-/// Lists all packages, and the number of the feed that they are as of.
-pub async fn list_all(database: &Database) -> Result<(u64, Vec<Named>), Error> {
-    let snapshot = database.snapshot().await?;
-    let row = snapshot.link().first("SELECT changes FROM heads WHERE one = 1", values![]).await?;
-    let read_to = row.ok_or(Error::Row("the heads are missing"))?.get(0)?;
-    Ok((read_to, read_named(snapshot.link(), Which::All).await?))
-}
-
-/// Lists the packages of the next events of the feed, as they are now, and how far that goes.
-pub async fn list_moved(database: &Database, after: u64, limit: u64) -> Result<(u64, Vec<Named>), Error> {
-    // One state: else what is restricted could be read as bound no more, and as restricted not yet.
-    let snapshot = database.snapshot().await?;
-    let sql = "SELECT MAX(number) FROM (SELECT number FROM changes WHERE number > $1 ORDER BY number LIMIT $2) AS page";
-    let row = snapshot.link().first(sql, values![after, limit]).await?.ok_or(Error::Row("a maximum is missing"))?;
-    let Some(read_to) = row.find(0)? else { return Ok((after, Vec::new())) };
-    Ok((read_to, read_named(snapshot.link(), Which::Moved(after, read_to)).await?))
-}
-
-async fn read_named(link: Link<'_>, which: Which) -> Result<Vec<Named>, Error> {
-    let mut audiences = audiences(link, which).await?;
-    let sql = format!("SELECT id, mount, name, revision FROM packages WHERE {}", which.condition());
-    let read = |row: &Row| {
-        let audience = audiences.remove(&row.get(0)?).map(Arc::new);
-        Ok(Named { mount: row.get(1)?, name: row.get(2)?, listed: Listed { revision: row.get(3)?, audience } })
-    };
-    link.all(&sql, which.bound()).await?.iter().map(read).collect()
-}
-
-/// Returns who sees the packages that not everybody sees.
-async fn audiences(link: Link<'_>, which: Which) -> Result<HashMap<u64, Audience>, Error> {
-    let sql = format!(
-        "SELECT id, EXISTS (SELECT 1 FROM bindings WHERE bindings.package = packages.id) FROM packages \
-         WHERE (is_restricted OR EXISTS (SELECT 1 FROM bindings WHERE bindings.package = packages.id)) AND {}",
-        which.condition()
-    );
-    let mut audiences: HashMap<u64, Audience> = HashMap::new();
-    for row in link.all(&sql, which.bound()).await? {
-        let reach = Reach::of(true, row.get(1)?);
-        audiences.insert(row.get(0)?, Audience { reach, owners: BTreeSet::new(), teams: BTreeMap::new() });
-    }
-    if audiences.is_empty() {
-        return Ok(audiences);
-    }
-    let of = |columns: &str, table: &str| {
-        let ids = format!("SELECT id FROM packages WHERE {}", which.condition());
-        format!("SELECT package, {columns} FROM {table} WHERE package IN ({ids})")
-    };
-    for row in link.all(&of("account", "owners"), which.bound()).await? {
-        if let Some(audience) = audiences.get_mut(&row.get(0)?) {
-            audience.owners.insert(row.get(1)?);
-        }
-    }
-    for row in link.all(&of("team, permission", "bindings"), which.bound()).await? {
-        if let Some(audience) = audiences.get_mut(&row.get(0)?) {
-            audience.teams.insert(row.get(1)?, read_permission(&row, 2)?);
-        }
-    }
-    Ok(audiences)
-}
-
-// === impl Which ===
-
-impl Which {
-    fn condition(self) -> &'static str {
-        match self {
-            Self::All => "TRUE",
-            Self::Moved(..) => {
-                "id IN (SELECT moved.id FROM changes \
-                 JOIN packages AS moved ON moved.mount = changes.mount AND moved.name = changes.package \
-                 WHERE changes.number > $1 AND changes.number <= $2)"
-            }
-        }
-    }
-
-    fn bound(self) -> Vec<Bound> {
-        match self {
-            Self::All => values![],
-            Self::Moved(after, to) => values![after, to],
-        }
-    }
 }

@@ -45,10 +45,18 @@ pub enum SecondFactor {
     Always,
 }
 
+/// One state of a package. Drawn anew by every change, the stamp tells it from all others, also from those of a database
+/// that a backup was restored to.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Edition {
+    pub revision: u64,
+    pub stamp: u64,
+}
+
 /// What is held in memory of a package.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Listed {
-    pub revision: u64,
+    pub edition: Edition,
     /// `None`: everybody sees it.
     pub audience: Option<Arc<Audience>>,
 }

@@ -12,6 +12,7 @@ use crate::overlay::users::UserId;
 pub(in crate::overlay) struct State {
     pub(in crate::overlay) id: Option<u64>,
     pub(in crate::overlay) revision: u64,
+    pub(in crate::overlay) stamp: u64,
     /// Version and variant.
     pub(in crate::overlay) living: BTreeSet<(String, String)>,
     pub(in crate::overlay) removed: BTreeSet<(String, String)>,
@@ -244,6 +245,7 @@ mod tests {
         State {
             id: Some(1),
             revision: 7,
+            stamp: 70,
             living: [key("1.0.0", ""), key("1.0.0", "arm"), key("2.0.0", "")].into(),
             removed: [key("0.9.0", "")].into(),
             tags: [("latest".to_owned(), "2.0.0".to_owned()), ("old".to_owned(), "1.0.0".to_owned())].into(),

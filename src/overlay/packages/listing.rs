@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::time::{Duration, Instant, SystemTime};
 
-use super::{Change, Event, EventKind};
+use super::{Event, EventKind};
 use crate::overlay::Overlay;
 use crate::overlay::audit::{Actor, Entry};
 use crate::overlay::db::{listing as rows, packages};
@@ -85,8 +85,7 @@ impl Overlay {
         }
         rows::set_listed(write.link(), mount, package, is_listed).await?;
         let verb = if is_listed { "list" } else { "leave out of searches" };
-        let change = Change { mount, package, expected: None, by_owner: None, verb, edits: &[] };
-        packages::announce(&write, &change, &[(EventKind::PackageChanged, None, None)]).await?;
+        packages::announce(&write, (mount, package), &[(EventKind::PackageChanged, None, None)]).await?;
         let subject = format!("{mount}/{package}");
         write.commit(&Entry { actor, verb, subject, detail: String::new() }).await?;
         self.pulse.refresh(&self.db).await;

@@ -5,7 +5,8 @@
 //! niso's systems. What a version is called is a dialect's too, in one spelling each: it is compared as text.
 //!
 //! A package's revision counts up with every change, and is never used again: it makes the `_rev` of npm, it is what a
-//! client that edits names, and it keys what is prepared of the package.
+//! client that edits names, and it keys what is prepared of the package, together with a stamp: a database that was
+//! restored comes to a revision again, and to another package.
 
 mod audience;
 mod decide;
@@ -23,7 +24,7 @@ use super::error::Error;
 use super::teams::{Permission, TeamId};
 use super::users::{UserId, UserName};
 
-pub use self::audience::{Audience, Binding, Listed, Reach, SecondFactor};
+pub use self::audience::{Audience, Binding, Edition, Listed, Reach, SecondFactor};
 pub use self::listing::{Author, Census, Span, Summary};
 
 pub(super) use self::decide::{Effect, State, Told};
@@ -34,7 +35,7 @@ pub(super) use self::roster::Roster;
 pub struct Package {
     pub mount: String,
     pub name: String,
-    pub revision: u64,
+    pub edition: Edition,
     /// Whether no more than its owners and the members of its namespace may see it.
     pub is_restricted: bool,
     pub second_factor: SecondFactor,
@@ -66,6 +67,15 @@ pub struct Release {
     pub modified_at: SystemTime,
     pub removed_at: Option<SystemTime>,
     pub files: Vec<File>,
+}
+
+/// Where a release is.
+#[derive(Clone, Copy, Debug)]
+pub struct Place<'a> {
+    pub mount: &'a str,
+    pub package: &'a str,
+    pub version: &'a str,
+    pub variant: &'a str,
 }
 
 /// Published bytes.
@@ -186,7 +196,7 @@ pub enum When {
 /// What became of a package.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Changed {
-    pub revision: u64,
+    pub edition: Edition,
     /// The package was not there before.
     pub is_new: bool,
     /// Whether it was not all so already.
@@ -236,18 +246,19 @@ impl Overlay {
             None if change.publishes() => State::default(),
             None => return Err(Error::absent("package", change.package)),
         };
-        let (is_new, revision) = (state.id.is_none(), state.revision);
+        let (is_new, held) = (state.id.is_none(), Edition { revision: state.revision, stamp: state.stamp });
         let (effects, events) = decide::decide(state.clone(), change)?;
         if effects.is_empty() {
-            return Ok(Changed { revision, is_new, has_changed: false });
+            return Ok(Changed { edition: held, is_new, has_changed: false });
         }
-        rows::apply(&write, change, &state, &effects).await?;
-        rows::announce(&write, change, &events).await?;
+        let stamp = rows::apply(&write, change, &state, &effects).await?;
+        rows::announce(&write, (change.mount, change.package), &events).await?;
         let subject = format!("{}/{}", change.mount, change.package);
         let detail = decide::tell(&events);
         write.commit(&Entry { actor, verb: change.verb, subject, detail }).await?;
         self.pulse.refresh(&self.db).await;
-        Ok(Changed { revision: revision + 1, is_new, has_changed: true })
+        let edition = Edition { revision: held.revision + 1, stamp };
+        Ok(Changed { edition, is_new, has_changed: true })
     }
 
     /// Finds a package with all that belongs to it.
@@ -257,6 +268,14 @@ impl Overlay {
     pub async fn package(&self, mount: &str, name: &str) -> Result<Option<Package>, Error> {
         let snapshot = self.db.snapshot().await?;
         rows::find(snapshot.link(), mount, name).await
+    }
+
+    /// Finds a file of a release that was not removed.
+    ///
+    /// # Errors
+    /// The database's.
+    pub async fn file(&self, release: Place<'_>, kind: &str) -> Result<Option<File>, Error> {
+        rows::find_file(self.db.link(), release, kind).await
     }
 
     /// Returns what is held in memory of a package that was published here; `None` for a name that is not ours. Asks no

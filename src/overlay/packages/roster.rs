@@ -13,7 +13,7 @@ use arc_swap::ArcSwap;
 use tokio::sync::Mutex;
 
 use super::Listed;
-use crate::overlay::db::{Database, packages as rows};
+use crate::overlay::db::{Database, roster as rows};
 use crate::overlay::error::Error;
 
 /// How much of the feed is read at once.

@@ -16,7 +16,7 @@ use crate::mirror::fresh::Demand;
 use crate::registries::replies::{self, OCTETS};
 
 const FOR_EVER: HeaderValue = HeaderValue::from_static("public, max-age=31536000");
-const ANYBODY: HeaderValue = HeaderValue::from_static("*");
+pub const ANYBODY: HeaderValue = HeaderValue::from_static("*");
 
 impl Npm {
     /// `GET` of a tarball. A version that no document knows is never asked for. Source: contract npm §5.3.

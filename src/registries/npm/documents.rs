@@ -174,9 +174,9 @@ impl Npm {
         (demand, barred): (&Demand, Barred),
     ) -> Result<Prepared, Error> {
         let shape = Served::id_at(request.base, &barred);
-        let own_revision = self.own_revision(name).await?;
-        let found = match own_revision {
-            Some(revision) => self.mirror.find_own(&Keys::new(&self.own_key(name, revision), &shape)),
+        let own = self.own_edition(name).await?;
+        let found = match own {
+            Some(edition) => self.mirror.find_own(&Keys::new(&self.own_key(name, edition), &shape)),
             None => self.find_prepared(name, &shape, demand),
         };
         if let Some(prepared) = found {
@@ -184,7 +184,7 @@ impl Npm {
         }
         self.bases.admit(request.base, Instant::now())?;
         let shape = Arc::new(Served::new(name, request.base, barred));
-        if own_revision.is_some() { self.print_own(name, shape).await } else { self.prepare(name, shape, demand).await }
+        if own.is_some() { self.print_own(name, shape).await } else { self.prepare(name, shape, demand).await }
     }
 
     /// Returns a package's document with its index alone.

@@ -45,11 +45,16 @@ pub fn print_manifest(publication: &Publication<'_>, name: &PackageName, publish
     Ok(printed.into_bytes())
 }
 
-/// Returns a manifest with another reason why its version is not to be used; none, if that is empty.
-pub fn with_deprecated(manifest: &[u8], reason: &str) -> Result<Vec<u8>, Error> {
+/// Returns a manifest with another reason why its version is not to be used; without one, if that is empty. `None`: it says
+/// so already.
+pub fn with_deprecated(manifest: &[u8], reason: &str) -> Result<Option<Vec<u8>>, Error> {
     let unreadable = |_| Error::internal("a manifest of ours that cannot be read");
     let manifest: &RawValue = serde_json::from_slice(manifest).map_err(unreadable)?;
     let members = Members::of(manifest).ok_or_else(|| Error::internal("a manifest of ours that is no object"))?;
+    let held = Members::of(manifest).and_then(|mut members| members.take_text("deprecated").ok().flatten());
+    if held.as_deref().unwrap_or_default() == reason {
+        return Ok(None);
+    }
     let mut parts: Vec<String> = members
         .into_iter()
         .filter(|(key, _)| key != "deprecated")
@@ -58,5 +63,5 @@ pub fn with_deprecated(manifest: &[u8], reason: &str) -> Result<Vec<u8>, Error> 
     if !reason.is_empty() {
         parts.push(format!("\"deprecated\":{}", quote(reason)));
     }
-    Ok(format!("{{{}}}", parts.join(",")).into_bytes())
+    Ok(Some(format!("{{{}}}", parts.join(",")).into_bytes()))
 }

@@ -46,6 +46,7 @@ mod own;
 mod passthrough;
 pub mod proofs;
 mod publish;
+mod publishing;
 mod release;
 mod replies;
 pub mod routes;
@@ -75,6 +76,7 @@ use self::sources::Sources;
 use super::blocks::Blocks;
 use super::desk::{Desk, Named};
 use super::gate::{Gate, Rules, Shown, Sight, Visitor};
+use super::memo::Memo;
 use super::missed::Missed;
 use super::shelf::Shelf;
 use super::{Opening, Place, Registry, SetUp};
@@ -84,9 +86,16 @@ use crate::base::http::{BodyWanted, Handler, Outcome, Reply, Request};
 use crate::base::secret::Secret;
 use crate::config::{self, Listen, Signatures};
 use crate::mirror::Mirror;
+use crate::overlay::blobs::Blob;
 
 /// Longest body of a publish, in bytes: base64 adds a third to a tarball. Source: contract npm §2.5.
 const MAX_PUBLISH: u64 = 100 << 20;
+
+/// Tarballs that are proved and kept at once.
+const PUBLISHING: usize = 4;
+
+/// Versions of ours of which it is remembered where their bytes lie, at some 200 bytes each.
+const MAX_TARBALLS: usize = 50_000;
 
 /// One npm mount.
 pub struct Npm {
@@ -105,8 +114,12 @@ pub struct Npm {
     catalog: Catalog,
     /// How many clients wait for changes at once.
     waiting: Semaphore,
+    /// The bytes of versions of ours, by the states of their packages.
+    tarballs: Memo<Option<Blob>>,
     /// Longest body of a publish, in bytes.
     max_publish: u64,
+    /// Held while a tarball stands in memory.
+    publishing: Semaphore,
 }
 
 /// Who was let in.
@@ -145,7 +158,9 @@ impl Registry for config::Npm {
             gate: Arc::new(Gate::new(&opening, rules)),
             catalog: Catalog::default(),
             waiting: Semaphore::new(feed::MAX_WAITING),
+            tarballs: Memo::new(MAX_TARBALLS),
             max_publish: MAX_PUBLISH,
+            publishing: Semaphore::new(PUBLISHING),
             mirror: opening.mirror,
             sources: Sources::new(Shelf::new(opening.mount), opening.upstreams),
             signatures: self.signatures,

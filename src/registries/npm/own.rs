@@ -5,20 +5,25 @@ use std::sync::Arc;
 use std::time::SystemTime;
 
 use bytes::Bytes;
+use futures_util::{TryStreamExt as _, stream};
 use http::HeaderValue;
-use http::header::CACHE_CONTROL;
+use http::header::{ACCESS_CONTROL_ALLOW_ORIGIN, CACHE_CONTROL, ETAG};
 use serde_json::value::RawValue;
 use serde_json::{Map, Value, json};
 use time::OffsetDateTime;
 
-use super::error::Error;
+use super::artifacts::ANYBODY;
+use super::error::{Error, of_mirror};
 use super::name::{PackageName, Version};
 use super::{Npm, rev};
+use crate::base::digest::Digest;
 use crate::base::http::{Body, Reply};
 use crate::mirror::Prepared;
-use crate::mirror::own::Own;
+use crate::mirror::own::{Failed, Own};
 use crate::mirror::prepare::Shape;
-use crate::overlay::packages::{File, Package, Release};
+use crate::overlay::blobs::Blob;
+use crate::overlay::packages::{Edition, Package, Place, Release};
+use crate::registries::bodies;
 use crate::registries::members::quote;
 use crate::registries::replies::{self, OCTETS, whole};
 use crate::registries::times::print_millis;
@@ -46,11 +51,11 @@ const HOISTED: [&str; 9] = [
 pub const NO_CACHE: HeaderValue = HeaderValue::from_static("no-cache");
 
 impl Npm {
-    /// Returns the revision of a package of ours; `None` for a name that is not ours.
+    /// Returns the state of a package of ours; `None` for a name that is not ours.
     ///
     /// # Errors
     /// [`Error::NotFound`]: the name is kept for us, and nothing was published. Else the overlay's.
-    pub(super) async fn own_revision(&self, name: &PackageName) -> Result<Option<u64>, Error> {
+    pub(super) async fn own_edition(&self, name: &PackageName) -> Result<Option<Edition>, Error> {
         match self.gate.holds(name.as_str()).await? {
             None if self.gate.keeps(name.as_str()) => Err(Error::not_found(name.as_str())),
             held => Ok(held),
@@ -60,11 +65,11 @@ impl Npm {
     /// Prints the document of a package of ours in the forms that `shape` makes of it.
     pub(super) async fn print_own(&self, name: &PackageName, shape: Arc<dyn Shape>) -> Result<Prepared, Error> {
         let package = self.gate.package(name.as_str()).await?.ok_or_else(|| Error::not_found(name.as_str()))?;
-        let key = self.own_key(name, package.revision);
-        let own = Own { key: &key, mount: &self.sources.shelf.mount, package: name.as_str() };
-        let printed = print(&package)?;
-        let prepared = self.mirror.own(own, &shape, printed).await;
-        prepared.map_err(|error| super::error::of_mirror(error, name.as_str()))
+        // It may have changed since its state was looked up.
+        let key = self.own_key(name, package.edition);
+        let printed = bodies::apart(move || print(&package));
+        let prepared = self.mirror.own(self.own(name, &key), &shape, printed).await;
+        prepared.map_err(|failed| told(failed, name.as_str()))
     }
 
     /// Returns the tarball of a version of ours; `None` for a name that is not ours.
@@ -72,39 +77,63 @@ impl Npm {
     /// # Errors
     /// [`Error::NotFound`], or the overlay's.
     pub(super) async fn own_tarball(&self, name: &PackageName, version: &Version) -> Result<Option<Reply>, Error> {
-        if !self.gate.is_own(name.as_str()).await? {
-            return Ok(None);
-        }
-        let what = || format!("{name}@{version}");
-        let package = self.gate.package(name.as_str()).await?.ok_or_else(|| Error::not_found(what()))?;
-        let release = package.releases.iter().find(|release| is_there(release) && release.version == version.as_str());
-        let file = release.and_then(tarball_of).ok_or_else(|| Error::not_found(what()))?;
-        let overlay = self.gate.overlay();
-        let body = match overlay.open_blob(&file.blob)? {
-            Some(slice) => Body::File(slice),
-            None => Body::Bytes(overlay.read_blob(&file.blob).await?),
-        };
+        let Some(edition) = self.own_edition(name).await? else { return Ok(None) };
+        let what = format!("{name}@{version}");
+        let blob = self.own_blob(name, version, edition).await?.ok_or_else(|| Error::not_found(&*what))?;
         let mut reply = whole(OCTETS);
         reply.set(CACHE_CONTROL, NO_CACHE);
-        reply.headers.extend(replies::entity_tag(file.blob.digest).map(|etag| (http::header::ETAG, etag)));
+        reply.set(ACCESS_CONTROL_ALLOW_ORIGIN, ANYBODY);
+        reply.headers.extend(replies::entity_tag(blob.digest).map(|etag| (ETAG, etag)));
         replies::save_as(&mut reply, &name.tarball_file(version));
-        reply.body = body;
+        reply.body = match self.gate.overlay().open_blob(&blob)? {
+            Some(slice) => Body::File(slice),
+            None => self.fetch_own(name, &blob).await?,
+        };
         Ok(Some(reply))
     }
 
+    /// Finds the bytes of a version, which are remembered for each state of its package.
+    async fn own_blob(&self, name: &PackageName, version: &Version, edition: Edition) -> Result<Option<Blob>, Error> {
+        let mark = Digest::of(format!("{}/{version}", self.own_key(name, edition)).as_bytes());
+        if let Some(known) = self.tarballs.find(&mark) {
+            return Ok(known);
+        }
+        let release =
+            Place { mount: self.gate.mount(), package: name.as_str(), version: version.as_str(), variant: "" };
+        let file = self.gate.overlay().file(release, TARBALL).await?;
+        Ok(self.tarballs.keep(mark, file.map(|file| file.blob), 1))
+    }
+
+    /// Returns published bytes that lie elsewhere, by way of the cache.
+    async fn fetch_own(&self, name: &PackageName, blob: &Blob) -> Result<Body, Error> {
+        let key = format!("{}@/own/blob/{}", self.sources.shelf.mount, blob.digest);
+        let overlay = self.gate.overlay();
+        let pieces = stream::once(overlay.stream_blob(blob, 0..blob.size)).try_flatten();
+        let body = self.mirror.own_artifact(self.own(name, &key), blob.digest, pieces).await;
+        body.map_err(|failed| told(failed, name.as_str()))
+    }
+
+    fn own<'a>(&'a self, name: &'a PackageName, key: &'a str) -> Own<'a> {
+        Own { key, mount: &self.sources.shelf.mount, package: name.as_str() }
+    }
+
     /// Names one state of a document of ours in the cache. No upstream's identifier is empty, so no key of theirs is this.
-    pub(super) fn own_key(&self, name: &PackageName, revision: u64) -> String {
-        format!("{}@/own/{name}@{revision}", self.sources.shelf.mount)
+    pub(super) fn own_key(&self, name: &PackageName, Edition { revision, stamp }: Edition) -> String {
+        format!("{}@/own/{name}@{revision}-{stamp:x}", self.sources.shelf.mount)
+    }
+}
+
+/// Tells why something of ours cannot be served.
+fn told<E: Into<Error>>(failed: Failed<E>, what: &str) -> Error {
+    match failed {
+        Failed::Engine(error) => of_mirror(error, what),
+        Failed::Print(error) => error.into(),
     }
 }
 
 /// Tells whether a release was not removed.
 pub fn is_there(release: &Release) -> bool {
     release.removed_at.is_none()
-}
-
-fn tarball_of(release: &Release) -> Option<&File> {
-    release.files.iter().find(|file| file.kind == TARBALL)
 }
 
 /// Prints the whole document. Source: contract npm §4.1.
@@ -125,7 +154,7 @@ fn print(package: &Package) -> Result<Bytes, Error> {
     };
     let mut document = Map::new();
     document.insert("_id".to_owned(), json!(package.name));
-    document.insert("_rev".to_owned(), json!(rev(package.revision, &package.name)));
+    document.insert("_rev".to_owned(), json!(rev(package.edition.revision, &package.name)));
     document.insert("name".to_owned(), json!(package.name));
     document.insert("dist-tags".to_owned(), json!(package.tags));
     document.insert("time".to_owned(), times(package, there.is_empty()));

@@ -287,7 +287,7 @@ fn open(bytes: &[u8], manifest: &Manifest) -> Result<(u64, u64), Error> {
         return Err(Error::Tarball(untar::Error::refuse("it goes on after its end")));
     }
     match described {
-        Some(found) if found.name == manifest.name && cleaned(&found.version) == manifest.version => {
+        Some(found) if found.name == manifest.name && cleaned(&found.version) == cleaned(&manifest.version) => {
             Ok((files, unpacked_bytes))
         }
         Some(_) => Err(Error::Tarball(untar::Error::refuse("its package.json is of another name or version"))),
@@ -295,9 +295,11 @@ fn open(bytes: &[u8], manifest: &Manifest) -> Result<(u64, u64), Error> {
     }
 }
 
-/// Returns a version as clients write it into the manifest, whatever package.json has. Source: semver's `clean`.
+/// Returns a version as clients write it into the manifest, whatever package.json has: without its build metadata, too.
+/// Source: semver's `clean`.
 fn cleaned(version: &str) -> &str {
-    version.trim().trim_start_matches(['=', 'v']).trim_start()
+    let version = version.trim().trim_start_matches(['=', 'v']).trim_start();
+    version.split_once('+').map_or(version, |(version, _)| version)
 }
 
 /// Holds a provenance bundle to what it is attached to. Who signed it is for the reader to judge. Source: contract npm

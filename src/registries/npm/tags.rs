@@ -15,7 +15,7 @@ use crate::overlay::rights::Action;
 use crate::registries::gate::Visitor;
 
 /// The tag that stays while there is a version.
-const LATEST: &str = "latest";
+pub const LATEST: &str = "latest";
 
 impl Npm {
     /// Sets a dist-tag to the version that the body names.

@@ -20,6 +20,7 @@ mod time;
 pub use dist::{Attestations, Dist, Dists, Signature, check_manifest, find_dist, parse_dist};
 pub use index::{VersionLine, find_tag, find_version, resolve, tags, versions};
 pub use screen::screen;
+pub use tags::latest;
 pub use time::parse_time;
 
 use self::map::Map;

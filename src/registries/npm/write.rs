@@ -10,25 +10,21 @@ use serde::Deserialize;
 use serde_json::{Value, json};
 
 use super::error::Error;
-use super::manifest::{print_manifest, readme, with_deprecated};
+use super::manifest::with_deprecated;
 use super::merge::JSON;
 use super::name::{PackageName, Version};
-use super::own::{TARBALL, is_there};
-use super::publish::{self, Publication};
+use super::own::is_there;
 use super::routes::Write;
+use super::tags::LATEST;
+use super::wire;
 use super::{Npm, rev};
-use crate::base::digest::Digest;
 use crate::base::http::Reply;
-use crate::overlay::blobs::Source;
-use crate::overlay::packages::{Change, Edit, File, NewRelease, Package, Replaces, When};
+use crate::overlay::packages::{Change, Edit, Package, When};
 use crate::overlay::rights::Action;
 use crate::overlay::users::{UserId, UserName};
-use crate::registries::bodies;
-use crate::registries::gate::{Act, Visitor};
+use crate::registries::gate::Visitor;
 use crate::registries::members::Members;
 
-/// What the overlay calls a provenance bundle.
-const BUNDLE: &str = "attestations";
 /// Who may publish, in npm's own word.
 pub const OWNER: &str = "full";
 
@@ -50,17 +46,6 @@ struct Described {
 #[derive(Deserialize)]
 struct Maintainer {
     name: String,
-}
-
-/// A publication, as it is kept.
-struct Ready {
-    version: String,
-    manifest: Vec<u8>,
-    tags: Vec<Box<str>>,
-    document: Option<Vec<u8>>,
-    is_restricted: Option<bool>,
-    tarball: Bytes,
-    bundle: Option<Bytes>,
 }
 
 impl Npm {
@@ -100,7 +85,7 @@ impl Npm {
     ) -> Result<Reply, Error> {
         if has_attachments(&body)? {
             let held = self.gate.package(name.as_str()).await?;
-            return self.publish(visitor, (name, held), body).await;
+            return self.publish(visitor, (name, held, expected), body).await;
         }
         let document: Document = serde_json::from_slice(&body)
             .map_err(|_| Error::Unprocessable("the body is no document of a package".into()))?;
@@ -122,57 +107,6 @@ impl Npm {
         }
     }
 
-    async fn publish(
-        &self,
-        visitor: &Visitor,
-        (name, held): (&PackageName, Option<Package>),
-        body: Bytes,
-    ) -> Result<Reply, Error> {
-        let by_owner = self
-            .gate
-            .let_act(visitor, Act { action: Action::Push, name: name.as_str(), package: held.as_ref() })
-            .await?;
-        if held.is_none() && !self.gate.keeps(name.as_str()) {
-            return Err(Error::Forbidden(format!("{name} is not among the names that are published here").into()));
-        }
-        let publisher = self.gate.user(visitor)?;
-        let by = json!({ "name": publisher.name.as_str(), "email": publisher.email }).to_string();
-        let asked = name.clone();
-        let ready = bodies::apart(move || make_ready(&body, &asked, &by)).await?;
-        self.blocks.of(name.as_str()).await?.check_version(name.as_str(), &ready.version)?;
-        judge_new(name, held.as_ref(), &ready)?;
-        let is_restricted = self.let_restrict(visitor, held.as_ref(), ready.is_restricted).await?;
-        let files = self.keep_files(&ready).await?;
-        let release = NewRelease {
-            version: &ready.version,
-            variant: "",
-            manifest: &ready.manifest,
-            publisher: Some(publisher.id),
-            files,
-            replaces: Replaces::Nothing,
-        };
-        let mut edits = vec![Edit::Publish(release)];
-        let set = |tag, when| Edit::Tag { tag, version: &ready.version, when };
-        edits.extend(ready.tags.iter().map(|tag| set(tag, When::Always)));
-        edits.push(set("latest", When::Absent));
-        if held.is_none() {
-            edits.push(Edit::Own { user: publisher.id, level: OWNER });
-        }
-        edits.extend(ready.document.as_deref().map(Edit::Document));
-        edits.extend(is_restricted.map(Edit::Restrict));
-        self.change(visitor, name.as_str(), (None, by_owner, "publish"), &edits).await
-    }
-
-    async fn keep_files(&self, ready: &Ready) -> Result<Vec<File>, Error> {
-        let mut files = Vec::new();
-        for (kind, bytes) in [(TARBALL, Some(&ready.tarball)), (BUNDLE, ready.bundle.as_ref())] {
-            let Some(bytes) = bytes else { continue };
-            let blob = self.gate.overlay().keep_blob(Digest::of(bytes), Source::Memory(bytes.clone())).await?;
-            files.push(File { kind: kind.to_owned(), blob });
-        }
-        Ok(files)
-    }
-
     /// Applies what differs of `deprecated`, and nothing else. Source: contract npm §7.2.
     async fn deprecate(
         &self,
@@ -187,8 +121,10 @@ impl Npm {
         let mut manifests = Vec::new();
         for release in held.releases.iter().filter(|release| is_there(release)) {
             let reason = wanted.get(&release.version).and_then(|described| described.deprecated.as_ref());
-            if let Some(reason) = reason.and_then(Value::as_str) {
-                manifests.push((&release.version, with_deprecated(&release.manifest, reason)?));
+            if let Some(reason) = reason.and_then(Value::as_str)
+                && let Some(manifest) = with_deprecated(&release.manifest, reason)?
+            {
+                manifests.push((&release.version, manifest));
             }
         }
         let edit = |(version, manifest): &(&String, Vec<u8>)| (version.to_string(), manifest.clone());
@@ -214,6 +150,8 @@ impl Npm {
             gone.map(|release| Edit::Unpublish { version: &release.version, variant: None }).collect();
         let moved = tags.iter().filter(|(tag, version)| held.tags.get(*tag) != Some(version));
         edits.extend(moved.map(|(tag, version)| Edit::Tag { tag, version, when: When::Always }));
+        let left = latest_of(held, |version| versions.contains_key(version) || !is_meant(version));
+        edits.extend(left.map(|version| Edit::Tag { tag: LATEST, version, when: When::Absent }));
         self.change(visitor, &held.name, (expected, by_owner, "unpublish"), &edits).await
     }
 
@@ -252,8 +190,12 @@ impl Npm {
         let held = self.held(visitor, name).await?;
         let by_owner = self.let_edit(visitor, Action::Delete, &held).await?;
         let is_held = held.releases.iter().any(|release| is_there(release) && release.version == version.as_str());
-        let edit = Edit::Unpublish { version: version.as_str(), variant: None };
-        let edits = if is_held { vec![edit] } else { Vec::new() };
+        let mut edits = Vec::new();
+        if is_held {
+            edits.push(Edit::Unpublish { version: version.as_str(), variant: None });
+            let left = latest_of(&held, |other| other != version.as_str());
+            edits.extend(left.map(|version| Edit::Tag { tag: LATEST, version, when: When::Absent }));
+        }
         let mut reply = self.change(visitor, name.as_str(), (None, by_owner, "unpublish"), &edits).await?;
         reply.status = StatusCode::OK;
         Ok(reply)
@@ -268,12 +210,19 @@ impl Npm {
     ) -> Result<Reply, Error> {
         let change = Change { mount: self.gate.mount(), package, expected, by_owner, verb, edits };
         let changed = self.gate.overlay().change_package(&change, &self.gate.actor(visitor)).await?;
-        let rev = rev(changed.revision, package);
+        let rev = rev(changed.edition.revision, package);
         let body = json!({ "ok": true, "id": package, "rev": rev, "success": true });
         let mut reply = Reply::bytes(StatusCode::CREATED, JSON, body.to_string());
         reply.set(CACHE_CONTROL, HeaderValue::from_static("no-store"));
         Ok(reply)
     }
+}
+
+/// Returns the version that `latest` falls back to where it is taken away: it is there for as long as a version is. Source:
+/// contract npm §1.3, §4.2.4.
+fn latest_of(held: &Package, is_left: impl Fn(&str) -> bool) -> Option<&str> {
+    let left = held.releases.iter().filter(|release| is_there(release) && is_left(&release.version));
+    wire::latest(&left.map(|release| release.version.as_str()).collect::<Vec<_>>())
 }
 
 /// Tells a publish from an edit.
@@ -282,40 +231,4 @@ fn has_attachments(body: &[u8]) -> Result<bool, Error> {
         serde_json::from_slice(body).map_err(|_| Error::Unprocessable("the body is no JSON object".into()))?;
     let attachments = members.take("_attachments").map_err(|error| Error::Unprocessable(error.to_string().into()))?;
     Ok(attachments.and_then(Members::of).is_some_and(|attachments| attachments.into_iter().next().is_some()))
-}
-
-/// Refuses what the overlay would refuse, before bytes are kept that no release would have.
-fn judge_new(name: &PackageName, held: Option<&Package>, ready: &Ready) -> Result<(), Error> {
-    if held.iter().flat_map(|held| &held.releases).any(|release| release.version == ready.version) {
-        return Err(Error::Forbidden(format!("cannot modify pre-existing version {name}@{}", ready.version).into()));
-    }
-    Ok(())
-}
-
-/// Proves a publication and writes its manifest. Blocks.
-fn make_ready(body: &[u8], name: &PackageName, publisher: &str) -> Result<Ready, Error> {
-    let publication = publish::parse(body, name).map_err(|error| Error::Unprocessable(chain(&error).into()))?;
-    let manifest = print_manifest(&publication, name, publisher)?;
-    let readme = readme(&publication);
-    let Publication { version, tags, access, tarball, bundle, .. } = publication;
-    Ok(Ready {
-        version: version.to_string(),
-        manifest,
-        tags,
-        document: readme.map(|readme| json!({ "readme": readme }).to_string().into_bytes()),
-        is_restricted: access.map(|access| access == publish::Access::Restricted),
-        tarball: tarball.bytes.into(),
-        bundle: bundle.map(|bundle| bundle.json.into()),
-    })
-}
-
-/// Prints an error and what lies behind it in one line.
-fn chain(error: &dyn std::error::Error) -> String {
-    let mut text = error.to_string();
-    let mut source = error.source();
-    while let Some(error) = source {
-        text.push_str(&format!(": {error}"));
-        source = error.source();
-    }
-    text
 }

@@ -59,14 +59,20 @@ impl Acme {
 
     /// Publishes a version of a package.
     pub async fn publish(&self, who: &str, name: &str, version: &str, access: Option<&str>) -> Answer {
-        let manifest = json!({ "name": name, "version": version });
-        let tarball = tarball::pack(&[("package.json".to_owned(), manifest.to_string().into_bytes())]);
-        let file = format!("{name}-{version}.tgz");
-        let body = json!({
-            "_id": name, "name": name, "dist-tags": { "latest": version }, "access": access,
-            "versions": { version: manifest },
-            "_attachments": { file: { "data": super::base64(&tarball), "length": tarball.len() } },
-        });
+        let mut body = publication(name, version);
+        body["access"] = json!(access);
         self.send(who, "PUT", &format!("/{}", name.replace('/', "%2f")), body).await
     }
+}
+
+/// Returns what a client sends to publish a version. Source: contract npm §7.1.
+pub fn publication(name: &str, version: &str) -> Value {
+    let manifest = json!({ "name": name, "version": version });
+    let tarball = tarball::pack(&[("package.json".to_owned(), manifest.to_string().into_bytes())]);
+    let file = format!("{name}-{version}.tgz");
+    json!({
+        "_id": name, "name": name, "dist-tags": { "latest": version },
+        "versions": { version: manifest },
+        "_attachments": { file: { "data": super::base64(&tarball), "length": tarball.len() } },
+    })
 }

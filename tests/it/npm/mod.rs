@@ -12,6 +12,7 @@ mod downloads;
 mod first_seen;
 mod own;
 mod publisher;
+mod publishing;
 mod releases;
 mod search;
 mod sources;

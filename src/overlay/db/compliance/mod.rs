@@ -94,6 +94,7 @@ behaviours! {
         a_change_that_is_refused_changes_nothing
         a_version_keeps_its_number_for_good
         systems_of_one_version_come_and_go_alone
+        every_state_of_a_package_has_a_stamp_of_its_own
         a_name_that_is_ours_is_known_on_every_node
         who_may_see_a_package_is_known_on_every_node
         random_changes_at_once_lose_nothing;

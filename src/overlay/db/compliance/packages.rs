@@ -15,6 +15,7 @@ use crate::overlay::packages::{
     Audience, Change, Changed, Edit, EventKind, File, Listed, NewRelease, Package, Reach, Replaces, SecondFactor, When,
 };
 use crate::overlay::teams::{DEVELOPERS, Permission, TeamName, TeamPath};
+use crate::overlay::users::UserEdit;
 
 async fn change(node: &Overlay, edits: &[Edit<'_>]) -> Result<Changed, Error> {
     let change = Change { mount: "npm", package: "@a/x", expected: None, by_owner: None, verb: "test", edits };
@@ -47,9 +48,12 @@ pub async fn a_package_is_found_with_all_that_belongs_to_it(stage: Stage) {
         Edit::Restrict(true),
     ];
     let changed = change(&node, &edits).await.unwrap();
-    assert_eq!(changed, Changed { revision: 1, is_new: true, has_changed: true });
+    assert_eq!((changed.edition.revision, changed.is_new, changed.has_changed), (1, true, true));
     let package = found(&node).await;
-    assert_eq!((package.revision, package.is_restricted, package.document.as_deref()), (1, true, Some(&b"readme"[..])));
+    assert_eq!(
+        (package.edition.revision, package.is_restricted, package.document.as_deref()),
+        (1, true, Some(&b"readme"[..]))
+    );
     assert_eq!(package.tags, [("latest".to_owned(), "1.0.0".to_owned())].into());
     let owners: Vec<_> = package.owners.iter().map(|owner| (owner.name.as_str(), owner.level.as_str())).collect();
     assert_eq!(owners, [("Jim", "maintainer"), ("joe", "full")]);
@@ -92,7 +96,7 @@ pub async fn a_change_that_is_refused_changes_nothing(stage: Stage) {
     let absent = Change { package: "absent", edits: &[Edit::UnpublishAll], ..stale };
     assert!(matches!(node.change_package(&absent, &actor()).await, Err(Error::Absent { .. })));
     let nothing = change(&node, &[Edit::Own { user: joe.id, level: "full" }]).await.unwrap();
-    assert_eq!(nothing, Changed { revision: 1, is_new: false, has_changed: false });
+    assert_eq!(nothing, Changed { edition: before.edition, is_new: false, has_changed: false });
     assert_eq!((found(&node).await, node.heads().await.unwrap()), (before, heads));
 }
 
@@ -108,7 +112,7 @@ pub async fn a_version_keeps_its_number_for_good(stage: Stage) {
     stage.clock.advance(std::time::Duration::from_secs(1));
     let anyhow = NewRelease { replaces: Replaces::Anything, manifest: b"new", ..release("1.0.0", "") };
     let changed = change(&node, &[Edit::Publish(anyhow.clone())]).await.unwrap();
-    assert_eq!((changed.revision, changed.is_new), (3, false), "its revision goes on");
+    assert_eq!((changed.edition.revision, changed.is_new), (3, false), "its revision goes on");
     stage.clock.advance(std::time::Duration::from_secs(1));
     change(&node, &[Edit::Publish(NewRelease { manifest: b"newer", ..anyhow })]).await.unwrap();
     let release = &found(&node).await.releases[0];
@@ -135,9 +139,30 @@ pub async fn systems_of_one_version_come_and_go_alone(stage: Stage) {
     assert_eq!(kinds, [EventKind::VersionRemoved, EventKind::TagRemoved, EventKind::Unpublished]);
 }
 
+pub async fn every_state_of_a_package_has_a_stamp_of_its_own(stage: Stage) {
+    let node = stage.node().await;
+    let joe = user(&node, "joe").await;
+    let own = Edit::Own { user: joe.id, level: "full" };
+    let first = change(&node, &[Edit::Publish(release("1.0.0", "")), own]).await.unwrap().edition;
+    let second = change(&node, &[Edit::Publish(release("2.0.0", ""))]).await.unwrap().edition;
+    assert_ne!(first.stamp, second.stamp, "a revision comes again where a backup was restored");
+    assert_eq!((found(&node).await.edition, listed(&node).await.unwrap().edition), (second, second));
+
+    let seen = node.events("npm", 0, 100).await.unwrap().len();
+    let edit = UserEdit { email: Some(Some("joe@elsewhere.example")), ..UserEdit::default() };
+    node.edit_user(joe.id, edit, &actor()).await.unwrap();
+    let third = found(&node).await.edition;
+    assert!(third.revision == 3 && third.stamp != second.stamp, "an owner's address stands in its packages: {third:?}");
+    assert_eq!(listed(&node).await.unwrap().edition, third);
+    let events = node.events("npm", 0, 100).await.unwrap();
+    assert_eq!(events[seen..].iter().map(|event| event.kind).collect::<Vec<_>>(), [EventKind::OwnersChanged]);
+    node.edit_user(joe.id, edit, &actor()).await.unwrap();
+    assert_eq!(found(&node).await.edition, third, "it is so already");
+}
+
 pub async fn a_name_that_is_ours_is_known_on_every_node(stage: Stage) {
     let nodes = [stage.node().await, stage.node().await];
-    let revision = async |node: &Overlay| listed(node).await.map(|listed| listed.revision);
+    let revision = async |node: &Overlay| listed(node).await.map(|listed| listed.edition.revision);
     for node in &nodes {
         assert_eq!(listed(node).await, None);
     }
@@ -294,10 +319,10 @@ async fn client(node: Arc<Overlay>, seed: u64) -> Vec<(u64, Op)> {
         let expected = (dice.roll(3) == 0).then_some(seen);
         match ask(&node, &op, expected).await {
             Ok(changed) => {
-                seen = changed.revision;
+                seen = changed.edition.revision;
                 if changed.has_changed {
-                    assert!(expected.is_none_or(|expected| expected + 1 == changed.revision));
-                    done.push((changed.revision, op));
+                    assert!(expected.is_none_or(|expected| expected + 1 == changed.edition.revision));
+                    done.push((changed.edition.revision, op));
                 }
             }
             Err(Error::Stale { held }) => {
@@ -330,7 +355,7 @@ pub async fn random_changes_at_once_lose_nothing(stage: Stage) {
         assert!(model.perform(op), "{op:?} at revision {revision} could not be, after {model:?}");
     }
     let package = found(&nodes[0]).await;
-    assert_eq!((package.revision, model_of(&package)), (done.len() as u64, model));
+    assert_eq!((package.edition.revision, model_of(&package)), (done.len() as u64, model));
     let lines = nodes[0].audit(Some("npm/@a/x"), None, 1000).await.unwrap();
     assert_eq!(lines.len(), done.len(), "one line each");
     let told = replay(&nodes[1]).await;

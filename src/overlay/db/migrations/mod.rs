@@ -31,13 +31,14 @@ use super::sql::{Link, values};
 use crate::overlay::error::Error;
 
 /// Each in its turn, never out of it: the first has the number 1.
-const ALL: [&str; 6] = [
+const ALL: [&str; 7] = [
     include_str!("0001_start.sql"),
     include_str!("0002_teams.sql"),
     include_str!("0003_vault.sql"),
     include_str!("0004_token_description.sql"),
     include_str!("0005_lists.sql"),
     include_str!("0006_downloads.sql"),
+    include_str!("0007_stamps.sql"),
 ];
 
 /// The number of the last one.

@@ -29,14 +29,19 @@ pub fn repair<'a>(tags: &[Tag<'a>], versions: &[&'a str]) -> Option<Vec<(Cow<'a,
     Some(missing.iter().chain(tags).filter_map(mend).collect())
 }
 
+/// Returns the newest release; where there is none, the newest pre-release.
+pub fn latest<'a>(versions: &[&'a str]) -> Option<&'a str> {
+    newest(versions, |version| !version.is_prerelease()).or_else(|| newest(versions, |_| true))
+}
+
 /// Returns the version that a tag of a missing one moves to.
 fn substitute<'a>(tag: &Tag<'_>, versions: &[&'a str]) -> Option<&'a str> {
     if tag.0 == "latest" {
-        return newest(versions, |version| !version.is_prerelease()).or_else(|| newest(versions, |_| true));
+        return latest(versions);
     }
     let missing = Precedence::parse(tag.1.as_ref()?)?;
     if !missing.is_prerelease() {
-        return newest(versions, |version| !version.is_prerelease()).or_else(|| newest(versions, |_| true));
+        return latest(versions);
     }
     let channel = |version: &Precedence<'_>| version.prerelease.split('.').next().map(str::to_owned);
     newest(versions, |version| version.is_prerelease() && channel(version) == channel(&missing))

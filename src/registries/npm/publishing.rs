@@ -1,0 +1,152 @@
+//! A publish on its way: proved as a whole, its bytes kept, its version written. Source: contract npm §7.1.
+
+use bytes::Bytes;
+use serde_json::json;
+
+use super::Npm;
+use super::error::Error;
+use super::manifest::{print_manifest, readme};
+use super::name::{PackageName, Version};
+use super::own::TARBALL;
+use super::publish::{self, Publication};
+use super::tags::LATEST;
+use super::wire;
+use super::write::OWNER;
+use crate::base::digest::Digest;
+use crate::base::http::Reply;
+use crate::overlay;
+use crate::overlay::blobs::{Blob, Source};
+use crate::overlay::packages::{Edit, File, NewRelease, Package, Replaces, When};
+use crate::overlay::rights::Action;
+use crate::registries::bodies;
+use crate::registries::gate::{Act, Visitor};
+use crate::registries::members::quote;
+use crate::registries::range::Precedence;
+
+/// What the overlay calls a provenance bundle.
+pub const BUNDLE: &str = "attestations";
+
+/// A publication, as it is kept.
+struct Ready {
+    version: String,
+    manifest: Vec<u8>,
+    tags: Vec<Box<str>>,
+    document: Option<Vec<u8>>,
+    is_restricted: Option<bool>,
+    tarball: Bytes,
+    bundle: Option<Bytes>,
+}
+
+impl Npm {
+    /// `PUT /{name}` with a tarball in it. Source: contract npm §7.1.
+    pub(super) async fn publish(
+        &self,
+        visitor: &Visitor,
+        (name, held, expected): (&PackageName, Option<Package>, Option<u64>),
+        body: Bytes,
+    ) -> Result<Reply, Error> {
+        let by_owner = self
+            .gate
+            .let_act(visitor, Act { action: Action::Push, name: name.as_str(), package: held.as_ref() })
+            .await?;
+        if held.is_none() && !self.gate.keeps(name.as_str()) {
+            return Err(Error::Forbidden(format!("{name} is not among the names that are published here").into()));
+        }
+        let publisher = self.gate.user(visitor)?;
+        let by = json!({ "name": publisher.name.as_str(), "email": publisher.email }).to_string();
+        let asked = name.clone();
+        // What is decoded stands in memory beside what still comes.
+        let _turn = self.publishing.acquire().await.map_err(|_| Error::internal("nothing is published any more"))?;
+        let ready = bodies::apart(move || make_ready(&body, &asked, &by)).await?;
+        self.blocks.of(name.as_str()).await?.check_version(name.as_str(), &ready.version)?;
+        judge_new(name, held.as_ref(), &ready)?;
+        let is_restricted = self.let_restrict(visitor, held.as_ref(), ready.is_restricted).await?;
+        let files = self.keep_files(&ready).await?;
+        let release = NewRelease {
+            version: &ready.version,
+            variant: "",
+            manifest: &ready.manifest,
+            publisher: Some(publisher.id),
+            files,
+            replaces: Replaces::Nothing,
+        };
+        let mut edits = vec![Edit::Publish(release)];
+        let set = |tag, when| Edit::Tag { tag, version: &ready.version, when };
+        edits.extend(ready.tags.iter().map(|tag| set(tag, When::Always)));
+        edits.push(set(LATEST, When::Absent));
+        if held.is_none() {
+            edits.push(Edit::Own { user: publisher.id, level: OWNER });
+        }
+        edits.extend(ready.document.as_deref().map(Edit::Document));
+        edits.extend(is_restricted.map(Edit::Restrict));
+        self.change(visitor, name.as_str(), (expected, by_owner, "publish"), &edits).await
+    }
+
+    async fn keep_files(&self, ready: &Ready) -> Result<Vec<File>, Error> {
+        let mut files = Vec::new();
+        for (kind, bytes) in [(TARBALL, Some(&ready.tarball)), (BUNDLE, ready.bundle.as_ref())] {
+            let Some(bytes) = bytes else { continue };
+            files.push(File { kind: kind.to_owned(), blob: self.keep(bytes).await? });
+        }
+        Ok(files)
+    }
+
+    /// Keeps bytes; once more, where the same bytes were being collected.
+    async fn keep(&self, bytes: &Bytes) -> Result<Blob, Error> {
+        let (overlay, of) = (self.gate.overlay(), bytes.clone());
+        let digest = bodies::apart(move || Ok::<_, Error>(Digest::of(&of))).await?;
+        let source = || Source::Memory(bytes.clone());
+        match overlay.keep_blob(digest, source()).await {
+            Err(overlay::Error::Collected(_)) => Ok(overlay.keep_blob(digest, source()).await?),
+            kept => Ok(kept?),
+        }
+    }
+}
+
+/// Refuses what the overlay would refuse, before bytes are kept that no release would have.
+fn judge_new(name: &PackageName, held: Option<&Package>, ready: &Ready) -> Result<(), Error> {
+    // Build metadata makes no other version. Source: contract npm §1.3.
+    let precedence = Precedence::parse(&ready.version);
+    let is_same = |version: &str| version == ready.version || Precedence::parse(version) == precedence;
+    if held.iter().flat_map(|held| &held.releases).any(|release| is_same(&release.version)) {
+        return Err(Error::Forbidden(format!("cannot modify pre-existing version {name}@{}", ready.version).into()));
+    }
+    Ok(())
+}
+
+/// Proves a publication and writes its manifest. Blocks.
+fn make_ready(body: &[u8], name: &PackageName, publisher: &str) -> Result<Ready, Error> {
+    let publication = publish::parse(body, name).map_err(|error| Error::Unprocessable(chain(&error).into()))?;
+    let manifest = print_manifest(&publication, name, publisher)?;
+    check_readable(&manifest, name, &publication.version)?;
+    let readme = readme(&publication);
+    let Publication { version, tags, access, tarball, bundle, .. } = publication;
+    Ok(Ready {
+        version: version.to_string(),
+        manifest,
+        tags,
+        document: readme.map(|readme| json!({ "readme": readme }).to_string().into_bytes()),
+        is_restricted: access.map(|access| access == publish::Access::Restricted),
+        tarball: tarball.bytes.into(),
+        bundle: bundle.map(|bundle| bundle.json.into()),
+    })
+}
+
+/// Refuses a manifest that could be kept and not be served: who reads documents goes less deep than who reads a body.
+fn check_readable(manifest: &[u8], name: &PackageName, version: &Version) -> Result<(), Error> {
+    let head = format!("{{\"name\":{},\"versions\":{{{}:", quote(name.as_str()), quote(version.as_str()));
+    let document = [head.as_bytes(), manifest, b"}}"].concat();
+    let checked = wire::check(&document, name);
+    checked.map(drop).map_err(|error| Error::Unprocessable(format!("the manifest cannot be served: {error}").into()))
+}
+
+/// Prints an error and what lies behind it in one line.
+fn chain(error: &dyn std::error::Error) -> String {
+    let mut text = error.to_string();
+    let mut source = error.source();
+    while let Some(error) = source {
+        text.push_str(&format!(": {error}"));
+        source = error.source();
+    }
+    text
+}

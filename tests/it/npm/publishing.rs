@@ -1,0 +1,94 @@
+//! What may be published, and what becomes of tags when versions go. Source: contract npm §1.3, §7.1, §7.4.
+
+use serde_json::{Value, json};
+
+use super::acme::{Acme, NOBODY, publication};
+use super::assert_refused;
+
+const TOOL: &str = "@acme/tool";
+const PATH: &str = "/@acme%2ftool";
+
+#[tokio::test]
+async fn what_could_not_be_served_is_not_published() {
+    let acme = Acme::start(&["joe"]).await;
+    let put = async |body: Value| acme.send("joe", "PUT", PATH, body).await;
+    let mut deep = publication(TOOL, "1.0.0");
+    let nested = (0..126).fold(json!(1), |inner, _| json!({ "a": inner }));
+    deep["versions"]["1.0.0"]["config"] = nested;
+    let refused = put(deep).await;
+    assert_refused(&refused, 422);
+    assert_refused(&acme.get("joe", PATH).await, 404);
+    assert_eq!(put(publication(TOOL, "1.0.0")).await.status, 201);
+    for version in ["1.0.0", "1.0.0+build"] {
+        assert_refused(&put(publication(TOOL, version)).await, 403);
+    }
+    let mut cleaned = publication(TOOL, "1.0.1+build");
+    let manifest = cleaned["versions"]["1.0.1+build"].take();
+    cleaned["versions"] = json!({ "1.0.1": manifest });
+    cleaned["versions"]["1.0.1"]["version"] = json!("1.0.1");
+    cleaned["dist-tags"]["latest"] = json!("1.0.1");
+    let attached = cleaned["_attachments"]["@acme/tool-1.0.1+build.tgz"].take();
+    cleaned["_attachments"] = json!({ "@acme/tool-1.0.1.tgz": attached });
+    let published = put(cleaned).await;
+    assert_eq!(published.status, 201, "npm leaves build metadata out: {}", published.summary());
+}
+
+#[tokio::test]
+async fn latest_stays_while_a_version_does() {
+    let acme = Acme::start(&["joe"]).await;
+    for version in ["1.0.0", "1.1.0", "2.0.0-rc.1"] {
+        assert_eq!(acme.publish("joe", TOOL, version, None).await.status, 201);
+    }
+    let tags = async || acme.get(NOBODY, "/-/package/@acme%2ftool/dist-tags").await.json();
+    assert_eq!(tags().await, json!({ "latest": "2.0.0-rc.1" }));
+    let removed = acme.send("joe", "DELETE", "/@acme/tool/-/tool-2.0.0-rc.1.tgz/-rev/1-a", Value::Null).await;
+    assert_eq!(removed.status, 200, "{}", removed.summary());
+    assert_eq!(tags().await, json!({ "latest": "1.1.0" }));
+    let mut beta = publication(TOOL, "3.0.0-beta.1");
+    beta["dist-tags"] = json!({ "beta": "3.0.0-beta.1" });
+    assert_eq!(acme.send("joe", "PUT", PATH, beta).await.status, 201);
+    assert_eq!(tags().await, json!({ "beta": "3.0.0-beta.1", "latest": "1.1.0" }), "it was there, and stays");
+
+    // A client that takes a version away and says nothing of latest.
+    let document = acme.get("joe", "/@acme/tool?write=true").await.json();
+    let mut left = json!({ "versions": document["versions"], "dist-tags": { "beta": "3.0.0-beta.1" } });
+    left["versions"].as_object_mut().unwrap().remove("1.1.0");
+    let path = format!("{PATH}/-rev/{}", document["_rev"].as_str().unwrap());
+    let edited = acme.send("joe", "PUT", &path, left.clone()).await;
+    assert_eq!(edited.status, 201, "{}", edited.summary());
+    assert_eq!(tags().await, json!({ "beta": "3.0.0-beta.1", "latest": "1.0.0" }));
+    assert_refused(&acme.send("joe", "PUT", &path, left).await, 409);
+    assert_refused(&acme.send("joe", "PUT", &path, publication(TOOL, "4.0.0")).await, 409);
+}
+
+#[tokio::test]
+async fn who_deprecates_again_changes_nothing() {
+    let acme = Acme::start(&["joe"]).await;
+    for version in ["1.0.0", "1.1.0"] {
+        acme.publish("joe", TOOL, version, None).await;
+    }
+    let rev = async || acme.get("joe", "/@acme/tool?write=true").await.json()["_rev"].clone();
+    let reason = |first: &str| json!({ "versions": { "1.0.0": { "deprecated": first }, "1.1.0": {} } });
+    let mut revs = vec![rev().await];
+    for text in ["old", "old", "", ""] {
+        assert_eq!(acme.send("joe", "PUT", PATH, reason(text)).await.status, 201);
+        revs.push(rev().await);
+    }
+    assert!(revs[0] != revs[1] && revs[1] == revs[2] && revs[2] != revs[3] && revs[3] == revs[4], "{revs:?}");
+}
+
+#[tokio::test]
+async fn a_tarball_of_ours_is_served_in_part_and_to_browsers() {
+    let acme = Acme::start(&["joe"]).await;
+    acme.publish("joe", TOOL, "1.0.0", None).await;
+    let path = "/npm/@acme/tool/-/tool-1.0.0.tgz";
+    let whole = acme.heliostat.get(path).await;
+    assert_eq!(whole.header("access-control-allow-origin"), Some("*"));
+    for _ in 0..2 {
+        let ask = crate::support::http::Ask::get(path).header("range", "bytes=3-9");
+        let part = acme.heliostat.ask(&ask).await;
+        assert_eq!((part.status, &part.body[..]), (206, &whole.body[3..10]));
+    }
+    let head = acme.heliostat.ask(&crate::support::http::Ask::head(path)).await;
+    assert_eq!(head.header("content-length"), Some(whole.body.len().to_string().as_str()));
+}
