@@ -93,6 +93,19 @@ impl Overlay {
         rows::packages(self.db.link(), mount, team).await
     }
 
+    /// Lists the packages of a mount that are bound to a user's teams, with what the best of them gives.
+    ///
+    /// # Errors
+    /// The database's.
+    pub async fn packages_of_member(&self, mount: &str, user: UserId) -> Result<BTreeMap<String, Permission>, Error> {
+        let mut best: BTreeMap<String, Permission> = BTreeMap::new();
+        for (name, permission) in rows::packages_of(self.db.link(), mount, user).await? {
+            let held = best.entry(name).or_insert(permission);
+            *held = permission.max(*held);
+        }
+        Ok(best)
+    }
+
     /// Makes a team without members.
     ///
     /// # Errors

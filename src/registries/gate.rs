@@ -20,8 +20,10 @@ use crate::overlay::users::{User, UserName};
 use crate::overlay::{Identity, Overlay};
 
 mod judge;
+mod lead;
 mod sight;
 
+pub use self::lead::Step;
 pub use self::sight::{Act, Sight};
 
 /// How long a password that was right is taken for it again without being hashed anew: clients show it at each request.

@@ -104,6 +104,15 @@ pub async fn packages(link: Link<'_>, mount: &str, team: TeamId) -> Result<Vec<(
     rows.iter().map(|row| Ok((row.get(0)?, read_permission(row, 1)?))).collect()
 }
 
+/// Lists the packages of a mount that are bound to a user's teams, once for each of those.
+pub async fn packages_of(link: Link<'_>, mount: &str, user: UserId) -> Result<Vec<(String, Permission)>, Error> {
+    let sql = "SELECT packages.name, bindings.permission FROM team_members \
+               JOIN bindings ON bindings.team = team_members.team JOIN packages ON packages.id = bindings.package \
+               WHERE team_members.account = $1 AND packages.mount = $2";
+    let rows = link.all(sql, values![user, mount]).await?;
+    rows.iter().map(|row| Ok((row.get(0)?, read_permission(row, 1)?))).collect()
+}
+
 pub fn team_name(row: &Row, column: usize) -> Result<TeamName, Error> {
     let name: String = row.get(column)?;
     TeamName::parse(&name).map_err(|_| Error::Row("a team's name"))

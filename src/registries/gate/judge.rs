@@ -67,6 +67,12 @@ pub fn judge(action: Action, who: Standing, what: What) -> Verdict {
     }
 }
 
+/// Decides whether a member may be given another role, or lose its own, by an admin or an owner: what makes or ends owners is
+/// for owners.
+pub fn may_set_role(by: Role, held: Option<Role>, wanted: Option<Role>) -> bool {
+    by == Role::Owner || by == Role::Admin && held.max(wanted) < Some(Role::Owner)
+}
+
 // === impl Standing ===
 
 impl Standing {
@@ -123,6 +129,21 @@ mod tests {
             })
         };
         STATES.map(|what| String::from_iter(letter(what))).join(" ")
+    }
+
+    #[test]
+    fn only_owners_make_and_end_owners() {
+        use Role::{Admin, Owner, Publisher, Reader};
+        let roles = [None, Some(Reader), Some(Publisher), Some(Admin), Some(Owner)];
+        for (by, expected) in [(Owner, 25), (Admin, 16), (Publisher, 0), (Reader, 0)] {
+            let pairs = roles.into_iter().flat_map(|held| roles.into_iter().map(move |wanted| (held, wanted)));
+            let (granted, refused): (Vec<_>, Vec<_>) =
+                pairs.partition(|(held, wanted)| may_set_role(by, *held, *wanted));
+            assert_eq!(granted.len(), expected, "{by:?}");
+            let is_of_owners = |(held, wanted): &(Option<Role>, Option<Role>)| [held, wanted].contains(&&Some(Owner));
+            assert!(by == Owner || !granted.iter().any(is_of_owners), "{by:?}: {granted:?}");
+            assert!(by < Admin || refused.iter().all(is_of_owners), "{by:?}: {refused:?}");
+        }
     }
 
     #[test]

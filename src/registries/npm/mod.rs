@@ -17,7 +17,7 @@
 //! | `PUT /{name}`, `-rev`, tags, tarballs taken away | the overlay | hashes, tar, package.json; the visitor's rights |
 //! | users, logins, profiles, tokens | the overlay | |
 //! | blocks | the overlay | |
-//! | owners, collaborators, access, stars | the overlay | the visitor's rights |
+//! | owners, collaborators, access, stars, organisations, teams | the overlay | the visitor's rights |
 //!
 //! One request: [`routes::parse`] reads the path once into an action; the action names the handler and the label in the
 //! log; [`sources`] names the resource: its key, its one place at the upstream, and what [`vouch`] says must hold before
@@ -42,6 +42,7 @@ mod lists;
 mod manifest;
 mod merge;
 pub mod name;
+mod orgs;
 mod own;
 mod passthrough;
 pub mod proofs;
@@ -55,6 +56,7 @@ mod sharing;
 pub mod sources;
 mod stars;
 mod tags;
+mod teams;
 mod vouch;
 pub mod wire;
 mod write;
@@ -224,6 +226,7 @@ impl Desk for Npm {
             Action::Block(block) => self.answer_block_body(visitor, block, &body).await,
             Action::Sharing(sharing) => self.answer_sharing_body(visitor, sharing, &body).await,
             Action::Stars(stars) => self.answer_stars_body(visitor, stars, &body).await,
+            Action::Orgs(orgs) => self.answer_orgs_body(visitor, orgs, &body).await,
             _ => Err(Error::internal("a body that nobody asked for")),
         }
     }
@@ -258,6 +261,7 @@ impl Npm {
             Action::Block(block) => self.answer_block(visitor, block).await?,
             Action::Sharing(sharing) => self.answer_sharing(request, visitor, sharing).await?,
             Action::Stars(stars) => self.answer_stars(request, visitor, stars).await?,
+            Action::Orgs(orgs) => self.answer_orgs(visitor, orgs).await?,
             Action::Discover(Discover::Search(query)) => return self.search(request, visitor, query).await,
             Action::Discover(discover) => self.answer_discover(visitor, discover).await?,
             Action::Downloads(asked) => return self.downloads(request, visitor, asked).await,

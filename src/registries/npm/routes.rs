@@ -20,6 +20,7 @@ mod api;
 mod block;
 mod discover;
 mod downloads;
+mod orgs;
 mod sharing;
 mod stars;
 mod write;
@@ -30,6 +31,7 @@ pub use self::action::{Action, Audit, Reads};
 pub use self::block::Block;
 pub use self::discover::{Discover, Since};
 pub use self::downloads::{Counted, Downloads, Form, Period};
+pub use self::orgs::{Orgs, TeamAt};
 pub use self::sharing::Sharing;
 pub use self::stars::Stars;
 pub use self::write::Write;
@@ -103,6 +105,9 @@ fn find(segments: &[&str], query: &str) -> Result<Target, Error> {
     // starts with the mount already: `/npm/npm/-/npm/v1/attestations/…`. Nothing else has these four in a row.
     if let Some(start) = segments.windows(4).position(|window| window == ["-", "npm", "v1", "attestations"]) {
         return find_attestations(&segments[start + 4..]);
+    }
+    if let Some(target) = orgs::find_bare(segments) {
+        return Ok(target);
     }
     if let ["downloads", rest @ ..] = segments
         && let Some(target) = downloads::find(rest)?

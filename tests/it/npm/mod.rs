@@ -10,6 +10,7 @@ mod discover;
 mod documents;
 mod downloads;
 mod first_seen;
+mod orgs;
 mod own;
 mod publisher;
 mod publishing;

@@ -109,6 +109,14 @@ pub async fn a_team_that_packages_are_bound_to_stays(stage: Stage) {
     let bound = node.packages_of_team("npm", team).await.unwrap();
     assert_eq!(bound, [("@acme/x".to_owned(), Permission::ReadOnly)]);
     assert_eq!(node.packages_of_team("hex", team).await.unwrap(), []);
+    node.move_member(acme.path(), acme.jim, Move::In, &actor()).await.unwrap();
+    let developers = acme.team(&node, DEVELOPERS).await.id;
+    let too = [Edit::Bind { team: developers, permission: Permission::ReadWrite }];
+    node.change_package(&Change { edits: &too, ..change }, &actor()).await.unwrap();
+    let of_jim = node.packages_of_member("npm", acme.jim).await.unwrap();
+    assert_eq!(of_jim, [("@acme/x".to_owned(), Permission::ReadWrite)].into(), "the best of both teams");
+    let apart = [Edit::Unbind { team: developers }];
+    node.change_package(&Change { edits: &apart, ..change }, &actor()).await.unwrap();
     let [binding] = &node.package("npm", "@acme/x").await.unwrap().unwrap().bindings[..] else { panic!("one") };
     assert_eq!((binding.team, &binding.namespace, &binding.name), (team, &acme.name, &acme.core));
     assert!(matches!(node.remove_team(acme.path(), &actor()).await, Err(Error::InUse(_))));

@@ -30,6 +30,7 @@ impl Action {
             Self::Sharing(sharing) => sharing.access(),
             Self::Stars(stars) => stars.access(),
             Self::Discover(discover) => discover.access(),
+            Self::Orgs(orgs) => orgs.access(),
         }
     }
 }

@@ -5,6 +5,7 @@ use super::account::Account;
 use super::block::Block;
 use super::discover::Discover;
 use super::downloads::Downloads;
+use super::orgs::Orgs;
 use super::sharing::Sharing;
 use super::stars::Stars;
 use super::write::Write;
@@ -49,6 +50,8 @@ pub enum Action {
     Stars(Stars),
     /// What has happened here, and what there is.
     Discover(Discover),
+    /// Organisations and teams.
+    Orgs(Orgs),
 }
 
 /// Which of the audit endpoints.
@@ -86,6 +89,7 @@ impl Action {
             Self::Block(block) => block.reads(),
             Self::Sharing(sharing) => sharing.reads(),
             Self::Stars(stars) => stars.reads(),
+            Self::Orgs(orgs) => orgs.reads(),
             _ => Reads::Nothing,
         }
     }
@@ -106,7 +110,8 @@ impl Named for Action {
                 Subject::Nothing
             }
             // Answers about many packages, none of which they hand out.
-            Self::Discover(_) | Self::Audit(_) | Self::Downloads(_) | Self::Stars(_) => Subject::Nothing,
+            Self::Discover(_) | Self::Audit(_) | Self::Downloads(_) => Subject::Nothing,
+            Self::Stars(_) | Self::Orgs(_) => Subject::Nothing,
         }
     }
 
@@ -133,6 +138,7 @@ impl Named for Action {
             Self::Sharing(sharing) => sharing.name(),
             Self::Stars(stars) => stars.name(),
             Self::Discover(discover) => discover.name(),
+            Self::Orgs(orgs) => orgs.name(),
         }
     }
 }

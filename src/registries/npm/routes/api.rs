@@ -4,7 +4,7 @@ use super::Target;
 use super::action::{Action, Audit};
 use super::discover::{self, Discover};
 use super::write::find_tags;
-use super::{account, block, sharing, stars};
+use super::{account, block, orgs, sharing, stars};
 use crate::registries::npm::error::Error;
 use crate::registries::npm::name::PackageName;
 use crate::registries::paths::no_route;
@@ -15,6 +15,9 @@ pub fn find(segments: &[&str], query: &str) -> Result<Target, Error> {
         return Ok(target);
     }
     if let Some(target) = stars::find(segments)? {
+        return Ok(target);
+    }
+    if let Some(target) = orgs::find(segments) {
         return Ok(target);
     }
     if let Some(target) = discover::find(segments, query)? {

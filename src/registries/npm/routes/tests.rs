@@ -141,7 +141,7 @@ fn absurd_paths_are_bad_requests() {
 #[test]
 fn unknown_paths_are_not_found_and_never_packages() {
     let deep = "/a".repeat(1_000);
-    let targets = "/-/ /-/all/x /-/unknown /-/npm/v1/security /-/v1/login /-/user/joe /-/user/org.couchdb.user: /-/org/x/package /-/-/x \
+    let targets = "/-/ /-/all/x /-/unknown /-/npm/v1/security /-/v1/login /-/user/joe /-/user/org.couchdb.user: /-/org/x/unknown /-/-/x \
         /-/package/n /-/package/n/unknown /-/package/n/dist-tags/a/b /n/-/ /n/-/m-1.0.0.tgz \
         /n/-/n-1.0.0.tar.gz /n/-/n-1.0.0.tgz/ /@s/n/-/@t/n-1.0.0.tgz /n/-/@s/n-1.0.0.tgz /n/1.0.0/files/x \
         /downloads/point/last-week /downloads/total/last-week/n";

@@ -1,5 +1,7 @@
 use heliostat::registries::npm::name::PackageName;
-use heliostat::registries::npm::routes::{Account, Action, Audit, Block, Discover, Sharing, Stars, Write, parse};
+use heliostat::registries::npm::routes::{
+    Account, Action, Audit, Block, Discover, Orgs, Sharing, Stars, TeamAt, Write, parse,
+};
 use heliostat_fuzz::{Asked, assert_below, assert_plain, segment};
 
 pub fn check(asked: &Asked<'_>) {
@@ -33,6 +35,7 @@ fn print(action: &Action) -> Option<String> {
         Action::Block(block) => print_block(block),
         Action::Sharing(sharing) => print_sharing(sharing),
         Action::Stars(stars) => print_stars(stars),
+        Action::Orgs(orgs) => print_orgs(orgs),
         Action::Root => String::new(),
         Action::Ping => "-/ping".to_owned(),
         Action::Packument { name, .. } => name.escaped().into_owned(),
@@ -123,5 +126,26 @@ fn print_discover(discover: &Discover) -> String {
         Discover::Search(_) => "-/v1/search".to_owned(),
         Discover::SetListed { name, .. } => format!("-/v1/search/sync/{}", name.escaped()),
         Discover::Dependents { name } => format!("-/package/{}/dependents", name.escaped()),
+    }
+}
+
+fn print_orgs(orgs: &Orgs) -> String {
+    let team = |TeamAt { org, team }: &TeamAt, rest: &str| format!("-/team/{}/{}{rest}", segment(org), segment(team));
+    match orgs {
+        Orgs::Create => "-/org".to_owned(),
+        Orgs::Show { org } => format!("-/org/{}", segment(org)),
+        Orgs::Members { org } | Orgs::SetMember { org } | Orgs::RemoveMember { org, user: None } => {
+            format!("-/org/{}/user", segment(org))
+        }
+        Orgs::RemoveMember { org, user: Some(user) } => format!("-/org/{}/user/{}", segment(org), segment(user)),
+        Orgs::TeamsOf { org, user } => format!("-/org/{}/user/{}/team", segment(org), segment(user)),
+        Orgs::Packages { org } => format!("-/org/{}/package", segment(org)),
+        Orgs::PackagesOf { user: Some(user) } => format!("-/user/{}/package", segment(user)),
+        Orgs::PackagesOf { user: None } => "-/-/package".to_owned(),
+        Orgs::Teams { org } | Orgs::CreateTeam { org } => format!("-/org/{}/team", segment(org)),
+        Orgs::Team(at) | Orgs::RemoveTeam(at) => team(at, ""),
+        Orgs::TeamMembers(at) | Orgs::Join(at) | Orgs::Leave { team: at, user: None } => team(at, "/user"),
+        Orgs::Leave { team: at, user: Some(user) } => team(at, &format!("/user/{}", segment(user))),
+        Orgs::TeamPackages(at) | Orgs::Grant(at) | Orgs::Revoke(at) => team(at, "/package"),
     }
 }
