@@ -4,7 +4,8 @@
 //! client a home and a cache of its own. [`installs`] uses the registry this machine's npm is configured with, whatever
 //! it lacks; [`full`] uses our own upstream, which has everything the contract knows. [`rebar3`] is the machine's own, with
 //! Hex repositories of ours; [`gleam`] asks them by Gleam's own crate. [`cache_suite`] is no client of a registry, but asks all
-//! that the public suite of tests for HTTP caches asks. [`publishing`] has Heliostat be the registry.
+//! that the public suite of tests for HTTP caches asks. [`publishing`] has Heliostat be the registry, [`sharing`]
+//! one with organisations and packages that not everybody sees.
 //!
 //! Without npm or rebar3 on the machine their tests skip aloud; with `CI=true` they fail instead.
 
@@ -24,6 +25,7 @@ mod publishing;
 mod rebar3;
 mod run;
 mod sandbox;
+mod sharing;
 mod tools;
 
 // The raw client and the fake registries of tests/it; what they themselves promise is tested there.

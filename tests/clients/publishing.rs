@@ -19,15 +19,15 @@ const LIMIT: Duration = Duration::from_secs(120);
 const PASSWORD: &str = "a long password";
 
 /// A registry of our own, behind which is an upstream that is to be left alone.
-struct World {
+pub struct World {
     upstream: FakeUpstream,
-    heliostat: Heliostat,
+    pub heliostat: Heliostat,
 }
 
 /// npm, logged in, in a project that is to be published.
-struct Publisher<'a> {
+pub struct Publisher<'a> {
     npm: Npm,
-    sandbox: Sandbox,
+    pub sandbox: Sandbox,
     world: &'a World,
 }
 
@@ -114,7 +114,7 @@ async fn npm_may_do_no_more_than_its_token() {
 // === impl World ===
 
 impl World {
-    async fn start() -> Self {
+    pub async fn start() -> Self {
         let upstream = FakeUpstream::start();
         let heliostat = Heliostat::builder()
             .set("accounts", "registration", "\"open\"")
@@ -125,7 +125,7 @@ impl World {
     }
 
     /// Makes an account, or logs in, as `npm adduser --auth-type=legacy` does; returns the token. Source: contract npm §8.2.
-    async fn register(&self, name: &str) -> String {
+    pub async fn register(&self, name: &str) -> String {
         let target = format!("/npm/-/user/org.couchdb.user:{name}");
         let body = json!({
             "_id": format!("org.couchdb.user:{name}"), "name": name, "password": PASSWORD,
@@ -138,7 +138,7 @@ impl World {
         answer.json()["token"].as_str().expect("a token").to_owned()
     }
 
-    async fn publisher(&self, tools: &Tools, npm: Npm, user: &str) -> Publisher<'_> {
+    pub async fn publisher(&self, tools: &Tools, npm: Npm, user: &str) -> Publisher<'_> {
         let token = self.register(user).await;
         let sandbox = Sandbox::new(tools, &registry(&self.heliostat), "{}");
         let place = sandbox.registry.trim_start_matches("http:").to_owned();
@@ -151,7 +151,7 @@ impl World {
 // === impl Publisher ===
 
 impl Publisher<'_> {
-    fn write(&self, name: &str, version: &str) {
+    pub fn write(&self, name: &str, version: &str) {
         let manifest =
             json!({ "name": name, "version": version, "description": "made for a test", "main": "index.js" });
         self.sandbox.write("package.json", &manifest.to_string());
@@ -165,13 +165,13 @@ impl Publisher<'_> {
         npm
     }
 
-    fn npm(&self, arguments: &[&str]) -> String {
+    pub fn npm(&self, arguments: &[&str]) -> String {
         let said = run(&mut self.command(arguments), LIMIT);
         let said = said.unwrap_or_else(|why| panic!("{}: {why}\n{}", self.npm.name, self.world.heliostat.said()));
         said.stdout.trim().to_owned()
     }
 
-    fn try_npm(&self, arguments: &[&str]) -> (bool, Said) {
+    pub fn try_npm(&self, arguments: &[&str]) -> (bool, Said) {
         finish(&mut self.command(arguments), LIMIT).unwrap_or_else(|why| panic!("{}: {why}", self.npm.name))
     }
 }
