@@ -1,12 +1,14 @@
 //! `heliostat user`: makes accounts, sets passwords, names admins, locks accounts out.
 
 use std::io::{self, BufRead, IsTerminal, Write};
+use std::time::Duration;
 
 use anyhow::{Context, bail};
 use clap::{Args, Subcommand};
 
 use super::token::find;
 use super::{Place, with_overlay};
+use crate::base::clock::Clock;
 use crate::base::secret::Secret;
 use crate::overlay::audit::Actor;
 use crate::overlay::users::{NewUser, User, UserEdit, UserName};
@@ -48,6 +50,15 @@ enum What {
         #[arg(long)]
         revoke: bool,
     },
+    /// Make an invitation, by whose code somebody may make an account
+    Invite {
+        /// The only address it is for
+        #[arg(long)]
+        email: Option<String>,
+        /// Days until it is over
+        #[arg(long, value_name = "DAYS", default_value = "7", value_parser = clap::value_parser!(u64).range(1..=365))]
+        expires: u64,
+    },
     /// List all accounts, by name
     List,
     /// Let nobody log in to an account, nor use its tokens
@@ -87,6 +98,10 @@ pub fn run(arguments: &Arguments) -> anyhow::Result<()> {
             edit(name, UserEdit { is_locked: Some(false), ..UserEdit::default() })?;
             println!("{name} is not locked");
         }
+        What::Invite { email, expires } => {
+            let code = with_overlay(&config, async |overlay| invite(overlay, email.as_deref(), *expires).await)?;
+            println!("{}", code.reveal());
+        }
         What::List => with_overlay(&config, list)?,
         What::RemoveTokens { name } => {
             let revoke =
@@ -97,8 +112,13 @@ pub fn run(arguments: &Arguments) -> anyhow::Result<()> {
     Ok(())
 }
 
+async fn invite(overlay: &Overlay, email: Option<&str>, days: u64) -> anyhow::Result<Secret> {
+    let end = Clock::default().now() + Duration::from_secs(days * 86_400);
+    Ok(overlay.invite(email, end, &Actor::operator(None)).await?.1)
+}
+
 fn new_user<'a>(name: &'a UserName, email: Option<&'a str>, password: &'a Secret, is_admin: bool) -> NewUser<'a> {
-    NewUser { name, email, password, is_admin, is_email_unique: false, with_namespace: false }
+    NewUser { name, email, password, invitation: None, is_admin, is_email_unique: false, with_namespace: false }
 }
 
 async fn list(overlay: &Overlay) -> anyhow::Result<()> {

@@ -19,11 +19,14 @@ pub enum Registration {
     /// Operators alone, by command.
     #[default]
     Closed,
+    /// Who has the code of an invitation, which operators hand out.
+    Invitation,
     /// Everybody.
     Open,
 }
 
-const REGISTRATIONS: [(&str, Registration); 2] = [("closed", Registration::Closed), ("open", Registration::Open)];
+const REGISTRATIONS: [(&str, Registration); 3] =
+    [("closed", Registration::Closed), ("invitation", Registration::Invitation), ("open", Registration::Open)];
 
 // === impl Accounts ===
 

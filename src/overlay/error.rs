@@ -67,6 +67,8 @@ pub enum Error {
     TooManyAttempts { until: SystemTime },
     #[error("the account is locked")]
     Locked,
+    #[error("the invitation is not known, was used, is over, or is for another e-mail address")]
+    NotInvited,
     #[error("the token is not known")]
     UnknownToken,
     #[error("the token was revoked")]
@@ -98,6 +100,7 @@ impl Error {
             Self::Published(_) | Self::Reserved(_) | Self::NotOwner | Self::LastOwner | Self::InUse(_) => Fault::Client,
             Self::Malformed { .. } | Self::WrongPassword | Self::TooManyAttempts { .. } | Self::Locked => Fault::Client,
             Self::UnknownToken | Self::RevokedToken | Self::ExpiredToken | Self::WrongNetwork => Fault::Client,
+            Self::NotInvited => Fault::Client,
         }
     }
 

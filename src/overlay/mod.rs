@@ -29,6 +29,7 @@ mod db;
 pub mod downloads;
 mod error;
 pub mod firsts;
+pub mod invitations;
 mod keyring;
 pub mod namespaces;
 pub mod networks;

@@ -13,6 +13,8 @@ use crate::base::network::client_of;
 /// Failures that cost nothing: of an account, and of an address behind which there may be many people.
 const FREE_OF_ACCOUNT: u64 = 5;
 const FREE_OF_ADDRESS: u64 = 30;
+/// Accounts that one address may make at once.
+const FREE_OF_NEWCOMER: u64 = 20;
 
 const FIRST_WAIT: Duration = Duration::from_secs(1);
 const LONGEST_WAIT: Duration = Duration::from_secs(300);
@@ -45,6 +47,11 @@ pub(super) fn subjects(name: &UserName, from: IpAddr) -> [Subject; 2] {
         Subject { name: account, free: FREE_OF_ACCOUNT, is_forgiven: true },
         Subject { name: address, free: FREE_OF_ADDRESS, is_forgiven: false },
     ]
+}
+
+/// Returns whom it counts for that an account is asked for.
+pub(super) fn newcomer(from: IpAddr) -> Subject {
+    Subject { name: format!("newcomer {}", client_of(from)), free: FREE_OF_NEWCOMER, is_forgiven: false }
 }
 
 /// Returns what is to be remembered of one more attempt.

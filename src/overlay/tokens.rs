@@ -178,7 +178,7 @@ impl Form {
     /// The form where a dialect has none of its own.
     pub const OURS: Self = Self::Prefixed("heliostat_");
 
-    fn random(self) -> Secret {
+    pub(super) fn random(self) -> Secret {
         match self {
             Self::Prefixed(prefix) => {
                 let mut random = rand::rng();

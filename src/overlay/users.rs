@@ -5,11 +5,13 @@ use std::net::IpAddr;
 use std::time::SystemTime;
 
 use super::audit::{Actor, Entry};
-use super::db::{Head, namespaces as namespace_rows, packages as package_rows, users as rows};
+use super::db::{
+    Head, invitations as invitation_rows, namespaces as namespace_rows, packages as package_rows, users as rows,
+};
 use super::error::Error;
 use super::namespaces::{NamespaceName, Role};
-use super::patience;
 use super::{Overlay, db::failures};
+use super::{invitations, patience};
 use crate::base::secret::Secret;
 
 /// The longest e-mail address. Source: RFC 5321 §4.5.3.1.
@@ -45,6 +47,8 @@ pub struct NewUser<'a> {
     pub name: &'a UserName,
     pub email: Option<&'a str>,
     pub password: &'a Secret,
+    /// The code of an invitation that is used up by this.
+    pub invitation: Option<&'a Secret>,
     pub is_admin: bool,
     /// Whether an address that another account has is refused.
     pub is_email_unique: bool,
@@ -97,10 +101,19 @@ impl Overlay {
         rows::list(self.db.link(), after, limit).await
     }
 
+    /// Makes an account for who asks for one over the network. From one place not many can be had.
+    ///
+    /// # Errors
+    /// [`Error::TooManyAttempts`], and those of [`Overlay::register`]. Nothing was kept.
+    pub async fn sign_up(&self, new: NewUser<'_>, from: IpAddr, actor: &Actor) -> Result<User, Error> {
+        failures::charge(&self.db, &[patience::newcomer(from)], self.clock.now()).await?;
+        self.register(new, actor).await
+    }
+
     /// Makes an account.
     ///
     /// # Errors
-    /// [`Error::Taken`], [`Error::Malformed`], or the database's. Nothing was kept.
+    /// [`Error::Taken`], [`Error::NotInvited`], [`Error::Malformed`], or the database's. Nothing was kept.
     pub async fn register(&self, new: NewUser<'_>, actor: &Actor) -> Result<User, Error> {
         check_email(new.email)?;
         // Before the write begins: it takes long, and all other writes wait for this one.
@@ -115,6 +128,10 @@ impl Overlay {
             return Err(Error::taken("e-mail address", email));
         }
         rows::insert(&write, &new, &password).await?;
+        if let Some(code) = new.invitation {
+            let held = invitation_rows::find(&write, invitations::hash(code)).await?;
+            invitation_rows::use_up(&write, invitations::judge(held.as_ref(), new.email, write.now)?).await?;
+        }
         if new.with_namespace {
             let name = NamespaceName::of(new.name);
             if namespace_rows::find(write.link(), &name).await?.is_some() {
@@ -209,7 +226,7 @@ fn tell(edit: &UserEdit<'_>) -> String {
     words.into_iter().flatten().collect::<Vec<_>>().join(", ")
 }
 
-fn check_email(email: Option<&str>) -> Result<(), Error> {
+pub(super) fn check_email(email: Option<&str>) -> Result<(), Error> {
     let Some(email) = email else { return Ok(()) };
     let is_one = email.split_once('@').is_some_and(|(user, host)| !user.is_empty() && !host.is_empty());
     let is_plain = !email.chars().any(|character| character.is_control() || character.is_whitespace());

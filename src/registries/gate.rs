@@ -101,9 +101,9 @@ impl Gate {
         self.rules.anonymous_reading
     }
 
-    /// Tells whether anybody may make an account.
-    pub fn is_open(&self) -> bool {
-        self.accounts.registration == Registration::Open
+    /// Says who may make an account.
+    pub fn registration(&self) -> Registration {
+        self.accounts.registration
     }
 
     /// Finds out who asks. Credentials that are wrong are refused, wherever they are shown.

@@ -30,6 +30,7 @@ pub mod downloads;
 mod embedded;
 pub mod failures;
 pub mod firsts;
+pub mod invitations;
 pub mod listing;
 pub mod migrations;
 pub mod namespaces;

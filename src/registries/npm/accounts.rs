@@ -107,6 +107,12 @@ fn address(request: &Request<'_>) -> IpAddr {
     request.peer.unwrap_or(IpAddr::V4(Ipv4Addr::LOCALHOST))
 }
 
+/// Returns the one-time password that a client shows. Source: contract npm §2.5.
+fn one_time_password(request: &Request<'_>) -> Option<Secret> {
+    let value = request.headers.get("npm-otp")?.to_str().ok()?.trim();
+    (!value.is_empty()).then(|| Secret::new(value))
+}
+
 fn check_password(password: &Secret) -> Result<(), Error> {
     if PASSWORD.contains(&password.reveal().chars().count()) {
         return Ok(());

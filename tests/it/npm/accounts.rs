@@ -174,6 +174,35 @@ async fn a_user_is_edited_by_who_shows_the_password() {
 }
 
 #[tokio::test]
+async fn an_account_is_made_by_invitation() {
+    let registry = FakeRegistry::start();
+    let builder = Heliostat::builder().set("accounts", "registration", "\"invitation\"");
+    let heliostat = builder.npm(registry.url(), "").start().await;
+    let invite = |arguments: &[&str]| {
+        let (done, said) = command(&heliostat, "user", &[&["invite"], arguments].concat());
+        assert!(done, "{said}");
+        said.trim().to_owned()
+    };
+    let ask = async |name: &str, member: Option<&str>, header: &str| {
+        let email = format!("{name}@host.example");
+        let mut body = json!({ "name": name, "password": PASSWORD, "email": email });
+        if let Some(code) = member {
+            body["invitation"] = json!(code);
+        }
+        let body = body.to_string();
+        let ask = Ask::new("PUT", &format!("/npm/-/user/org.couchdb.user:{name}")).header("npm-otp", header);
+        heliostat.ask(&ask.header("content-length", &body.len().to_string()).body(body)).await
+    };
+    let code = invite(&["--email", "joe@host.example"]);
+    assert_refused(&ask("joe", None, "").await, 403);
+    assert_refused(&ask("ann", Some(&code), "").await, 403);
+    assert_eq!(ask("joe", Some(&code), "").await.status, 201);
+    assert_refused(&ask("joe2", Some(&code), "").await, 403);
+    assert_eq!(ask("ann", None, &invite(&[])).await.status, 201, "as `npm adduser --otp` sends it");
+    assert_eq!(ask("joe", None, "").await.status, 201, "a login needs none");
+}
+
+#[tokio::test]
 async fn an_operator_makes_lists_and_revokes_tokens_by_command() {
     let world = World::start().await;
     register(&world.heliostat, "joe").await;

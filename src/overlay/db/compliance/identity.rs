@@ -259,6 +259,52 @@ pub async fn a_namespace_keeps_an_owner(stage: Stage) {
     assert_eq!(node.namespace(&other).await.unwrap(), None);
 }
 
+pub async fn an_invitation_makes_one_account(stage: Stage) {
+    let nodes = [Arc::new(stage.node().await), Arc::new(stage.node().await)];
+    let end = stage.clock.now() + Duration::from_secs(60);
+    let (_, code) = nodes[0].invite(Some("Joe@host.example"), end, &actor()).await.unwrap();
+    assert!(!format!("{:?}", nodes[0].audit(None, None, 9).await.unwrap()).contains(code.reveal()));
+    let ask = |node: Arc<Overlay>, who: String, code: Secret, email: &'static str| async move {
+        let (who, password) = (name(&who), Secret::new("password"));
+        let new = super::NewUser { email: Some(email), invitation: Some(&code), ..new_user(&who, &password) };
+        node.register(new, &actor()).await
+    };
+    let refused = |result: Result<User, Error>| matches!(result, Err(Error::NotInvited));
+    let one = || Arc::clone(&nodes[0]);
+    assert!(refused(ask(one(), "ann".to_owned(), code.clone(), "ann@host.example").await));
+    assert!(refused(ask(one(), "ann".to_owned(), Secret::new("0".repeat(32)), "joe@host.example").await));
+    assert_eq!(nodes[0].user(&name("ann")).await.unwrap(), None, "nothing is left of what was refused");
+    let tasks: Vec<_> = (0..6)
+        .map(|index| ask(Arc::clone(&nodes[index % 2]), format!("joe{index}"), code.clone(), "joe@HOST.example"))
+        .map(tokio::spawn)
+        .collect();
+    let mut made = 0;
+    for task in tasks {
+        made += u32::from(task.await.unwrap().is_ok());
+    }
+    assert_eq!(made, 1, "however many have the code");
+    let (_, late) = nodes[0].invite(None, end, &actor()).await.unwrap();
+    stage.clock.advance(Duration::from_secs(60));
+    assert!(refused(ask(one(), "late".to_owned(), late, "late@host.example").await));
+}
+
+pub async fn who_makes_many_accounts_must_wait(stage: Stage) {
+    let node = stage.node().await;
+    let ask = async |index: u32, from: [u8; 4]| {
+        let (who, password) = (name(&format!("user{index}")), Secret::new("password"));
+        node.sign_up(new_user(&who, &password), from.into(), &actor()).await.map(drop)
+    };
+    for index in 0..20 {
+        ask(index, [192, 0, 2, 1]).await.unwrap();
+    }
+    let until = stage.clock.now() + Duration::from_secs(1);
+    let refused = ask(20, [192, 0, 2, 1]).await;
+    assert!(matches!(refused, Err(Error::TooManyAttempts { until: found }) if found == until), "{refused:?}");
+    assert!(ask(20, [192, 0, 2, 2]).await.is_ok(), "from elsewhere");
+    stage.clock.advance(Duration::from_secs(1));
+    assert!(ask(21, [192, 0, 2, 1]).await.is_ok());
+}
+
 pub async fn uses_of_tokens_are_written_down(stage: Stage) {
     let node = stage.node().await;
     let joe = user(&node, "joe").await;

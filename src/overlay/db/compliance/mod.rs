@@ -82,6 +82,8 @@ behaviours! {
         a_revoked_token_ends_on_every_node
         a_role_ends_on_every_node
         a_namespace_keeps_an_owner
+        an_invitation_makes_one_account
+        who_makes_many_accounts_must_wait
         uses_of_tokens_are_written_down
         lists_are_in_the_order_of_bytes;
     teams:
@@ -224,7 +226,15 @@ async fn user(node: &Overlay, name: &str) -> User {
 }
 
 fn new_user<'a>(name: &'a UserName, password: &'a Secret) -> NewUser<'a> {
-    NewUser { name, email: None, password, is_admin: false, is_email_unique: false, with_namespace: false }
+    NewUser {
+        name,
+        email: None,
+        password,
+        invitation: None,
+        is_admin: false,
+        is_email_unique: false,
+        with_namespace: false,
+    }
 }
 
 /// Asks again until it is so, for a few seconds at most.

@@ -5,6 +5,7 @@
 //! heads        one row: how far everything has come; locked by each write
 //! audit        one line a write
 //! users, failures                      accounts; how often a login has failed of late
+//! invitations                          by SHA-256; who may make an account
 //! namespaces, members                  @acme, and who may do what in it
 //! teams, team_members, bindings        some of those members, and the packages that they alone see
 //! tokens                               by SHA-256
@@ -31,7 +32,7 @@ use super::sql::{Link, values};
 use crate::overlay::error::Error;
 
 /// Each in its turn, never out of it: the first has the number 1.
-const ALL: [&str; 7] = [
+const ALL: [&str; 8] = [
     include_str!("0001_start.sql"),
     include_str!("0002_teams.sql"),
     include_str!("0003_vault.sql"),
@@ -39,6 +40,7 @@ const ALL: [&str; 7] = [
     include_str!("0005_lists.sql"),
     include_str!("0006_downloads.sql"),
     include_str!("0007_stamps.sql"),
+    include_str!("0008_invitations.sql"),
 ];
 
 /// The number of the last one.

@@ -5,9 +5,10 @@ use http::StatusCode;
 use serde::Deserialize;
 use serde_json::json;
 
-use super::{FORM, address, answer, check_password, read, revision, user_id};
+use super::{FORM, address, answer, check_password, one_time_password, read, revision, user_id};
 use crate::base::http::{Reply, Request};
 use crate::base::secret::Secret;
+use crate::config::Registration;
 use crate::overlay::audit::Actor;
 use crate::overlay::networks::Networks;
 use crate::overlay::rights::Rights;
@@ -23,6 +24,17 @@ struct LogIn {
     name: String,
     password: Secret,
     email: Option<String>,
+    /// Ours: the code of an invitation. Clients that cannot send it may show it as a one-time password, which an account
+    /// that is not there yet has no other use for.
+    invitation: Option<Secret>,
+}
+
+/// Who asks for an account.
+pub(super) struct Newcomer<'a> {
+    pub name: &'a UserName,
+    pub email: &'a str,
+    pub password: &'a Secret,
+    pub invitation: Option<&'a Secret>,
 }
 
 impl Npm {
@@ -33,7 +45,7 @@ impl Npm {
         name: &str,
         body: &Bytes,
     ) -> Result<Reply, Error> {
-        let LogIn { name: said, password, email } = read(body)?;
+        let LogIn { name: said, password, email, invitation } = read(body)?;
         if said != name {
             return Err(Error::Unprocessable("the name in the body is not the one in the path".into()));
         }
@@ -48,29 +60,36 @@ impl Npm {
             }
             (Some(_), _) => overlay.log_in(&name, &password, from).await?,
             (None, None) => return Err(Error::not_found(format!("the user {name}"))),
-            (None, Some(email)) => self.register(&name, email, &password, request).await?,
+            (None, Some(email)) => {
+                let invitation = invitation.or_else(|| one_time_password(request));
+                let new = Newcomer { name: &name, email, password: &password, invitation: invitation.as_ref() };
+                self.register(new, request).await?
+            }
         };
         let token = self.issue_session(&user, request).await?;
         let (id, rev) = (user_id(&user), revision(&user));
         Ok(answer(StatusCode::CREATED, &json!({ "ok": true, "id": id, "rev": rev, "token": token.reveal() })))
     }
 
-    async fn register(
-        &self,
-        name: &UserName,
-        email: &str,
-        password: &Secret,
-        request: &Request<'_>,
-    ) -> Result<User, Error> {
-        if !self.gate.is_open() || self.gate.names_admin(name) {
-            return Err(Error::Forbidden("accounts are made by the operator of this registry".into()));
-        }
+    /// Makes an account, if who asks for it may have one.
+    pub(super) async fn register(&self, new: Newcomer<'_>, request: &Request<'_>) -> Result<User, Error> {
+        let Newcomer { name, email, password, invitation } = new;
+        let invitation = match self.gate.registration() {
+            _ if self.gate.names_admin(name) => return Err(by_operators()),
+            Registration::Closed => return Err(by_operators()),
+            Registration::Open => None,
+            Registration::Invitation if invitation.is_none() => {
+                return Err(Error::Forbidden("an account here needs an invitation, from the operator".into()));
+            }
+            Registration::Invitation => invitation,
+        };
         check_password(password)?;
         let actor =
             Actor { name: name.to_string(), via: "registration".to_owned(), address: request.peer, reason: None };
         let (email, is_admin) = (Some(email), false);
-        let new = NewUser { name, email, password, is_admin, is_email_unique: false, with_namespace: false };
-        Ok(self.gate.overlay().register(new, &actor).await?)
+        let new =
+            NewUser { name, email, password, invitation, is_admin, is_email_unique: false, with_namespace: false };
+        Ok(self.gate.overlay().sign_up(new, address(request), &actor).await?)
     }
 
     pub(super) async fn issue_session(&self, user: &User, request: &Request<'_>) -> Result<Secret, Error> {
@@ -98,4 +117,8 @@ impl Npm {
             error => error,
         })
     }
+}
+
+fn by_operators() -> Error {
+    Error::Forbidden("accounts are made by the operator of this registry".into())
 }
