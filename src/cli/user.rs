@@ -67,6 +67,8 @@ enum What {
     Unlock { name: String },
     /// Revoke all tokens of an account
     RemoveTokens { name: String },
+    /// Take an account's second factor away, for who has lost it
+    RemoveFactor { name: String },
 }
 
 pub fn run(arguments: &Arguments) -> anyhow::Result<()> {
@@ -90,13 +92,10 @@ pub fn run(arguments: &Arguments) -> anyhow::Result<()> {
             edit(name, UserEdit { is_admin: Some(!revoke), ..UserEdit::default() })?;
             println!("{name} is {} admin", if *revoke { "no" } else { "an" });
         }
-        What::Lock { name } => {
-            edit(name, UserEdit { is_locked: Some(true), ..UserEdit::default() })?;
-            println!("{name} is locked");
-        }
-        What::Unlock { name } => {
-            edit(name, UserEdit { is_locked: Some(false), ..UserEdit::default() })?;
-            println!("{name} is not locked");
+        What::Lock { name } | What::Unlock { name } => {
+            let is_locked = matches!(what, What::Lock { .. });
+            edit(name, UserEdit { is_locked: Some(is_locked), ..UserEdit::default() })?;
+            println!("{name} is {}locked", if is_locked { "" } else { "not " });
         }
         What::Invite { email, expires } => {
             let code = with_overlay(&config, async |overlay| invite(overlay, email.as_deref(), *expires).await)?;
@@ -104,9 +103,12 @@ pub fn run(arguments: &Arguments) -> anyhow::Result<()> {
         }
         What::List => with_overlay(&config, list)?,
         What::RemoveTokens { name } => {
-            let revoke =
-                async |overlay: &Overlay| Ok(overlay.revoke_tokens_of(find(overlay, name).await?.id, &actor).await?);
-            println!("{} tokens of {name} are revoked", with_overlay(&config, revoke)?);
+            let count = with_overlay(&config, async |overlay| remove_tokens(overlay, name, &actor).await)?;
+            println!("{count} tokens of {name} are revoked");
+        }
+        What::RemoveFactor { name } => {
+            with_overlay(&config, async |overlay| remove_factor(overlay, name, &actor).await)?;
+            println!("{name} has no second factor");
         }
     }
     Ok(())
@@ -115,6 +117,14 @@ pub fn run(arguments: &Arguments) -> anyhow::Result<()> {
 async fn invite(overlay: &Overlay, email: Option<&str>, days: u64) -> anyhow::Result<Secret> {
     let end = Clock::default().now() + Duration::from_secs(days * 86_400);
     Ok(overlay.invite(email, end, &Actor::operator(None)).await?.1)
+}
+
+async fn remove_tokens(overlay: &Overlay, name: &str, actor: &Actor) -> anyhow::Result<u64> {
+    Ok(overlay.revoke_tokens_of(find(overlay, name).await?.id, actor).await?)
+}
+
+async fn remove_factor(overlay: &Overlay, name: &str, actor: &Actor) -> anyhow::Result<()> {
+    Ok(overlay.end_factor(&find(overlay, name).await?, actor).await?)
 }
 
 fn new_user<'a>(name: &'a UserName, email: Option<&'a str>, password: &'a Secret, is_admin: bool) -> NewUser<'a> {

@@ -65,6 +65,9 @@ pub enum Error {
     WrongPassword,
     #[error("there were too many attempts")]
     TooManyAttempts { until: SystemTime },
+    /// One text for one that is wrong and one that was used before.
+    #[error("the one-time password is wrong, or was used before")]
+    WrongCode,
     #[error("the account is locked")]
     Locked,
     #[error("the invitation is not known, was used, is over, or is for another e-mail address")]
@@ -100,7 +103,7 @@ impl Error {
             Self::Published(_) | Self::Reserved(_) | Self::NotOwner | Self::LastOwner | Self::InUse(_) => Fault::Client,
             Self::Malformed { .. } | Self::WrongPassword | Self::TooManyAttempts { .. } | Self::Locked => Fault::Client,
             Self::UnknownToken | Self::RevokedToken | Self::ExpiredToken | Self::WrongNetwork => Fault::Client,
-            Self::NotInvited => Fault::Client,
+            Self::NotInvited | Self::WrongCode => Fault::Client,
         }
     }
 

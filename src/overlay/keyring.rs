@@ -219,6 +219,7 @@ mod tests {
             email: None,
             profile: None,
             is_admin,
+            factor: None,
             locked_at: None,
             created_at: from_millis(0),
             modified_at: from_millis(0),

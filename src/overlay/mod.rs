@@ -28,6 +28,7 @@ mod crash;
 mod db;
 pub mod downloads;
 mod error;
+pub mod factors;
 pub mod firsts;
 pub mod invitations;
 mod keyring;
@@ -40,6 +41,7 @@ mod pulse;
 pub mod rights;
 pub mod teams;
 pub mod tokens;
+mod totp;
 pub mod users;
 pub mod vault;
 

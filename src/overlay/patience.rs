@@ -49,6 +49,18 @@ pub(super) fn subjects(name: &UserName, from: IpAddr) -> [Subject; 2] {
     ]
 }
 
+/// Returns whom a code of a second factor counts for.
+pub(super) fn of_code(name: &UserName, from: Option<IpAddr>) -> Vec<Subject> {
+    let account = format!("second factor of {}", name.folded());
+    let address = from.map(|from| Subject {
+        name: format!("address {}", client_of(from)),
+        free: FREE_OF_ADDRESS,
+        is_forgiven: false,
+    });
+    let account = Subject { name: account, free: FREE_OF_ACCOUNT, is_forgiven: true };
+    [Some(account), address].into_iter().flatten().collect()
+}
+
 /// Returns whom it counts for that an account is asked for.
 pub(super) fn newcomer(from: IpAddr) -> Subject {
     Subject { name: format!("newcomer {}", client_of(from)), free: FREE_OF_NEWCOMER, is_forgiven: false }

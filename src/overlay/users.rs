@@ -9,6 +9,7 @@ use super::db::{
     Head, invitations as invitation_rows, namespaces as namespace_rows, packages as package_rows, users as rows,
 };
 use super::error::Error;
+use super::factors::Mode;
 use super::namespaces::{NamespaceName, Role};
 use super::{Overlay, db::failures};
 use super::{invitations, patience};
@@ -34,6 +35,8 @@ pub struct User {
     /// What a dialect remembers of a user, in its own form.
     pub profile: Option<Vec<u8>>,
     pub is_admin: bool,
+    /// What its second factor is asked for, if it has one.
+    pub factor: Option<Mode>,
     pub locked_at: Option<SystemTime>,
     pub created_at: SystemTime,
     pub modified_at: SystemTime,

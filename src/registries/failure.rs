@@ -16,7 +16,9 @@ use crate::mirror::verify::FIRST_SEEN;
 use crate::overlay::blocks::Block;
 
 mod causes;
+mod challenge;
 
+pub use self::challenge::Challenge;
 #[cfg(test)]
 pub use self::samples::{every, of_engine};
 
@@ -130,13 +132,6 @@ pub enum Error {
     /// Our own fault.
     #[error("the mirror failed")]
     Internal(#[source] Cause),
-}
-
-/// What is asked for beside credentials that are right.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
-pub enum Challenge {
-    #[error("this token may not be used from this address")]
-    Network,
 }
 
 /// Whose fault an error is.

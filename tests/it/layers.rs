@@ -48,7 +48,7 @@ const DOORS: [(&str, &[&str]); 18] = [
             "registries/untar.rs",
         ],
     ),
-    ("ring", &["overlay/vault.rs", "registries/hex/keys.rs", "registries/hex/samples.rs"]),
+    ("ring", &["overlay/totp.rs", "overlay/vault.rs", "registries/hex/keys.rs", "registries/hex/samples.rs"]),
     ("std::fs", &["base/fs/"]),
     ("tokio::fs", &["base/fs/"]),
     ("std::process::Command", &["registries/npm/discover.rs"]),

@@ -28,6 +28,7 @@ pub mod blocks;
 mod compliance;
 pub mod downloads;
 mod embedded;
+pub mod factors;
 pub mod failures;
 pub mod firsts;
 pub mod invitations;

@@ -3,10 +3,14 @@
 use super::Write;
 use super::sql::{Link, Row, values};
 use crate::overlay::error::Error;
+use crate::overlay::factors::Mode;
 use crate::overlay::users::{NewUser, User, UserId, UserName};
 
 /// In the order in which [`read`] takes them.
-const COLUMNS: &str = "id, name, email, profile, is_admin, locked_at, created_at, modified_at, revision, password";
+const COLUMNS: &str =
+    "id, name, email, profile, is_admin, locked_at, created_at, modified_at, revision, password, mode";
+/// With second factors that count.
+const TABLES: &str = "users LEFT JOIN factors ON factors.account = users.id AND NOT factors.is_pending";
 
 pub async fn find(link: Link<'_>, name: &UserName) -> Result<Option<User>, Error> {
     Ok(find_with_password(link, name).await?.map(|(user, _)| user))
@@ -14,23 +18,23 @@ pub async fn find(link: Link<'_>, name: &UserName) -> Result<Option<User>, Error
 
 /// Finds an account, and what is kept of its password.
 pub async fn find_with_password(link: Link<'_>, name: &UserName) -> Result<Option<(User, String)>, Error> {
-    let sql = format!("SELECT {COLUMNS} FROM users WHERE folded = $1");
+    let sql = format!("SELECT {COLUMNS} FROM {TABLES} WHERE folded = $1");
     let row = link.first(&sql, values![name.folded().as_str()]).await?;
     row.map(|row| Ok((read(&row)?, row.get(9)?))).transpose()
 }
 
 pub async fn find_by_id(link: Link<'_>, id: UserId) -> Result<Option<User>, Error> {
-    let sql = format!("SELECT {COLUMNS} FROM users WHERE id = $1");
+    let sql = format!("SELECT {COLUMNS} FROM {TABLES} WHERE id = $1");
     link.first(&sql, values![id]).await?.map(|row| read(&row)).transpose()
 }
 
 pub async fn find_by_email(link: Link<'_>, email: &str) -> Result<Option<User>, Error> {
-    let sql = format!("SELECT {COLUMNS} FROM users WHERE folded_email = $1 ORDER BY id LIMIT 1");
+    let sql = format!("SELECT {COLUMNS} FROM {TABLES} WHERE folded_email = $1 ORDER BY id LIMIT 1");
     link.first(&sql, values![fold(email).as_str()]).await?.map(|row| read(&row)).transpose()
 }
 
 pub async fn list(link: Link<'_>, after: Option<&UserName>, limit: u64) -> Result<Vec<User>, Error> {
-    let sql = format!("SELECT {COLUMNS} FROM users WHERE folded > $1 ORDER BY folded LIMIT $2");
+    let sql = format!("SELECT {COLUMNS} FROM {TABLES} WHERE folded > $1 ORDER BY folded LIMIT $2");
     let after = after.map(UserName::folded).unwrap_or_default();
     link.all(&sql, values![after.as_str(), limit]).await?.iter().map(read).collect()
 }
@@ -59,13 +63,15 @@ fn fold(email: &str) -> String {
 }
 
 fn read(row: &Row) -> Result<User, Error> {
-    let name: String = row.get(1)?;
+    let (name, mode): (String, Option<String>) = (row.get(1)?, row.find(10)?);
+    let mode = mode.map(|mode| Mode::parse(&mode).ok_or(Error::Row("the mode of a second factor")));
     Ok(User {
         id: row.get(0)?,
         name: UserName::parse(&name).map_err(|_| Error::Row("a user's name"))?,
         email: row.find(2)?,
         profile: row.find(3)?,
         is_admin: row.get(4)?,
+        factor: mode.transpose()?,
         locked_at: row.find(5)?,
         created_at: row.get(6)?,
         modified_at: row.get(7)?,

@@ -49,7 +49,7 @@ impl Npm {
             Account::User { name, .. } => self.user(visitor, name).await,
             Account::LogOut { token } => self.log_out(visitor, token).await,
             Account::WhoAmI => self.whoami(visitor),
-            Account::Profile => self.profile(visitor),
+            Account::Profile => self.profile(visitor).await,
             Account::Tokens => self.tokens(request, visitor, Listed::All).await,
             Account::BoundTokens => self.tokens(request, visitor, Listed::Bound).await,
             Account::RevokeToken { key } => self.revoke(visitor, key).await,
@@ -103,12 +103,12 @@ pub(super) fn answer(status: StatusCode, body: &Value) -> Reply {
 }
 
 /// Who comes over no network comes from here.
-fn address(request: &Request<'_>) -> IpAddr {
+pub(super) fn address(request: &Request<'_>) -> IpAddr {
     request.peer.unwrap_or(IpAddr::V4(Ipv4Addr::LOCALHOST))
 }
 
 /// Returns the one-time password that a client shows. Source: contract npm §2.5.
-fn one_time_password(request: &Request<'_>) -> Option<Secret> {
+pub(super) fn one_time_password(request: &Request<'_>) -> Option<Secret> {
     let value = request.headers.get("npm-otp")?.to_str().ok()?.trim();
     (!value.is_empty()).then(|| Secret::new(value))
 }

@@ -10,9 +10,9 @@ use ::http::{HeaderValue, header};
 use super::{name, wire};
 use crate::base::http::Reply;
 use crate::mirror;
-use crate::registries::failure::{self, Challenge};
+use crate::registries::failure;
 
-pub use crate::registries::failure::Error;
+pub use crate::registries::failure::{Challenge, Error};
 
 /// Tells an npm client why the engine has no answer. `what` was asked for.
 ///
@@ -45,6 +45,8 @@ fn wanted(error: &Error) -> Option<&'static str> {
     match error {
         Error::Unauthorized(_) => Some("Bearer"),
         Error::Challenge(Challenge::Network) => Some("ipaddress"),
+        // In lower case, or pnpm does not see it; and its text says "one-time pass", for those who look there.
+        Error::Challenge(Challenge::Code | Challenge::WrongCode) => Some("otp"),
         _ => None,
     }
 }
@@ -167,6 +169,11 @@ mod tests {
         assert_eq!(reply(&Error::Unauthorized("who?"), "r").header("www-authenticate"), Some("Bearer"));
         let elsewhere = reply(&Error::Challenge(Challenge::Network), "r");
         assert_eq!(elsewhere.header("www-authenticate"), Some("ipaddress"));
+        for challenge in [Challenge::Code, Challenge::WrongCode] {
+            let asked = reply(&Error::Challenge(challenge), "r");
+            assert_eq!(asked.header("www-authenticate"), Some("otp"));
+            assert!(asked.text().contains("one-time pass"), "npm looks for it in the body too");
+        }
         let refused = reply(&Error::only("GET, HEAD, OPTIONS"), "r");
         assert_eq!(refused.header("allow"), Some("GET, HEAD, OPTIONS"));
         assert!(refused.header("npm-notice").unwrap().contains("read-only"));

@@ -30,6 +30,7 @@ mod bases;
 mod blocking;
 mod catalog;
 mod clients;
+mod confirm;
 mod discover;
 mod documents;
 mod downloads;
@@ -72,6 +73,7 @@ use tokio::sync::Semaphore;
 
 use self::bases::Bases;
 use self::catalog::Catalog;
+use self::confirm::Code;
 use self::error::Error;
 use self::routes::{Access, Account, Action, Discover, Reads};
 use self::sources::Sources;
@@ -203,7 +205,9 @@ impl Desk for Npm {
 
     async fn answer(&self, request: &Request<'_>, action: &Action, guest: &Guest) -> Result<Outcome, Error> {
         let Guest { visitor, shown_to } = guest;
-        if let Some(max) = self.longest_body(visitor, action).await? {
+        let max = self.longest_body(visitor, action).await?;
+        self.confirm(request, (visitor, action), if max.is_some() { Code::Shown } else { Code::Taken }).await?;
+        if let Some(max) = max {
             return Ok(Outcome::NeedsBody(BodyWanted { action: action.name(), max }));
         }
         Ok(match self.answer_unread(request, action, visitor).await? {
@@ -219,6 +223,7 @@ impl Desk for Npm {
         Guest { visitor, .. }: &Guest,
         body: Bytes,
     ) -> Result<Reply, Error> {
+        self.confirm(request, (visitor, action), Code::Taken).await?;
         match action {
             Action::Audit(audit) => self.audit(request, *audit, body).await,
             Action::Write(write) => self.answer_write_body(visitor, write, body).await,

@@ -11,33 +11,33 @@ use crate::support::http::{Answer, Ask};
 use crate::support::registry::FakeRegistry;
 use crate::support::tarball;
 
-const PASSWORD: &str = "a long password";
+pub const PASSWORD: &str = "a long password";
 
 /// A mount where everybody may have an account.
-struct World {
+pub struct World {
     _registry: FakeRegistry,
-    heliostat: Heliostat,
+    pub heliostat: Heliostat,
 }
 
 impl World {
-    async fn start() -> Self {
+    pub async fn start() -> Self {
         let registry = FakeRegistry::start();
         let builder = Heliostat::builder().set("accounts", "registration", "\"open\"");
         let heliostat = builder.npm(registry.url(), "own = [\"@acme/*\", \"tool\"]").start().await;
         Self { _registry: registry, heliostat }
     }
 
-    async fn send(&self, method: &str, path: &str, (authorization, body): (&str, &Value)) -> Answer {
+    pub async fn send(&self, method: &str, path: &str, (authorization, body): (&str, &Value)) -> Answer {
         let body = if body.is_null() { String::new() } else { body.to_string() };
         let ask = Ask::new(method, &format!("/npm{path}")).header("authorization", authorization);
         self.heliostat.ask(&ask.header("content-length", &body.len().to_string()).body(body)).await
     }
 
-    async fn get(&self, path: &str, authorization: &str) -> Answer {
+    pub async fn get(&self, path: &str, authorization: &str) -> Answer {
         self.send("GET", path, (authorization, &Value::Null)).await
     }
 
-    async fn publish(&self, name: &str, version: &str, authorization: &str) -> Answer {
+    pub async fn publish(&self, name: &str, version: &str, authorization: &str) -> Answer {
         let manifest = json!({ "name": name, "version": version });
         let tarball = tarball::pack(&[("package.json".to_owned(), manifest.to_string().into_bytes())]);
         let body = json!({
@@ -254,11 +254,11 @@ async fn an_operator_locks_an_account_and_ends_its_tokens_by_command() {
     world.until_refused(&session, 401).await;
 }
 
-fn bearer(token: &str) -> String {
+pub fn bearer(token: &str) -> String {
     format!("Bearer {token}")
 }
 
-fn basic(name: &str, password: &str) -> String {
+pub fn basic(name: &str, password: &str) -> String {
     format!("Basic {}", base64(format!("{name}:{password}").as_bytes()))
 }
 

@@ -9,6 +9,7 @@ mod dates;
 mod discover;
 mod documents;
 mod downloads;
+mod factors;
 mod first_seen;
 mod orgs;
 mod own;

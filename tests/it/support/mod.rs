@@ -24,6 +24,7 @@ pub mod signing;
 pub mod streams;
 pub mod tarball;
 pub mod tls;
+pub mod totp;
 pub mod upstream;
 pub mod wire;
 

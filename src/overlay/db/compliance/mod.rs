@@ -6,6 +6,7 @@
 #![expect(clippy::disallowed_methods, reason = "tests are no part of the house")]
 
 mod downloads;
+mod factors;
 mod identity;
 mod listing;
 mod packages;
@@ -91,6 +92,10 @@ behaviours! {
         who_leaves_a_namespace_leaves_its_teams
         a_team_that_packages_are_bound_to_stays
         a_member_of_a_team_is_known_on_every_node;
+    factors:
+        a_second_factor_counts_once_it_was_proved
+        a_code_is_taken_once_on_all_nodes
+        who_guesses_codes_must_wait_whatever_the_password;
     packages:
         a_package_is_found_with_all_that_belongs_to_it
         a_change_that_is_refused_changes_nothing

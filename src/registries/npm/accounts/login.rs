@@ -16,7 +16,7 @@ use crate::overlay::tokens::NewToken;
 use crate::overlay::users::{NewUser, User, UserName};
 use crate::registries::gate::Visitor;
 use crate::registries::npm::Npm;
-use crate::registries::npm::error::Error;
+use crate::registries::npm::error::{Challenge, Error};
 
 /// What logs in. Source: contract npm §8.2.
 #[derive(Deserialize)]
@@ -51,14 +51,13 @@ impl Npm {
         }
         let name = UserName::parse(name)?;
         let email = email.as_deref().filter(|email| !email.is_empty());
-        let (overlay, from) = (self.gate.overlay(), address(request));
-        let user = match (overlay.user(&name).await?, email) {
+        let user = match (self.gate.overlay().user(&name).await?, email) {
             (Some(held), Some(email)) if held.email.as_deref().is_some_and(|held| held != email) => {
                 // Whoever does not know the password is not told that the name is taken.
-                overlay.log_in(&name, &password, from).await?;
+                self.log_in_fully(request, (&name, &password), one_time_password(request)).await?;
                 return Err(Error::Conflict("this name is taken, with another e-mail address".into()));
             }
-            (Some(_), _) => overlay.log_in(&name, &password, from).await?,
+            (Some(_), _) => self.log_in_fully(request, (&name, &password), one_time_password(request)).await?,
             (None, None) => return Err(Error::not_found(format!("the user {name}"))),
             (None, Some(email)) => {
                 let invitation = invitation.or_else(|| one_time_password(request));
@@ -69,6 +68,22 @@ impl Npm {
         let token = self.issue_session(&user, request).await?;
         let (id, rev) = (user_id(&user), revision(&user));
         Ok(answer(StatusCode::CREATED, &json!({ "ok": true, "id": id, "rev": rev, "token": token.reveal() })))
+    }
+
+    /// Logs in by a name, a password, and a code where the account has a second factor.
+    pub(super) async fn log_in_fully(
+        &self,
+        request: &Request<'_>,
+        (name, password): (&UserName, &Secret),
+        code: Option<Secret>,
+    ) -> Result<User, Error> {
+        let (overlay, from) = (self.gate.overlay(), address(request));
+        let user = overlay.log_in(name, password, from).await?;
+        if user.factor.is_some() {
+            let code = code.ok_or(Error::Challenge(Challenge::Code))?;
+            overlay.take_code(&user, &code, from).await?;
+        }
+        Ok(user)
     }
 
     /// Makes an account, if who asks for it may have one.
