@@ -32,6 +32,7 @@ pub mod factors;
 pub mod firsts;
 pub mod invitations;
 mod keyring;
+pub mod logins;
 pub mod namespaces;
 pub mod networks;
 pub mod packages;

@@ -15,6 +15,8 @@ const FREE_OF_ACCOUNT: u64 = 5;
 const FREE_OF_ADDRESS: u64 = 30;
 /// Accounts that one address may make at once.
 const FREE_OF_NEWCOMER: u64 = 20;
+/// Logins by a browser that one address may begin at once.
+const FREE_OF_BROWSER: u64 = 60;
 
 const FIRST_WAIT: Duration = Duration::from_secs(1);
 const LONGEST_WAIT: Duration = Duration::from_secs(300);
@@ -64,6 +66,11 @@ pub(super) fn of_code(name: &UserName, from: Option<IpAddr>) -> Vec<Subject> {
 /// Returns whom it counts for that an account is asked for.
 pub(super) fn newcomer(from: IpAddr) -> Subject {
     Subject { name: format!("newcomer {}", client_of(from)), free: FREE_OF_NEWCOMER, is_forgiven: false }
+}
+
+/// Returns whom it counts for that a login by a browser is begun.
+pub(super) fn browser(from: IpAddr) -> Subject {
+    Subject { name: format!("browser {}", client_of(from)), free: FREE_OF_BROWSER, is_forgiven: false }
 }
 
 /// Returns what is to be remembered of one more attempt.

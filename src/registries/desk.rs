@@ -110,6 +110,12 @@ fn fail<D: Desk>(desk: &D, error: &Error, request: &Request<'_>) -> Reply {
     desk.tell(error, request)
 }
 
+/// Keeps a path that holds a secret from the log, also where its body was read, or was too long for that.
+fn hide_path<D: Desk>(desk: &D, mut reply: Reply, request: &Request<'_>) -> Reply {
+    reply.note.hides_path = desk.parse(request).is_ok_and(|action| action.hides_path());
+    reply
+}
+
 #[async_trait]
 impl<D: Desk> Handler for D {
     async fn handle(&self, request: &Request<'_>) -> Outcome {
@@ -127,10 +133,11 @@ impl<D: Desk> Handler for D {
     }
 
     async fn handle_body(&self, request: &Request<'_>, body: Bytes) -> Reply {
-        answer_body(self, request, body).await.unwrap_or_else(|error| fail(self, &error, request))
+        let reply = answer_body(self, request, body).await.unwrap_or_else(|error| fail(self, &error, request));
+        hide_path(self, reply, request)
     }
 
     fn refuse(&self, refusal: Refusal, request: &Request<'_>) -> Reply {
-        self.tell(&refusal.into(), request).action("refused")
+        hide_path(self, self.tell(&refusal.into(), request).action("refused"), request)
     }
 }

@@ -33,6 +33,7 @@ pub mod failures;
 pub mod firsts;
 pub mod invitations;
 pub mod listing;
+pub mod logins;
 pub mod migrations;
 pub mod namespaces;
 pub mod packages;

@@ -25,9 +25,11 @@ use crate::registries::times::print_millis;
 
 mod bounds;
 mod login;
+mod page;
 mod profile;
 mod tokens;
 mod users;
+mod web;
 
 /// What our tokens look like: a scanner for secrets finds them by it.
 const FORM: Form = Form::OURS;
@@ -52,6 +54,7 @@ impl Npm {
             Account::Profile => self.profile(visitor).await,
             Account::Tokens => self.tokens(request, visitor, Listed::All).await,
             Account::BoundTokens => self.tokens(request, visitor, Listed::Bound).await,
+            Account::Web(web) => self.answer_web(request, web).await,
             Account::RevokeToken { key } => self.revoke(visitor, key).await,
             Account::LogIn { .. }
             | Account::EditUser { .. }
@@ -74,6 +77,7 @@ impl Npm {
             Account::EditProfile => self.edit_profile(request, visitor, body).await,
             Account::IssueToken => self.issue_token(request, visitor, body).await,
             Account::IssueBoundToken => self.issue_bound_token(visitor, body).await,
+            Account::Web(web) => self.answer_web_body(request, web, body).await,
             _ => Err(Error::internal("a body that nobody asked for")),
         }
     }

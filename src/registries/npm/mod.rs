@@ -242,7 +242,7 @@ impl Npm {
     /// contract npm §8.1.
     async fn visitor(&self, request: &Request<'_>, action: &Action) -> Result<Visitor, Error> {
         let shown = match request.headers.get(AUTHORIZATION) {
-            _ if matches!(action, Action::Account(Account::LogIn { .. })) => Shown::Nothing,
+            _ if matches!(action, Action::Account(Account::LogIn { .. } | Account::Web(_))) => Shown::Nothing,
             None => Shown::Nothing,
             Some(value) => shown(value.to_str().unwrap_or_default())?,
         };

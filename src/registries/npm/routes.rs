@@ -23,6 +23,7 @@ mod downloads;
 mod orgs;
 mod sharing;
 mod stars;
+mod web;
 mod write;
 
 pub use self::access::Access;
@@ -34,6 +35,7 @@ pub use self::downloads::{Counted, Downloads, Form, Period};
 pub use self::orgs::{Orgs, TeamAt};
 pub use self::sharing::Sharing;
 pub use self::stars::Stars;
+pub use self::web::Web;
 pub use self::write::Write;
 
 /// No path of ours has more segments; longer ones are not looked at further.

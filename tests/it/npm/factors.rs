@@ -9,16 +9,16 @@ use crate::support::http::{Answer, Ask};
 use crate::support::totp::Authenticator;
 
 /// A user with a second factor.
-struct Joe {
-    world: World,
+pub struct Joe {
+    pub world: World,
     session: String,
-    authenticator: Authenticator,
+    pub authenticator: Authenticator,
     recovery: Vec<String>,
 }
 
 impl Joe {
     /// Sets a second factor up, as `npm profile enable-2fa` does.
-    async fn start(mode: &str) -> Self {
+    pub async fn start(mode: &str) -> Self {
         let world = World::start().await;
         let session = bearer(&register(&world.heliostat, "joe").await);
         let wish = json!({ "tfa": { "password": PASSWORD, "mode": mode } });

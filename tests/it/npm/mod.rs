@@ -20,6 +20,7 @@ mod search;
 mod sources;
 mod tarballs;
 mod versions;
+mod web;
 
 use self::publisher::Publisher;
 use std::sync::Arc;

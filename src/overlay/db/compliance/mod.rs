@@ -9,6 +9,7 @@ mod downloads;
 mod factors;
 mod identity;
 mod listing;
+mod logins;
 mod packages;
 mod rest;
 mod server;
@@ -96,6 +97,9 @@ behaviours! {
         a_second_factor_counts_once_it_was_proved
         a_code_is_taken_once_on_all_nodes
         who_guesses_codes_must_wait_whatever_the_password;
+    logins:
+        a_login_is_ended_once_and_told_once_on_any_node
+        a_login_is_over_after_some_minutes;
     packages:
         a_package_is_found_with_all_that_belongs_to_it
         a_change_that_is_refused_changes_nothing

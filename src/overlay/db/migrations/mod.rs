@@ -6,6 +6,7 @@
 //! audit        one line a write
 //! users, failures                      accounts; how often a login has failed of late
 //! factors, recovery_codes              what codes of second factors are computed from, sealed
+//! logins                               those by a browser that are under way
 //! invitations                          by SHA-256; who may make an account
 //! namespaces, members                  @acme, and who may do what in it
 //! teams, team_members, bindings        some of those members, and the packages that they alone see
@@ -33,7 +34,7 @@ use super::sql::{Link, values};
 use crate::overlay::error::Error;
 
 /// Each in its turn, never out of it: the first has the number 1.
-const ALL: [&str; 9] = [
+const ALL: [&str; 10] = [
     include_str!("0001_start.sql"),
     include_str!("0002_teams.sql"),
     include_str!("0003_vault.sql"),
@@ -43,6 +44,7 @@ const ALL: [&str; 9] = [
     include_str!("0007_stamps.sql"),
     include_str!("0008_invitations.sql"),
     include_str!("0009_factors.sql"),
+    include_str!("0010_logins.sql"),
 ];
 
 /// The number of the last one.

@@ -5,6 +5,7 @@ use url::form_urlencoded;
 use super::Target;
 use super::access::Access;
 use super::action::{Action, Reads};
+use super::web::{self, Web};
 use super::write::parse_revision;
 use crate::base::secret::Secret;
 use crate::registries::npm::error::Error;
@@ -38,6 +39,8 @@ pub enum Account {
     BoundTokens,
     /// `POST` of the same.
     IssueBoundToken,
+    /// Logins by a browser.
+    Web(Web),
 }
 
 /// Finds what lies under `/-/`; `None` for what is no account's.
@@ -56,7 +59,7 @@ pub fn find(segments: &[&str], query: &str) -> Result<Option<Target>, Error> {
             let (name, expected) = (parse_user(user)?, parse_revision(revision));
             Target { put: Some(Account::EditUser { name, expected }.into()), ..Target::default() }
         }
-        _ => return Ok(None),
+        _ => return Ok(web::find(segments)),
     }))
 }
 
@@ -83,7 +86,7 @@ impl Account {
     /// Says who is let in.
     pub fn access(&self) -> Access<'_> {
         match self {
-            Self::LogIn { .. } => Access::Open,
+            Self::LogIn { .. } | Self::Web(_) => Access::Open,
             Self::User { is_edited: false, .. } => Access::Read(""),
             Self::User { .. }
             | Self::EditUser { .. }
@@ -100,13 +103,14 @@ impl Account {
         match self {
             Self::LogIn { .. } | Self::EditUser { .. } | Self::EditProfile => Reads::Body,
             Self::IssueToken | Self::IssueBoundToken => Reads::Body,
+            Self::Web(web) => web.reads(),
             _ => Reads::Nothing,
         }
     }
 
     /// Tells whether its path holds a secret.
     pub fn hides_path(&self) -> bool {
-        matches!(self, Self::LogOut { .. } | Self::RevokeToken { .. })
+        matches!(self, Self::LogOut { .. } | Self::RevokeToken { .. } | Self::Web(_))
     }
 
     pub fn name(&self) -> &'static str {
@@ -121,6 +125,7 @@ impl Account {
             Self::Tokens => "tokens",
             Self::IssueToken => "issue_token",
             Self::RevokeToken { .. } => "revoke_token",
+            Self::Web(web) => web.name(),
             Self::BoundTokens => "bound_tokens",
             Self::IssueBoundToken => "issue_bound_token",
         }

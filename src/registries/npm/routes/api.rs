@@ -31,7 +31,6 @@ pub fn find(segments: &[&str], query: &str) -> Result<Target, Error> {
         ["npm", "v1", "security", "audits"] => Target::post(Action::Audit(Audit::Full)),
         ["package", scope, name, rest @ ..] if scope.starts_with('@') => find_of(&format!("{scope}/{name}"), rest)?,
         ["package", name, rest @ ..] => find_of(name, rest)?,
-        // Web login among them: on 404, and on nothing else, every client falls back (§8.4).
         _ => return Err(no_route()),
     })
 }

@@ -141,14 +141,13 @@ fn absurd_paths_are_bad_requests() {
 #[test]
 fn unknown_paths_are_not_found_and_never_packages() {
     let deep = "/a".repeat(1_000);
-    let targets = "/-/ /-/all/x /-/unknown /-/npm/v1/security /-/v1/login /-/user/joe /-/user/org.couchdb.user: /-/org/x/unknown /-/-/x \
+    let targets = "/-/ /-/all/x /-/unknown /-/npm/v1/security /-/v1/login/x /-/user/joe /-/user/org.couchdb.user: /-/org/x/unknown /-/-/x \
         /-/package/n /-/package/n/unknown /-/package/n/dist-tags/a/b /n/-/ /n/-/m-1.0.0.tgz \
         /n/-/n-1.0.0.tar.gz /n/-/n-1.0.0.tgz/ /@s/n/-/@t/n-1.0.0.tgz /n/-/@s/n-1.0.0.tgz /n/1.0.0/files/x \
         /downloads/point/last-week /downloads/total/last-week/n";
     for target in targets.split_whitespace().chain([deep.as_str()]) {
         assert_eq!(status(get(target)), 404, "{target}");
     }
-    assert_eq!(status(send("POST", "/-/v1/login")), 404);
 }
 
 #[test]
@@ -193,6 +192,10 @@ fn what_is_about_accounts_is_found_by_its_method_and_path() {
         ("DELETE", "/-/npm/v1/tokens/token/ab", Account::RevokeToken { key: "ab".into() }),
         ("GET", "/-/npm/v1/tokens/gat", Account::BoundTokens),
         ("POST", "/-/npm/v1/tokens/gat", Account::IssueBoundToken),
+        ("POST", "/-/v1/login", Account::Web(Web::Begin)),
+        ("GET", "/-/v1/login/request/session/a1", Account::Web(Web::Page { id: Secret::new("a1") })),
+        ("POST", "/-/v1/login/request/session/a1", Account::Web(Web::End { id: Secret::new("a1") })),
+        ("GET", "/-/v1/login/done/session/a1", Account::Web(Web::Done { id: Secret::new("a1") })),
         ("DELETE", "/-/npm/v1/tokens/gat/ab", Account::RevokeToken { key: "ab".into() }),
     ] {
         assert_eq!(send(method, target).ok(), Some(Action::Account(expected)), "{method} {target}");

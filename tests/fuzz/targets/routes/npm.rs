@@ -1,6 +1,6 @@
 use heliostat::registries::npm::name::PackageName;
 use heliostat::registries::npm::routes::{
-    Account, Action, Audit, Block, Discover, Orgs, Sharing, Stars, TeamAt, Write, parse,
+    Account, Action, Audit, Block, Discover, Orgs, Sharing, Stars, TeamAt, Web, Write, parse,
 };
 use heliostat_fuzz::{Asked, assert_below, assert_plain, segment};
 
@@ -105,6 +105,11 @@ fn print_account(account: &Account) -> String {
         Account::WhoAmI => "-/whoami".to_owned(),
         Account::Profile | Account::EditProfile => "-/npm/v1/user".to_owned(),
         Account::Tokens | Account::IssueToken => "-/npm/v1/tokens".to_owned(),
+        Account::Web(Web::Begin) => "-/v1/login".to_owned(),
+        Account::Web(Web::Page { id } | Web::End { id }) => {
+            format!("-/v1/login/request/session/{}", segment(id.reveal()))
+        }
+        Account::Web(Web::Done { id }) => format!("-/v1/login/done/session/{}", segment(id.reveal())),
         Account::BoundTokens | Account::IssueBoundToken => "-/npm/v1/tokens/gat".to_owned(),
         Account::RevokeToken { key } => format!("-/npm/v1/tokens/token/{}", segment(key)),
     }
