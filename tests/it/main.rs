@@ -15,6 +15,7 @@ mod house;
 mod layers;
 mod nessemble;
 mod niso;
+mod nodes;
 mod npm;
 mod process;
 mod readiness;

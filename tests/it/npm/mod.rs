@@ -2,7 +2,7 @@
 
 mod access;
 mod accounts;
-mod acme;
+pub mod acme;
 mod audits;
 mod blocks;
 mod dates;
@@ -11,6 +11,7 @@ mod documents;
 mod downloads;
 mod factors;
 mod first_seen;
+mod lasting;
 mod orgs;
 mod own;
 mod publisher;
@@ -87,7 +88,7 @@ impl World {
 }
 
 /// Makes an account at `/npm`, where everybody may; returns a token of it. Source: contract npm §8.2.
-async fn register(heliostat: &Heliostat, name: &str) -> String {
+pub async fn register(heliostat: &Heliostat, name: &str) -> String {
     let target = format!("/npm/-/user/org.couchdb.user:{name}");
     let email = format!("{name}@host.example");
     let body = serde_json::json!({ "name": name, "password": "a long password", "email": email }).to_string();

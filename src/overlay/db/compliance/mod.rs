@@ -33,7 +33,7 @@ use super::sql::values;
 use crate::base::clock::{Clock, from_millis};
 use crate::base::secret::Secret;
 use crate::overlay::audit::Actor;
-use crate::overlay::blobs::Place;
+use crate::overlay::blobs::{Place, S3};
 use crate::overlay::users::{NewUser, User, UserName};
 use crate::overlay::vault::Place as Key;
 use crate::overlay::{Overlay, Settings};
@@ -150,7 +150,8 @@ async fn s3_behaves() {
         eprintln!("{name}");
         let directory = tempfile::tempdir().unwrap();
         let database = format!("sqlite:{}", directory.path().join("overlay.sqlite").display());
-        let (place, files) = store.bucket(&format!("bucket{number}"));
+        let bucket = format!("bucket{number}");
+        let (files, place) = (store.bucket(&bucket), place(&store, bucket));
         behaviour(Stage { place, files, ..Stage::new(database, directory) }).await;
     }
 }
@@ -168,13 +169,37 @@ async fn sqlite_behaves() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn postgresql_behaves() {
     let Some(server) = or_skipped("PostgreSQL", Server::start()) else { return };
-    let admin = server.connect().await;
+    let admin = connect(&server).await;
     for (number, (name, behaviour)) in ALL.iter().enumerate() {
         eprintln!("{name}");
         admin.link().run(&format!("CREATE DATABASE stage{number}"), values![]).await.unwrap();
         behaviour(Stage::new(server.url(&format!("stage{number}")), tempfile::tempdir().unwrap())).await;
     }
     admin.close().await.unwrap();
+}
+
+/// Connects to the server's own database, as soon as it answers.
+async fn connect(server: &Server) -> Database {
+    for _ in 0..200 {
+        match Database::open(&server.url("postgres")).await {
+            Ok(database) => return database,
+            Err(error) if error.may_retry() => tokio::time::sleep(Duration::from_millis(50)).await,
+            Err(error) => panic!("{error:?}\n{}", server.log()),
+        }
+    }
+    panic!("PostgreSQL does not answer:\n{}", server.log());
+}
+
+fn place(store: &Store, bucket: String) -> Place {
+    Place::S3(S3 {
+        endpoint: Some(store.endpoint()),
+        region: "us-east-1".to_owned(),
+        bucket,
+        // Short: the server makes one file name of bucket and key.
+        prefix: "/p/".to_owned(),
+        access_key: Secret::new(store::KEYS.0),
+        secret_key: Secret::new(store::KEYS.1),
+    })
 }
 
 /// Returns what is at hand; `None` after saying aloud why it is not, which in CI is a failure.

@@ -1,4 +1,5 @@
-//! A PostgreSQL server for one test: on a free port, in a temporary directory, gone with the test.
+//! A PostgreSQL server for one test: on a free port, in a temporary directory, gone with the test. Knows nothing of the
+//! house: the tests of the whole program start it too.
 
 use std::fs;
 use std::io::Read as _;
@@ -10,8 +11,6 @@ use std::time::Duration;
 
 use rustix::process::{Pid, Signal, kill_process};
 use tempfile::TempDir;
-
-use super::Database;
 
 /// Where Debian's packages put the programs, a directory a version.
 const DEBIAN: &str = "/usr/lib/postgresql";
@@ -54,23 +53,15 @@ impl Server {
         Ok(Self { process, port, directory })
     }
 
+    pub fn port(&self) -> u16 {
+        self.port
+    }
+
     pub fn url(&self, database: &str) -> String {
-        format!("postgres://heliostat@127.0.0.1:{}/{database}?sslmode=disable", self.port)
+        format!("postgres://heliostat@127.0.0.1:{}/{database}?sslmode=disable", self.port())
     }
 
-    /// Connects to the server's own database, as soon as it answers.
-    pub async fn connect(&self) -> Database {
-        for _ in 0..200 {
-            match Database::open(&self.url("postgres")).await {
-                Ok(database) => return database,
-                Err(error) if error.may_retry() => tokio::time::sleep(Duration::from_millis(50)).await,
-                Err(error) => panic!("{error:?}\n{}", self.log()),
-            }
-        }
-        panic!("PostgreSQL does not answer:\n{}", self.log());
-    }
-
-    fn log(&self) -> String {
+    pub fn log(&self) -> String {
         fs::read_to_string(self.directory.path().join("log")).unwrap_or_default()
     }
 }

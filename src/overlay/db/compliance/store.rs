@@ -1,4 +1,5 @@
-//! An S3-compatible server for one test, on a free port, in a temporary directory, gone with the test.
+//! An S3-compatible server for one test, on a free port, in a temporary directory, gone with the test. Knows nothing of the
+//! house: the tests of the whole program start it too.
 
 use std::fs;
 use std::net::TcpStream;
@@ -9,11 +10,10 @@ use std::time::Duration;
 use tempfile::TempDir;
 
 use super::server::free_port;
-use crate::base::secret::Secret;
-use crate::overlay::blobs::{Place, S3};
 
 const PROGRAM: &str = "s3s-fs";
-const KEYS: (&str, &str) = ("tester", "hunter2hunter2");
+/// The access key, and the secret one.
+pub const KEYS: (&str, &str) = ("tester", "hunter2hunter2");
 
 /// A running server. Stopped when it is dropped.
 pub struct Store {
@@ -47,20 +47,15 @@ impl Store {
         Err(format!("{PROGRAM} does not answer"))
     }
 
-    /// Makes a bucket. Returns it, and where its files lie.
-    pub fn bucket(&self, name: &str) -> (Place, PathBuf) {
+    /// Makes a bucket. Returns where its files lie.
+    pub fn bucket(&self, name: &str) -> PathBuf {
         let files = self.directory.path().join(name);
-        fs::create_dir(&files).unwrap();
-        let s3 = S3 {
-            endpoint: Some(format!("http://127.0.0.1:{}", self.port)),
-            region: "us-east-1".to_owned(),
-            bucket: name.to_owned(),
-            // Short: the server makes one file name of bucket and key.
-            prefix: "/p/".to_owned(),
-            access_key: Secret::new(KEYS.0),
-            secret_key: Secret::new(KEYS.1),
-        };
-        (Place::S3(s3), files)
+        fs::create_dir(&files).expect("a bucket is made once");
+        files
+    }
+
+    pub fn endpoint(&self) -> String {
+        format!("http://127.0.0.1:{}", self.port)
     }
 }
 

@@ -1,0 +1,136 @@
+//! Two nodes on one PostgreSQL and one object store: what is written at one holds at the other.
+
+use std::time::{Duration, Instant};
+
+use serde_json::{Value, json};
+
+use crate::npm::acme::publication;
+use crate::npm::register;
+use crate::support::backends::Backends;
+use crate::support::beside::command;
+use crate::support::heliostat::Heliostat;
+use crate::support::http::{Answer, Ask};
+use crate::support::packages::Package;
+use crate::support::registry::FakeRegistry;
+
+/// How long a node may take to see what another has written: a second is promised, and machines are slow.
+const SOON: Duration = Duration::from_secs(10);
+const TARBALL: &str = "/npm/@acme/tool/-/tool-1.0.0.tgz";
+
+struct World {
+    registry: FakeRegistry,
+    backends: Backends,
+    nodes: [Heliostat; 2],
+    token: String,
+}
+
+impl World {
+    async fn start() -> Option<Self> {
+        let (registry, backends) = (FakeRegistry::start(), Backends::start()?);
+        let node = async || {
+            let builder = Heliostat::builder().set("accounts", "registration", "\"open\"");
+            backends.behind(builder).npm(registry.url(), "own = [\"@acme/*\"]").start().await
+        };
+        let nodes = [node().await, node().await];
+        let token = register(&nodes[0], "joe").await;
+        Some(Self { registry, backends, nodes, token })
+    }
+
+    async fn send(&self, node: usize, method: &str, path: &str, body: &Value) -> Answer {
+        let body = body.to_string();
+        let ask = Ask::new(method, path).header("authorization", &format!("Bearer {}", self.token));
+        self.nodes[node].ask(&ask.header("content-length", &body.len().to_string()).body(body)).await
+    }
+
+    async fn publish(&self, node: usize, version: &str) -> Answer {
+        self.send(node, "PUT", "/npm/@acme%2ftool", &publication("@acme/tool", version)).await
+    }
+
+    async fn whoami(&self, node: usize) -> u16 {
+        self.send(node, "GET", "/npm/-/whoami", &json!({})).await.status
+    }
+}
+
+/// Asks until an answer is as it is to be.
+async fn soon(what: &str, node: &Heliostat, path: &str, is_so: impl Fn(&Answer) -> bool) {
+    let start = Instant::now();
+    loop {
+        let answer = node.get(path).await;
+        if is_so(&answer) {
+            return;
+        }
+        assert!(start.elapsed() < SOON, "never so: {what}: {}", answer.summary());
+        tokio::time::sleep(Duration::from_millis(50)).await;
+    }
+}
+
+#[tokio::test]
+async fn what_one_node_is_told_holds_at_the_other() {
+    let Some(world) = World::start().await else { return };
+    let [first, second] = &world.nodes;
+    assert_eq!(second.get("/npm/@acme/tool").await.status, 401, "it may be there for who is logged in");
+    let published = world.publish(0, "1.0.0").await;
+    assert_eq!(published.status, 201, "{}", published.summary());
+    soon("a publish", second, "/npm/@acme/tool/1.0.0", |answer| answer.status == 200).await;
+    assert_eq!(world.publish(1, "1.1.0").await.status, 201, "the token was made at the other node");
+    assert_eq!(world.publish(0, "1.1.0").await.status, 403, "a version is published once");
+    soon("a publish at the other node", first, "/npm/@acme/tool/latest", |answer| answer.json()["version"] == "1.1.0")
+        .await;
+    let documents = [first.get("/npm/@acme/tool").await.json(), second.get("/npm/@acme/tool").await.json()];
+    assert_eq!(documents[0]["_rev"], documents[1]["_rev"]);
+
+    let (well, said) = command(first, "block", &["npm", "@acme/tool", "1.1.0", "--reason", "it steals secrets"]);
+    assert!(well, "{said}");
+    soon("a block", second, "/npm/@acme/tool/1.1.0", |answer| answer.status == 451).await;
+    soon("a block", first, "/npm/@acme/tool/latest", |answer| answer.json()["version"] == "1.0.0").await;
+
+    assert_eq!(world.send(0, "DELETE", &format!("/npm/-/user/token/{}", world.token), &json!({})).await.status, 200);
+    let start = Instant::now();
+    while world.whoami(1).await != 401 {
+        assert!(start.elapsed() < SOON, "a token that was revoked is taken");
+        tokio::time::sleep(Duration::from_millis(50)).await;
+    }
+}
+
+#[tokio::test]
+async fn published_bytes_come_from_the_object_store_once() {
+    let Some(world) = World::start().await else { return };
+    assert_eq!(world.publish(0, "1.0.0").await.status, 201);
+    let node = &world.nodes[1];
+    soon("a publish", node, "/npm/@acme/tool", |answer| answer.status == 200).await;
+    let whole = world.nodes[0].get(TARBALL).await;
+    let all = (0..8).map(|_| node.get(TARBALL));
+    for answer in futures_util::future::join_all(all).await {
+        assert!(answer.is(&whole.body), "{}", answer.summary());
+    }
+    let part = node.ask(&Ask::get(TARBALL).header("range", "bytes=5-14")).await;
+    assert_eq!((part.status, &part.body[..]), (206, &whole.body[5..15]));
+    let head = node.ask(&Ask::head(TARBALL)).await;
+    assert_eq!(head.header("content-length"), Some(whole.body.len().to_string().as_str()));
+    let etag = whole.header("etag").expect("an entity tag");
+    let again = node.ask(&Ask::get(TARBALL).header("if-none-match", etag)).await;
+    assert_eq!(again.status, 304);
+}
+
+#[tokio::test]
+async fn a_mirror_goes_on_while_the_database_is_down_and_writes_nothing() {
+    let Some(mut world) = World::start().await else { return };
+    world.registry.publish(&Package::with_versions("left", &["1.0.0"]));
+    assert_eq!(world.publish(0, "1.0.0").await.status, 201);
+    for path in ["/npm/left", "/npm/left/-/left-1.0.0.tgz", "/npm/@acme/tool", TARBALL] {
+        assert_eq!(world.nodes[0].get(path).await.status, 200, "{path}");
+    }
+    assert_eq!(world.whoami(0).await, 200);
+    world.backends.stop_database();
+    tokio::time::sleep(Duration::from_millis(700)).await;
+    for _ in 0..3 {
+        for path in ["/npm/left", "/npm/left/-/left-1.0.0.tgz", "/npm/@acme/tool", TARBALL, "/npm/left/1.0.0"] {
+            let answer = world.nodes[0].get(path).await;
+            assert_eq!(answer.status, 200, "{path}: {}", answer.summary());
+        }
+        assert_eq!(world.whoami(0).await, 200, "a token that was known");
+    }
+    assert_eq!(world.publish(0, "2.0.0").await.status, 503);
+    assert_eq!(world.nodes[0].get("/npm/@acme/new").await.status, 401, "a name that is ours is never asked upstream");
+    assert!(!world.registry.upstream.all_seen().iter().any(|seen| seen.path.contains("acme")));
+}
