@@ -1,11 +1,15 @@
 //! Who shows a token: its holder, and what both may do. Asked once of the database, then held in memory until a token, a
 //! user or a role changes anywhere.
+//!
+//! Who shows a token takes no lock: tokens lie in parts, one of which is copied when one of its tokens is first seen.
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::net::IpAddr;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Arc, Mutex, PoisonError, RwLock};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, SystemTime};
+
+use arc_swap::ArcSwap;
 
 use super::Overlay;
 use super::db::{namespaces, teams, tokens, users};
@@ -20,8 +24,9 @@ use crate::base::clock::millis;
 use crate::base::digest::Digest;
 use crate::base::secret::Secret;
 
-/// How many tokens are held in memory, at some 1 KiB each. Past that, all are forgotten.
-const MOST: usize = 20_000;
+const PARTS: usize = 256;
+/// How many tokens a part holds: 20,000 in all, at some 1 KiB each. Past that, all of the part are forgotten.
+const MOST: usize = 80;
 
 /// How long a use of a token is not written down again.
 const USE: Duration = Duration::from_secs(60);
@@ -40,16 +45,17 @@ pub struct Identity {
     noted_at: AtomicU64,
 }
 
-/// Holders by the hash of their token, as they were when the head of identity was at `revision`.
-#[derive(Default)]
+/// Holders of tokens.
 pub(super) struct Keyring {
-    held: RwLock<Held>,
+    /// By the first byte of the token's hash.
+    parts: [ArcSwap<Part>; PARTS],
     /// Uses that are not written down yet. Held for a few instructions, once a minute and token.
     uses: Mutex<HashMap<TokenId, SystemTime>>,
 }
 
-#[derive(Default)]
-struct Held {
+/// Holders by the hash of their token, as they were when the head of identity was at `revision`.
+#[derive(Clone, Default)]
+struct Part {
     revision: u64,
     identities: HashMap<Digest, Arc<Identity>>,
 }
@@ -176,20 +182,16 @@ impl Identity {
 
 impl Keyring {
     fn find(&self, revision: u64, hash: &Digest) -> Option<Arc<Identity>> {
-        let held = self.held.read().unwrap_or_else(PoisonError::into_inner);
-        if held.revision == revision { held.identities.get(hash).cloned() } else { None }
+        self.part(hash).load().find(revision, hash)
     }
 
     /// Holds who was loaded after the head was seen at `revision`: it is as new as that, or newer.
     fn hold(&self, revision: u64, hash: Digest, identity: &Arc<Identity>) {
-        let mut held = self.held.write().unwrap_or_else(PoisonError::into_inner);
-        if revision > held.revision || held.identities.len() >= MOST {
-            *held = Held { revision: revision.max(held.revision), ..Held::default() };
-        }
-        // Loaded while others saw a later head: it may be older than that.
-        if revision == held.revision {
-            held.identities.insert(hash, Arc::clone(identity));
-        }
+        self.part(&hash).rcu(|part| part.with(revision, hash, identity));
+    }
+
+    fn part(&self, hash: &Digest) -> &ArcSwap<Part> {
+        &self.parts[usize::from(hash.as_bytes()[0]) % PARTS]
     }
 
     fn note_use(&self, identity: &Identity, now: SystemTime) {
@@ -200,6 +202,32 @@ impl Keyring {
         }
         identity.noted_at.store(millis(now), Ordering::Relaxed);
         self.uses.lock().unwrap_or_else(PoisonError::into_inner).insert(token.id, now);
+    }
+}
+
+impl Default for Keyring {
+    fn default() -> Self {
+        Self { parts: std::array::from_fn(|_| ArcSwap::default()), uses: Mutex::default() }
+    }
+}
+
+// === impl Part ===
+
+impl Part {
+    fn find(&self, revision: u64, hash: &Digest) -> Option<Arc<Identity>> {
+        if self.revision == revision { self.identities.get(hash).cloned() } else { None }
+    }
+
+    /// Returns it with one more.
+    fn with(&self, revision: u64, hash: Digest, identity: &Arc<Identity>) -> Self {
+        // Loaded while others saw a later head: it may be older than that.
+        if revision < self.revision {
+            return self.clone();
+        }
+        let is_over = revision > self.revision || self.identities.len() >= MOST;
+        let mut part = if is_over { Self { revision, ..Self::default() } } else { self.clone() };
+        part.identities.insert(hash, Arc::clone(identity));
+        part
     }
 }
 
@@ -297,14 +325,26 @@ mod tests {
 
     #[test]
     fn what_was_held_before_the_head_moved_is_not_found_after() {
-        let (keyring, hash) = (Keyring::default(), Digest::of(b"text"));
+        let (part, hash) = (Part::default(), Digest::of(b"text"));
         let identity = Arc::new(identity(None, Some(token("admin"))));
-        keyring.hold(3, hash, &identity);
-        assert!(keyring.find(3, &hash).is_some() && keyring.find(4, &hash).is_none());
-        keyring.hold(4, Digest::of(b"other"), &identity);
-        assert!(keyring.find(4, &hash).is_none() && keyring.find(3, &hash).is_none());
-        keyring.hold(3, hash, &identity);
-        assert!(keyring.find(3, &hash).is_none() && keyring.find(4, &hash).is_none(), "it may be older than the head");
+        let part = part.with(3, hash, &identity);
+        assert!(part.find(3, &hash).is_some() && part.find(4, &hash).is_none());
+        let part = part.with(4, Digest::of(b"other"), &identity);
+        assert!(part.find(4, &hash).is_none() && part.find(3, &hash).is_none());
+        let part = part.with(3, hash, &identity);
+        assert!(part.find(3, &hash).is_none() && part.find(4, &hash).is_none(), "it may be older than the head");
+    }
+
+    #[test]
+    fn no_more_tokens_are_held_than_there_is_room_for() {
+        let (keyring, identity) = (Keyring::default(), Arc::new(identity(None, Some(token("admin")))));
+        let hash = |number: usize| Digest::of(number.to_string().as_bytes());
+        for number in 0..3 * PARTS * MOST {
+            keyring.hold(1, hash(number), &identity);
+            assert!(keyring.find(1, &hash(number)).is_some(), "the last one is there");
+        }
+        let held: usize = keyring.parts.iter().map(|part| part.load().identities.len()).sum();
+        assert!(held <= PARTS * MOST, "{held}");
     }
 
     #[test]
