@@ -146,14 +146,18 @@ pub async fn a_feed_has_no_holes_while_others_write(stage: Stage) {
     let writers = (0..WRITES).map(|index| tokio::spawn(write(databases[index as usize % 2].clone(), index)));
     let writers: Vec<_> = writers.collect();
     let (mut seen, expected) = (0, (WRITES - WRITES / 3) * 2);
-    for _ in 0..10_000 {
+    loop {
+        // Before reading: what they wrote by then is read in this round.
+        let is_over = writers.iter().all(tokio::task::JoinHandle::is_finished);
         let sql = "SELECT number FROM changes WHERE number > $1 ORDER BY number LIMIT 3";
-        for row in databases[1].link().all(sql, values![seen]).await.unwrap() {
+        let rows = databases[1].link().all(sql, values![seen]).await.unwrap();
+        let has_more = !rows.is_empty();
+        for row in rows {
             let number: u64 = row.get(0).unwrap();
             assert_eq!(number, seen + 1, "a number was passed over");
             seen = number;
         }
-        if seen == expected {
+        if seen == expected || is_over && !has_more {
             break;
         }
         tokio::task::yield_now().await;
