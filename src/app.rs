@@ -1,5 +1,6 @@
 //! Builds every part from the configuration once and mounts it: the only file that knows them all.
 
+mod hooks;
 mod overlay;
 
 use std::net::SocketAddr;
@@ -179,6 +180,7 @@ fn hooks(parts: &Arc<Parts>, config: &Config) -> Hooks {
         background: vec![
             Box::pin(async move { store.background().await }),
             Box::pin(overlay::tally(Arc::clone(&overlay))),
+            Box::pin(hooks::dispatcher(parts, config).run()),
             Box::pin(overlay::tidy(overlay)),
         ],
     }
@@ -208,6 +210,7 @@ impl Parts {
             max_request_bytes: config.limits.request_body_bytes,
             overlay: Arc::clone(&self.overlay),
             accounts: &config.accounts,
+            private_hooks: self.started.hooks.allow_private,
         })
     }
 

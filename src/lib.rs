@@ -3,7 +3,7 @@
 //! # The house
 //!
 //! ```text
-//! main → cli → app → { front, web } → registries → { mirror, overlay } → { config, telemetry } → base
+//! main → cli → app → { front, hooks, web } → registries → { mirror, overlay } → { config, telemetry } → base
 //! ```
 //!
 //! | part | what for |
@@ -15,6 +15,7 @@
 //! | [`overlay`] | what was written here, for good: users, tokens, published packages, blocks |
 //! | [`registries`] | one folder a dialect, the same files in each |
 //! | [`front`] | pingora: listeners, mounts, replies as bytes, passthrough; knows no registry |
+//! | [`hooks`] | tells webhooks of what is published here |
 //! | [`web`] | what the server says of itself: start screen, pages, incidents, metrics, health |
 //! | `app` | builds every part once and mounts it; the only file that knows them all |
 //! | [`cli`] | a file a command |
@@ -50,6 +51,7 @@ pub mod base;
 pub mod cli;
 pub mod config;
 pub mod front;
+pub mod hooks;
 pub mod mirror;
 pub mod overlay;
 pub mod registries;

@@ -10,6 +10,7 @@ mod dialect;
 mod fetch;
 mod files;
 mod hex;
+mod hooks;
 mod limits;
 mod listen;
 mod log;
@@ -34,6 +35,7 @@ pub use self::dialect::{Dialect, Downloads, Nessemble, Niso, Npm, Signatures};
 pub use self::fetch::Fetch;
 pub use self::files::{Files, Redirects};
 pub use self::hex::{Hex, PublicKey};
+pub use self::hooks::Hooks;
 pub use self::limits::Limits;
 pub use self::listen::{Listen, Tls};
 pub use self::log::{Log, LogFormat};
@@ -64,6 +66,7 @@ pub struct Config {
     pub limits: Limits,
     pub overlay: Overlay,
     pub accounts: Accounts,
+    pub hooks: Hooks,
     /// Never empty; names and paths are unique.
     pub mounts: Vec<Mount>,
 }
@@ -166,6 +169,7 @@ impl Default for Config {
             limits: Limits::default(),
             overlay: Overlay::default(),
             accounts: Accounts::default(),
+            hooks: Hooks::default(),
             mounts: Mount::defaults(),
         }
     }
@@ -188,6 +192,7 @@ impl Config {
             limits: root.section("limits", Limits::read),
             overlay: root.section("overlay", Overlay::read),
             accounts: root.section("accounts", Accounts::read),
+            hooks: root.section("hooks", Hooks::read),
             mounts: Mount::read_all(root, &listen),
             listen,
         }
@@ -197,7 +202,7 @@ impl Config {
 /// Prints the whole configuration as TOML, secrets as `"****"`.
 impl std::fmt::Display for Config {
     fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        let Self { listen, data, offline, log, store, fetch, limits, overlay, accounts, mounts } = self;
+        let Self { listen, data, offline, log, store, fetch, limits, overlay, accounts, hooks, mounts } = self;
         let mut out = Printer::default();
         listen.print_keys(&mut out);
         out.key("data", data);
@@ -209,6 +214,7 @@ impl std::fmt::Display for Config {
         limits.print(&mut out);
         overlay.print(&mut out);
         accounts.print(&mut out);
+        hooks.print(&mut out);
         mounts.iter().for_each(|mount| mount.print(&mut out));
         formatter.write_str(&out.finish())
     }

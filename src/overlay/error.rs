@@ -52,6 +52,8 @@ pub enum Error {
     Reserved(String),
     #[error("the caller does not own the package")]
     NotOwner,
+    #[error("a user has {limit} hooks at most")]
+    TooManyHooks { limit: u64 },
     #[error("one owner must be left")]
     LastOwner,
     /// Others hang on it; in words for the client.
@@ -104,6 +106,7 @@ impl Error {
             Self::Malformed { .. } | Self::WrongPassword | Self::TooManyAttempts { .. } | Self::Locked => Fault::Client,
             Self::UnknownToken | Self::RevokedToken | Self::ExpiredToken | Self::WrongNetwork => Fault::Client,
             Self::NotInvited | Self::WrongCode => Fault::Client,
+            Self::TooManyHooks { .. } => Fault::Client,
         }
     }
 

@@ -30,6 +30,7 @@ pub mod downloads;
 mod error;
 pub mod factors;
 pub mod firsts;
+pub mod hooks;
 pub mod invitations;
 mod keyring;
 pub mod logins;

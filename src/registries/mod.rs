@@ -74,6 +74,8 @@ pub struct Opening<'a> {
     /// What was written here.
     pub overlay: Arc<Overlay>,
     pub accounts: &'a config::Accounts,
+    /// Whether hooks may be told at private addresses.
+    pub private_hooks: bool,
 }
 
 /// Where clients reach a mount.

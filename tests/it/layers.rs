@@ -1,6 +1,6 @@
 //! Holds the house's walls: who may import whom, one door for each dependency, and no file too long to be read.
 //!
-//! `main → cli → app → { front, web, sync, bundle } → registries → { mirror, overlay } → { config, telemetry } → base`
+//! `main → cli → app → { front, hooks, web, sync, bundle } → registries → { mirror, overlay } → { config, telemetry } → base`
 
 mod source;
 
@@ -14,7 +14,7 @@ const STOREYS: [&[&str]; 8] = [
     &["main"],
     &["cli"],
     &["app"],
-    &["front", "web", "sync", "bundle"],
+    &["front", "hooks", "web", "sync", "bundle"],
     &["registries"],
     &["mirror", "overlay"],
     &["config", "telemetry"],
@@ -48,7 +48,16 @@ const DOORS: [(&str, &[&str]); 18] = [
             "registries/untar.rs",
         ],
     ),
-    ("ring", &["overlay/totp.rs", "overlay/vault.rs", "registries/hex/keys.rs", "registries/hex/samples.rs"]),
+    (
+        "ring",
+        &[
+            "hooks/sign.rs",
+            "overlay/totp.rs",
+            "overlay/vault.rs",
+            "registries/hex/keys.rs",
+            "registries/hex/samples.rs",
+        ],
+    ),
     ("std::fs", &["base/fs/"]),
     ("tokio::fs", &["base/fs/"]),
     ("std::process::Command", &["registries/npm/discover.rs"]),

@@ -4,6 +4,7 @@
 #![expect(clippy::disallowed_methods, reason = "this is the door that the ban sends everybody to")]
 
 mod client;
+mod deliver;
 mod response;
 
 use std::collections::HashMap;

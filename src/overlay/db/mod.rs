@@ -31,6 +31,7 @@ mod embedded;
 pub mod factors;
 pub mod failures;
 pub mod firsts;
+pub mod hooks;
 pub mod invitations;
 pub mod listing;
 pub mod logins;

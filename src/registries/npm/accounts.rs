@@ -83,7 +83,7 @@ impl Npm {
     }
 
     /// Returns the user that asks, by a token that may do whatever its user may.
-    fn free_user<'a>(&self, visitor: &'a Visitor) -> Result<&'a User, Error> {
+    pub(super) fn free_user<'a>(&self, visitor: &'a Visitor) -> Result<&'a User, Error> {
         let identity = self.gate.known(visitor)?;
         let is_automation = identity.token.as_ref().is_some_and(|token| token.is_automation);
         if is_automation || !identity.may_grant(&Rights::all()) {

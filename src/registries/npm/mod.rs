@@ -38,6 +38,8 @@ pub mod error;
 mod feed;
 mod first_seen;
 mod held;
+pub mod heralds;
+mod hooks;
 mod keys;
 mod lists;
 mod manifest;
@@ -120,6 +122,8 @@ pub struct Npm {
     waiting: Semaphore,
     /// The bytes of versions of ours, by the states of their packages.
     tarballs: Memo<Option<Blob>>,
+    /// Whether hooks may be told at private addresses.
+    private_hooks: bool,
     /// Longest body of a publish, in bytes.
     max_publish: u64,
     /// Held while a tarball stands in memory.
@@ -163,6 +167,7 @@ impl Registry for config::Npm {
             catalog: Catalog::default(),
             waiting: Semaphore::new(feed::MAX_WAITING),
             tarballs: Memo::new(MAX_TARBALLS),
+            private_hooks: opening.private_hooks,
             max_publish: MAX_PUBLISH,
             publishing: Semaphore::new(PUBLISHING),
             mirror: opening.mirror,
@@ -232,6 +237,7 @@ impl Desk for Npm {
             Action::Sharing(sharing) => self.answer_sharing_body(visitor, sharing, &body).await,
             Action::Stars(stars) => self.answer_stars_body(visitor, stars, &body).await,
             Action::Orgs(orgs) => self.answer_orgs_body(visitor, orgs, &body).await,
+            Action::Hook(hook) => self.answer_hook_body(visitor, hook, &body).await,
             _ => Err(Error::internal("a body that nobody asked for")),
         }
     }
@@ -267,6 +273,7 @@ impl Npm {
             Action::Sharing(sharing) => self.answer_sharing(request, visitor, sharing).await?,
             Action::Stars(stars) => self.answer_stars(request, visitor, stars).await?,
             Action::Orgs(orgs) => self.answer_orgs(visitor, orgs).await?,
+            Action::Hook(hook) => self.answer_hook(visitor, hook).await?,
             Action::Discover(Discover::Search(query)) => return self.search(request, visitor, query).await,
             Action::Discover(discover) => self.answer_discover(visitor, discover).await?,
             Action::Downloads(asked) => return self.downloads(request, visitor, asked).await,

@@ -137,7 +137,7 @@ pub fn is_there(release: &Release) -> bool {
 }
 
 /// Prints the whole document. Source: contract npm §4.1.
-fn print(package: &Package) -> Result<Bytes, Error> {
+pub fn print(package: &Package) -> Result<Bytes, Error> {
     let unreadable = |_| Error::internal("a manifest of ours that cannot be read");
     let there: Vec<&Release> = package.releases.iter().filter(|release| is_there(release)).collect();
     let mut versions = String::new();

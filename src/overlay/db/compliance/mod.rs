@@ -7,6 +7,7 @@
 
 mod downloads;
 mod factors;
+mod hooks;
 mod identity;
 mod listing;
 mod logins;
@@ -111,6 +112,11 @@ behaviours! {
         random_changes_at_once_lose_nothing;
     downloads:
         counts_of_all_nodes_add_up;
+    hooks:
+        a_hook_is_kept_with_its_secret_sealed
+        whoever_is_meant_hears_once_of_what_comes_after
+        one_node_dispatches_and_another_takes_over
+        a_delivery_is_tried_three_times;
     listing:
         packages_are_listed_as_a_tag_shows_them
         what_there_is_can_be_counted_and_found_by_its_time

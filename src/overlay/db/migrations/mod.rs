@@ -14,6 +14,7 @@
 //! packages, releases, files, tags, owners, stars    what was published
 //! changes                              the feed
 //! unlisted                             what searches do not find
+//! hooks, deliveries, dispatcher        who wants to be told of what, what is still to be told, and who tells it
 //! downloads                            how often versions were fetched, by day
 //! blobs                                which published bytes there are, or are on their way
 //! blocks                               what is not served
@@ -34,7 +35,7 @@ use super::sql::{Link, values};
 use crate::overlay::error::Error;
 
 /// Each in its turn, never out of it: the first has the number 1.
-const ALL: [&str; 10] = [
+const ALL: [&str; 11] = [
     include_str!("0001_start.sql"),
     include_str!("0002_teams.sql"),
     include_str!("0003_vault.sql"),
@@ -45,6 +46,7 @@ const ALL: [&str; 10] = [
     include_str!("0008_invitations.sql"),
     include_str!("0009_factors.sql"),
     include_str!("0010_logins.sql"),
+    include_str!("0011_hooks.sql"),
 ];
 
 /// The number of the last one.

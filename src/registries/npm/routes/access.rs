@@ -31,6 +31,7 @@ impl Action {
             Self::Stars(stars) => stars.access(),
             Self::Discover(discover) => discover.access(),
             Self::Orgs(orgs) => orgs.access(),
+            Self::Hook(hook) => hook.access(),
         }
     }
 }

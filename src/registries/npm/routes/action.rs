@@ -5,6 +5,7 @@ use super::account::Account;
 use super::block::Block;
 use super::discover::Discover;
 use super::downloads::Downloads;
+use super::hook::Hook;
 use super::orgs::Orgs;
 use super::sharing::Sharing;
 use super::stars::Stars;
@@ -52,6 +53,8 @@ pub enum Action {
     Discover(Discover),
     /// Organisations and teams.
     Orgs(Orgs),
+    /// Who is told of what happens.
+    Hook(Hook),
 }
 
 /// Which of the audit endpoints.
@@ -87,6 +90,7 @@ impl Action {
             Self::Write(write) => write.reads(),
             Self::Account(account) => account.reads(),
             Self::Block(block) => block.reads(),
+            Self::Hook(hook) => hook.reads(),
             Self::Sharing(sharing) => sharing.reads(),
             Self::Stars(stars) => stars.reads(),
             Self::Orgs(orgs) => orgs.reads(),
@@ -111,7 +115,7 @@ impl Named for Action {
             }
             // Answers about many packages, none of which they hand out.
             Self::Discover(_) | Self::Audit(_) | Self::Downloads(_) => Subject::Nothing,
-            Self::Stars(_) | Self::Orgs(_) => Subject::Nothing,
+            Self::Stars(_) | Self::Orgs(_) | Self::Hook(_) => Subject::Nothing,
         }
     }
 
@@ -139,6 +143,7 @@ impl Named for Action {
             Self::Stars(stars) => stars.name(),
             Self::Discover(discover) => discover.name(),
             Self::Orgs(orgs) => orgs.name(),
+            Self::Hook(hook) => hook.name(),
         }
     }
 }

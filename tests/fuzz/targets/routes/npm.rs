@@ -1,6 +1,6 @@
 use heliostat::registries::npm::name::PackageName;
 use heliostat::registries::npm::routes::{
-    Account, Action, Audit, Block, Discover, Orgs, Sharing, Stars, TeamAt, Web, Write, parse,
+    Account, Action, Audit, Block, Discover, Hook, Orgs, Sharing, Stars, TeamAt, Web, Write, parse,
 };
 use heliostat_fuzz::{Asked, assert_below, assert_plain, segment};
 
@@ -31,6 +31,7 @@ fn print(action: &Action) -> Option<String> {
     Some(match action {
         Action::Write(write) => print_write(write),
         Action::Discover(discover) => print_discover(discover),
+        Action::Hook(hook) => print_hook(hook),
         Action::Account(account) => print_account(account),
         Action::Block(block) => print_block(block),
         Action::Sharing(sharing) => print_sharing(sharing),
@@ -152,5 +153,13 @@ fn print_orgs(orgs: &Orgs) -> String {
         Orgs::TeamMembers(at) | Orgs::Join(at) | Orgs::Leave { team: at, user: None } => team(at, "/user"),
         Orgs::Leave { team: at, user: Some(user) } => team(at, &format!("/user/{}", segment(user))),
         Orgs::TeamPackages(at) | Orgs::Grant(at) | Orgs::Revoke(at) => team(at, "/package"),
+    }
+}
+
+fn print_hook(hook: &Hook) -> String {
+    match hook {
+        Hook::List { .. } => "-/npm/v1/hooks".to_owned(),
+        Hook::Add => "-/npm/v1/hooks/hook".to_owned(),
+        Hook::Show { id } | Hook::Edit { id } | Hook::Remove { id } => format!("-/npm/v1/hooks/hook/{id}"),
     }
 }

@@ -1,0 +1,157 @@
+//! What hooks are told: an event of the feed in npm's words, with the whole document. Source: contract npm §15.
+
+use serde_json::{Value, json};
+
+use super::error::Error;
+use super::own::{is_there, print as print_document};
+use crate::base::clock::millis;
+use crate::overlay::Overlay;
+use crate::overlay::hooks::Hook;
+use crate::overlay::packages::{Event, EventKind, Package};
+use crate::registries::bodies;
+
+/// The form of what is told. Source: contract npm §15.
+const SCHEMA: &str = "1.0.0";
+
+/// Prints what a hook is told of an event, with links below `base`; `None` when its user may know nothing of that.
+///
+/// # Errors
+/// The overlay's, or a manifest of ours that cannot be read.
+pub async fn print(overlay: &Overlay, hook: &Hook, event: &Event, base: &str) -> Result<Option<Vec<u8>>, Error> {
+    let Some(package) = overlay.package(&event.mount, &event.package).await? else { return Ok(None) };
+    let user = overlay.user_by_id(hook.user).await?.filter(|user| user.locked_at.is_none());
+    let Some(user) = user.filter(|user| may_know(user.id, &package)) else { return Ok(None) };
+    let (name, change) = tell(event, &package);
+    let head = json!({
+        "event": format!("package:{name}"),
+        "name": event.package,
+        "type": "package",
+        "version": SCHEMA,
+        "hookOwner": { "username": user.name.as_str() },
+        "change": change,
+        "time": millis(event.at),
+    });
+    let base = base.to_owned();
+    bodies::apart(move || print_with(head, &package, &base)).await.map(Some)
+}
+
+/// Of a package that not everybody sees, its owners hear.
+fn may_know(user: u64, package: &Package) -> bool {
+    let is_closed = package.is_restricted || !package.bindings.is_empty();
+    !is_closed || package.owners.iter().any(|owner| owner.user == user)
+}
+
+fn print_with(mut head: Value, package: &Package, base: &str) -> Result<Vec<u8>, Error> {
+    let unreadable = |_| Error::internal("a document of ours that cannot be read");
+    let mut document: Value = serde_json::from_slice(&print_document(package)?).map_err(unreadable)?;
+    let versions = document.get_mut("versions").and_then(Value::as_object_mut);
+    for (_, manifest) in versions.into_iter().flatten() {
+        let Some(link) = manifest.pointer_mut("/dist/tarball") else { continue };
+        if let Some(path) = link.as_str().filter(|path| path.starts_with('/')) {
+            *link = json!(format!("{base}{path}"));
+        }
+    }
+    head["payload"] = document;
+    Ok(head.to_string().into_bytes())
+}
+
+/// Says what has happened.
+fn tell(event: &Event, package: &Package) -> (&'static str, Value) {
+    let Event { version, tag, .. } = event;
+    match event.kind {
+        EventKind::VersionAdded => ("publish", json!({ "version": version })),
+        EventKind::VersionRemoved => ("unpublish", json!({ "version": version })),
+        EventKind::Unpublished => ("unpublish", json!({})),
+        EventKind::TagAdded | EventKind::TagChanged => ("dist-tag", json!({ "dist-tag": tag, "version": version })),
+        EventKind::TagRemoved => ("dist-tag-rm", json!({ "dist-tag": tag })),
+        EventKind::VersionChanged if is_deprecated(package, version.as_deref()) => {
+            ("deprecated", json!({ "deprecated": version }))
+        }
+        EventKind::VersionChanged => ("undeprecated", json!({ "deprecated": version })),
+        EventKind::OwnersChanged => ("owner", json!({ "maintainers": owners(package) })),
+        EventKind::PackageChanged => ("change", json!({})),
+    }
+}
+
+fn owners(package: &Package) -> Vec<&str> {
+    package.owners.iter().map(|owner| owner.name.as_str()).collect()
+}
+
+fn is_deprecated(package: &Package, version: Option<&str>) -> bool {
+    let release = package.releases.iter().find(|release| is_there(release) && Some(&*release.version) == version);
+    let manifest = release.and_then(|release| serde_json::from_slice::<Value>(&release.manifest).ok());
+    manifest.is_some_and(|manifest| manifest.get("deprecated").is_some())
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeMap;
+    use std::time::SystemTime;
+
+    use super::*;
+    use crate::overlay::packages::{Edition, Release, SecondFactor};
+
+    fn package() -> Package {
+        let now = SystemTime::UNIX_EPOCH;
+        let release = |version: &str, manifest: &str| Release {
+            version: version.to_owned(),
+            variant: String::new(),
+            manifest: manifest.as_bytes().to_vec(),
+            publisher: None,
+            published_at: now,
+            modified_at: now,
+            removed_at: None,
+            files: Vec::new(),
+        };
+        let dist = r#"{"dist":{"tarball":"/x/-/x-1.0.0.tgz"}}"#;
+        Package {
+            mount: "npm".to_owned(),
+            name: "x".to_owned(),
+            edition: Edition { revision: 1, stamp: 0 },
+            is_restricted: false,
+            second_factor: SecondFactor::Never,
+            bindings: Vec::new(),
+            document: None,
+            created_at: now,
+            modified_at: now,
+            releases: vec![release("1.0.0", dist), release("2.0.0", r#"{"deprecated":"old"}"#)],
+            tags: BTreeMap::new(),
+            owners: Vec::new(),
+            stars: Vec::new(),
+        }
+    }
+
+    fn told(kind: EventKind, version: &str) -> String {
+        let (version, tag) = (Some(version.to_owned()), Some("beta".to_owned()));
+        let (mount, package_name, at) = ("npm".to_owned(), "x".to_owned(), SystemTime::UNIX_EPOCH);
+        let event = Event { number: 1, at, mount, package: package_name, kind, version, tag };
+        let (name, change) = tell(&event, &package());
+        format!("{name} {change}")
+    }
+
+    #[test]
+    fn every_event_has_its_name() {
+        for (kind, version, expected) in [
+            (EventKind::VersionAdded, "1.0.0", r#"publish {"version":"1.0.0"}"#),
+            (EventKind::VersionRemoved, "1.0.0", r#"unpublish {"version":"1.0.0"}"#),
+            (EventKind::Unpublished, "", "unpublish {}"),
+            (EventKind::TagAdded, "1.0.0", r#"dist-tag {"dist-tag":"beta","version":"1.0.0"}"#),
+            (EventKind::TagRemoved, "", r#"dist-tag-rm {"dist-tag":"beta"}"#),
+            (EventKind::VersionChanged, "1.0.0", r#"undeprecated {"deprecated":"1.0.0"}"#),
+            (EventKind::VersionChanged, "2.0.0", r#"deprecated {"deprecated":"2.0.0"}"#),
+            (EventKind::OwnersChanged, "", r#"owner {"maintainers":[]}"#),
+            (EventKind::PackageChanged, "", "change {}"),
+        ] {
+            assert_eq!(told(kind, version), expected);
+        }
+    }
+
+    #[test]
+    fn links_lead_to_where_clients_reach_us() {
+        let body = print_with(json!({}), &package(), "http://host.example/npm").unwrap();
+        let body: Value = serde_json::from_slice(&body).unwrap();
+        let link = &body["payload"]["versions"]["1.0.0"]["dist"]["tarball"];
+        assert_eq!(link, "http://host.example/npm/x/-/x-1.0.0.tgz");
+        assert_eq!(body["payload"]["name"], "x");
+    }
+}
