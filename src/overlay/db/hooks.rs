@@ -130,7 +130,7 @@ pub async fn claim(
     limit: u64,
 ) -> Result<Vec<Delivery>, Error> {
     let sql = "SELECT changes.number, changes.at, changes.mount, changes.package, changes.kind, changes.version, \
-               changes.tag, deliveries.hook, deliveries.tries FROM deliveries \
+               changes.tag, changes.account, deliveries.hook, deliveries.tries FROM deliveries \
                JOIN changes ON changes.number = deliveries.event \
                WHERE deliveries.due_at <= $1 ORDER BY deliveries.due_at, deliveries.event, deliveries.hook LIMIT $2";
     let rows = database.link().all(sql, values![now, limit]).await?;
@@ -140,7 +140,7 @@ pub async fn claim(
     let note = database.note().await?;
     let mut claimed = Vec::with_capacity(rows.len());
     for row in &rows {
-        let (event, hook, tries) = (read_event(row)?, row.get(7)?, row.get::<u64>(8)?);
+        let (event, hook, tries) = (read_event(row)?, row.get(8)?, row.get::<u64>(9)?);
         let sql = "UPDATE deliveries SET tries = tries + 1, due_at = $4 WHERE hook = $1 AND event = $2 AND tries = $3";
         if note.link().run(sql, values![hook, event.number, tries, until]).await? == 1 {
             claimed.push(Delivery { hook, event, tries: tries + 1 });
@@ -180,7 +180,7 @@ pub async fn next_due(link: Link<'_>) -> Result<Option<SystemTime>, Error> {
 
 /// Lists the next events of all mounts.
 pub async fn events(link: Link<'_>, after: u64, limit: u64) -> Result<Vec<Event>, Error> {
-    let sql = "SELECT number, at, mount, package, kind, version, tag FROM changes WHERE number > $1 \
+    let sql = "SELECT number, at, mount, package, kind, version, tag, account FROM changes WHERE number > $1 \
                ORDER BY number LIMIT $2";
     link.all(sql, values![after, limit]).await?.iter().map(read_event).collect()
 }

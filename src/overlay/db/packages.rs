@@ -71,7 +71,7 @@ pub async fn touch_owned(write: &Write, owner: UserId) -> Result<(), Error> {
     let rows = write.link().all(sql, values![owner, write.now, draw_stamp()]).await?;
     for row in rows {
         let (mount, package): (String, String) = (row.get(0)?, row.get(1)?);
-        announce(write, (&mount, &package), &[(EventKind::OwnersChanged, None, None)]).await?;
+        announce(write, (&mount, &package), &[(EventKind::PackageChanged, None, None)]).await?;
     }
     Ok(())
 }
@@ -171,10 +171,10 @@ fn found(count: u64, user: UserId) -> Result<(), Error> {
 pub async fn announce(write: &Write, (mount, package): (&str, &str), events: &[Told]) -> Result<(), Error> {
     let first = write.number_changes(events.len() as u64).await?;
     for (number, (kind, version, tag)) in (first..).zip(events) {
-        let sql = "INSERT INTO changes (number, at, mount, package, kind, version, tag) \
-                   VALUES ($1, $2, $3, $4, $5, $6, $7)";
+        let sql = "INSERT INTO changes (number, at, mount, package, kind, version, tag, account) \
+                   VALUES ($1, $2, $3, $4, $5, $6, $7, $8)";
         let mut bound = values![number, write.now, mount, package, kind.as_str()];
-        bound.extend(values![version.as_deref(), tag.as_deref()]);
+        bound.extend(values![version.as_deref(), tag.as_deref(), kind.user()]);
         write.link().run(sql, bound).await?;
     }
     Ok(())
@@ -306,14 +306,14 @@ pub async fn list_starred(link: Link<'_>, mount: &str, user: UserId) -> Result<V
 }
 
 pub async fn events(link: Link<'_>, mount: &str, after: u64, limit: u64) -> Result<Vec<Event>, Error> {
-    let sql = "SELECT number, at, mount, package, kind, version, tag FROM changes \
+    let sql = "SELECT number, at, mount, package, kind, version, tag, account FROM changes \
                WHERE mount = $1 AND number > $2 ORDER BY number LIMIT $3";
     link.all(sql, values![mount, after, limit]).await?.iter().map(read_event).collect()
 }
 
 pub(super) fn read_event(row: &Row) -> Result<Event, Error> {
     let kind: String = row.get(4)?;
-    let kind = EventKind::parse(&kind).ok_or(Error::Row("a kind of event"))?;
+    let kind = EventKind::parse(&kind, row.find(7)?).ok_or(Error::Row("a kind of event"))?;
     let (mount, package, version, tag) = (row.get(2)?, row.get(3)?, row.find(5)?, row.find(6)?);
     Ok(Event { number: row.get(0)?, at: row.get(1)?, mount, package, kind, version, tag })
 }

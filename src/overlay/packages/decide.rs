@@ -99,8 +99,14 @@ impl<'a> Decision<'a> {
             Edit::Untag { tag } => return Err(Error::absent("tag", tag)),
             Edit::Own { user, level } => self.own(*user, level),
             Edit::Disown { user } => self.disown(*user)?,
-            Edit::Star { user } => self.mark(Effect::Star { user: *user }),
-            Edit::Unstar { user } => self.mark(Effect::Unstar { user: *user }),
+            Edit::Star { user } => {
+                self.effects.push(Effect::Star { user: *user });
+                self.tell(EventKind::Starred { user: *user }, None, None);
+            }
+            Edit::Unstar { user } => {
+                self.effects.push(Effect::Unstar { user: *user });
+                self.tell(EventKind::Unstarred { user: *user }, None, None);
+            }
             Edit::Document(document) => self.mark(Effect::Document(document)),
             Edit::Restrict(is_restricted) => self.mark(Effect::Restrict(*is_restricted)),
             Edit::Bind { team, permission } => self.bind(*team, *permission),
@@ -175,7 +181,7 @@ impl<'a> Decision<'a> {
     fn own(&mut self, user: UserId, level: &'a str) {
         if self.state.owners.insert(user, level.to_owned()).as_deref() != Some(level) {
             self.effects.push(Effect::Own { user, level });
-            self.tell(EventKind::OwnersChanged, None, None);
+            self.tell(EventKind::OwnerAdded { user }, None, None);
         }
     }
 
@@ -187,7 +193,7 @@ impl<'a> Decision<'a> {
             return Err(Error::LastOwner);
         }
         self.effects.push(Effect::Disown { user });
-        self.tell(EventKind::OwnersChanged, None, None);
+        self.tell(EventKind::OwnerRemoved { user }, None, None);
         Ok(())
     }
 
@@ -320,7 +326,7 @@ mod tests {
     fn one_owner_is_left() {
         assert_eq!(told(&[Edit::Disown { user: 1 }]), "one owner must be left");
         let swap = [Edit::Own { user: 2, level: "full" }, Edit::Disown { user: 1 }];
-        assert_eq!(told(&swap), "owners changed, owners changed");
+        assert_eq!(told(&swap), "owner added, owner removed");
         assert_eq!(told(&[Edit::Disown { user: 2 }]), "there is no owner \"2\"");
         assert_eq!(told(&[Edit::Own { user: 1, level: "full" }]), "");
     }

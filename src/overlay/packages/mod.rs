@@ -227,8 +227,19 @@ pub enum EventKind {
     TagRemoved,
     /// Its last version is gone.
     Unpublished,
-    OwnersChanged,
-    /// Its document, who may see it, or who likes it.
+    OwnerAdded {
+        user: UserId,
+    },
+    OwnerRemoved {
+        user: UserId,
+    },
+    Starred {
+        user: UserId,
+    },
+    Unstarred {
+        user: UserId,
+    },
+    /// Its document, or who may see it.
     PackageChanged,
 }
 
@@ -332,7 +343,7 @@ impl Change<'_> {
 // === impl EventKind ===
 
 impl EventKind {
-    const ALL: [Self; 9] = [
+    const PLAIN: [Self; 8] = [
         Self::VersionAdded,
         Self::VersionChanged,
         Self::VersionRemoved,
@@ -340,8 +351,14 @@ impl EventKind {
         Self::TagChanged,
         Self::TagRemoved,
         Self::Unpublished,
-        Self::OwnersChanged,
         Self::PackageChanged,
+    ];
+    /// Those that are about a user.
+    const PERSONAL: [fn(UserId) -> Self; 4] = [
+        |user| Self::OwnerAdded { user },
+        |user| Self::OwnerRemoved { user },
+        |user| Self::Starred { user },
+        |user| Self::Unstarred { user },
     ];
 
     pub fn as_str(self) -> &'static str {
@@ -353,12 +370,25 @@ impl EventKind {
             Self::TagChanged => "tag changed",
             Self::TagRemoved => "tag removed",
             Self::Unpublished => "unpublished",
-            Self::OwnersChanged => "owners changed",
+            Self::OwnerAdded { .. } => "owner added",
+            Self::OwnerRemoved { .. } => "owner removed",
+            Self::Starred { .. } => "starred",
+            Self::Unstarred { .. } => "unstarred",
             Self::PackageChanged => "package changed",
         }
     }
 
-    pub(super) fn parse(text: &str) -> Option<Self> {
-        Self::ALL.into_iter().find(|kind| kind.as_str() == text)
+    /// Returns the user that it is about.
+    pub fn user(self) -> Option<UserId> {
+        match self {
+            Self::OwnerAdded { user } | Self::OwnerRemoved { user } => Some(user),
+            Self::Starred { user } | Self::Unstarred { user } => Some(user),
+            _ => None,
+        }
+    }
+
+    pub(super) fn parse(text: &str, user: Option<UserId>) -> Option<Self> {
+        let personal = user.into_iter().flat_map(|user| Self::PERSONAL.map(|make| make(user)));
+        Self::PLAIN.into_iter().chain(personal).find(|kind| kind.as_str() == text)
     }
 }

@@ -5,8 +5,8 @@
 //! | version added, removed | `PACKAGE_VERSION_ADDED`, `PACKAGE_VERSION_REMOVED` |
 //! | tag added, changed, removed | `PACKAGE_TAG_ADDED`, `PACKAGE_TAG_CHANGED`, `PACKAGE_TAG_REMOVED` |
 //! | unpublished | `PACKAGE_UNPUBLISHED` |
-//! | owners changed | `PACKAGE_MAINTAINER_CHANGED` |
-//! | version changed, package changed | `PACKAGE_META_CHANGED` |
+//! | owner added, removed | `PACKAGE_MAINTAINER_CHANGED`, `PACKAGE_MAINTAINER_REMOVED` |
+//! | version changed, package changed, starred, unstarred | `PACKAGE_META_CHANGED` |
 
 use std::collections::HashMap;
 use std::time::{Instant, SystemTime};
@@ -125,7 +125,12 @@ impl Npm {
             EventKind::TagAdded | EventKind::TagChanged => json!({ "tag": tag, "version": version }),
             EventKind::TagRemoved => json!({ "tag": tag }),
             EventKind::Unpublished | EventKind::PackageChanged => json!({}),
-            EventKind::OwnersChanged => {
+            EventKind::Starred { .. } | EventKind::Unstarred { .. } => json!({}),
+            EventKind::OwnerRemoved { user } => {
+                let user = self.gate.overlay().user_by_id(user).await?;
+                json!({ "maintainer": user.map(|user| user.name.to_string()) })
+            }
+            EventKind::OwnerAdded { .. } => {
                 let held = self.gate.overlay().summaries(self.gate.mount(), LATEST, Span::One(package)).await?;
                 let owners = held.iter().flat_map(|held| &held.owners).map(|owner| owner.name.as_str());
                 json!({ "maintainers": owners.collect::<Vec<_>>() })
@@ -156,7 +161,9 @@ fn kind(kind: EventKind) -> &'static str {
         EventKind::TagChanged => "PACKAGE_TAG_CHANGED",
         EventKind::TagRemoved => "PACKAGE_TAG_REMOVED",
         EventKind::Unpublished => "PACKAGE_UNPUBLISHED",
-        EventKind::OwnersChanged => "PACKAGE_MAINTAINER_CHANGED",
+        EventKind::OwnerAdded { .. } => "PACKAGE_MAINTAINER_CHANGED",
+        EventKind::OwnerRemoved { .. } => "PACKAGE_MAINTAINER_REMOVED",
         EventKind::VersionChanged | EventKind::PackageChanged => "PACKAGE_META_CHANGED",
+        EventKind::Starred { .. } | EventKind::Unstarred { .. } => "PACKAGE_META_CHANGED",
     }
 }

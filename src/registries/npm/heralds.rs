@@ -21,7 +21,11 @@ pub async fn print(overlay: &Overlay, hook: &Hook, event: &Event, base: &str) ->
     let Some(package) = overlay.package(&event.mount, &event.package).await? else { return Ok(None) };
     let user = overlay.user_by_id(hook.user).await?.filter(|user| user.locked_at.is_none());
     let Some(user) = user.filter(|user| may_know(user.id, &package)) else { return Ok(None) };
-    let (name, change) = tell(event, &package);
+    let about = match event.kind.user() {
+        Some(user) => overlay.user_by_id(user).await?.map(|user| user.name.to_string()),
+        None => None,
+    };
+    let (name, change) = tell(event, &package, about.as_deref());
     let head = json!({
         "event": format!("package:{name}"),
         "name": event.package,
@@ -55,8 +59,8 @@ fn print_with(mut head: Value, package: &Package, base: &str) -> Result<Vec<u8>,
     Ok(head.to_string().into_bytes())
 }
 
-/// Says what has happened.
-fn tell(event: &Event, package: &Package) -> (&'static str, Value) {
+/// Says what has happened. `about`: the user that it is about.
+fn tell(event: &Event, package: &Package, about: Option<&str>) -> (&'static str, Value) {
     let Event { version, tag, .. } = event;
     match event.kind {
         EventKind::VersionAdded => ("publish", json!({ "version": version })),
@@ -68,13 +72,12 @@ fn tell(event: &Event, package: &Package) -> (&'static str, Value) {
             ("deprecated", json!({ "deprecated": version }))
         }
         EventKind::VersionChanged => ("undeprecated", json!({ "deprecated": version })),
-        EventKind::OwnersChanged => ("owner", json!({ "maintainers": owners(package) })),
+        EventKind::OwnerAdded { .. } => ("owner", json!({ "maintainer": about })),
+        EventKind::OwnerRemoved { .. } => ("owner-rm", json!({ "maintainer": about })),
+        EventKind::Starred { .. } => ("star", json!({ "user": about })),
+        EventKind::Unstarred { .. } => ("unstar", json!({ "user": about })),
         EventKind::PackageChanged => ("change", json!({})),
     }
-}
-
-fn owners(package: &Package) -> Vec<&str> {
-    package.owners.iter().map(|owner| owner.name.as_str()).collect()
 }
 
 fn is_deprecated(package: &Package, version: Option<&str>) -> bool {
@@ -125,7 +128,7 @@ mod tests {
         let (version, tag) = (Some(version.to_owned()), Some("beta".to_owned()));
         let (mount, package_name, at) = ("npm".to_owned(), "x".to_owned(), SystemTime::UNIX_EPOCH);
         let event = Event { number: 1, at, mount, package: package_name, kind, version, tag };
-        let (name, change) = tell(&event, &package());
+        let (name, change) = tell(&event, &package(), Some("joe"));
         format!("{name} {change}")
     }
 
@@ -139,7 +142,10 @@ mod tests {
             (EventKind::TagRemoved, "", r#"dist-tag-rm {"dist-tag":"beta"}"#),
             (EventKind::VersionChanged, "1.0.0", r#"undeprecated {"deprecated":"1.0.0"}"#),
             (EventKind::VersionChanged, "2.0.0", r#"deprecated {"deprecated":"2.0.0"}"#),
-            (EventKind::OwnersChanged, "", r#"owner {"maintainers":[]}"#),
+            (EventKind::OwnerAdded { user: 1 }, "", r#"owner {"maintainer":"joe"}"#),
+            (EventKind::OwnerRemoved { user: 1 }, "", r#"owner-rm {"maintainer":"joe"}"#),
+            (EventKind::Starred { user: 1 }, "", r#"star {"user":"joe"}"#),
+            (EventKind::Unstarred { user: 1 }, "", r#"unstar {"user":"joe"}"#),
             (EventKind::PackageChanged, "", "change {}"),
         ] {
             assert_eq!(told(kind, version), expected);

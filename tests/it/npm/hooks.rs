@@ -111,6 +111,27 @@ async fn what_happens_is_told_signed_to_who_wants_to_hear_of_it() {
     let deprecated = json!({ "_id": "@acme/tool", "versions": { "1.0.0": { "deprecated": "old" } } });
     assert_eq!(joe.send("PUT", "/@acme%2ftool", &deprecated).await.status, 201);
     assert_eq!(told(&endpoint, "/package", "package:deprecated").await.1["change"], json!({ "deprecated": "1.0.0" }));
+    assert_eq!(
+        joe.send("PUT", "/-/user/v1/star", &json!({ "package": "@acme/tool", "name": "@acme/tool" })).await.status,
+        201
+    );
+    assert_eq!(told(&endpoint, "/package", "package:star").await.1["change"], json!({ "user": "joe" }));
+    register(&joe.heliostat, "jim").await;
+    for owners in [json!([{ "name": "joe" }, { "name": "jim" }]), json!([{ "name": "joe" }])] {
+        let rev = joe.get("/@acme/tool?write=true").await.json()["_rev"].as_str().expect("a revision").to_owned();
+        let body = json!({ "_id": "@acme/tool", "_rev": rev, "maintainers": owners });
+        assert_eq!(joe.send("PUT", &format!("/@acme%2ftool/-rev/{rev}"), &body).await.status, 201);
+    }
+    for event in ["package:owner", "package:owner-rm"] {
+        let named = soon(event, async || {
+            let told = endpoint
+                .seen("/package")
+                .into_iter()
+                .map(|seen| serde_json::from_slice::<Value>(&seen.body).expect("JSON"));
+            told.filter(|body| body["event"] == event).find(|body| body["change"]["maintainer"] == "jim")
+        });
+        named.await;
+    }
     let rev = document["_rev"].as_str().expect("a revision").to_owned();
     assert_eq!(joe.send("DELETE", &format!("/@acme%2ftool/-rev/{rev}"), &json!({})).await.status, 201);
     told(&endpoint, "/package", "package:unpublish").await;

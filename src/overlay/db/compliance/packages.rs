@@ -67,7 +67,7 @@ pub async fn a_package_is_found_with_all_that_belongs_to_it(stage: Stage) {
     assert_eq!(node.package_names("npm", "@a/x", 10).await.unwrap(), []);
     assert_eq!(node.package("hex", "@a/x").await.unwrap(), None);
     let line = &node.audit(Some("npm/@a/x"), None, 1).await.unwrap()[0];
-    assert!(line.detail.starts_with("version added 1.0.0, tag added 1.0.0 latest, owners changed"), "{}", line.detail);
+    assert!(line.detail.starts_with("version added 1.0.0, tag added 1.0.0 latest, owner added"), "{}", line.detail);
 }
 
 pub async fn a_change_that_is_refused_changes_nothing(stage: Stage) {
@@ -155,7 +155,7 @@ pub async fn every_state_of_a_package_has_a_stamp_of_its_own(stage: Stage) {
     assert!(third.revision == 3 && third.stamp != second.stamp, "an owner's address stands in its packages: {third:?}");
     assert_eq!(listed(&node).await.unwrap().edition, third);
     let events = node.events("npm", 0, 100).await.unwrap();
-    assert_eq!(events[seen..].iter().map(|event| event.kind).collect::<Vec<_>>(), [EventKind::OwnersChanged]);
+    assert_eq!(events[seen..].iter().map(|event| event.kind).collect::<Vec<_>>(), [EventKind::PackageChanged]);
     node.edit_user(joe.id, edit, &actor()).await.unwrap();
     assert_eq!(found(&node).await.edition, third, "it is so already");
 }

@@ -35,7 +35,7 @@ use super::sql::{Link, values};
 use crate::overlay::error::Error;
 
 /// Each in its turn, never out of it: the first has the number 1.
-const ALL: [&str; 11] = [
+const ALL: [&str; 12] = [
     include_str!("0001_start.sql"),
     include_str!("0002_teams.sql"),
     include_str!("0003_vault.sql"),
@@ -47,6 +47,7 @@ const ALL: [&str; 11] = [
     include_str!("0009_factors.sql"),
     include_str!("0010_logins.sql"),
     include_str!("0011_hooks.sql"),
+    include_str!("0012_events.sql"),
 ];
 
 /// The number of the last one.
