@@ -3,7 +3,7 @@
 use std::process::Command;
 use std::time::Duration;
 
-use serde_json::json;
+use serde_json::{Value, json};
 
 use crate::client::{Client, From, Npm, Pnpm, YarnBerry, YarnClassic};
 use crate::mirror::registry;
@@ -90,6 +90,24 @@ async fn npm_edits_what_it_has_published() {
         joe.npm(&["unpublish", "--force", &name]);
         assert!(!joe.try_npm(&["view", &name]).0);
     }
+}
+
+#[tokio::test]
+async fn npm_finds_what_it_has_published() {
+    let Some(tools) = tools::ready() else { return };
+    let world = World::start().await;
+    for npm in [Npm::V11, Npm::V12] {
+        let name = format!("@acme/{}-found", npm.alias);
+        let joe = world.publisher(&tools, npm, "joe").await;
+        joe.write(&name, "1.0.0");
+        joe.npm(&["publish"]);
+        let found = joe.npm(&["search", &name, "--json"]);
+        let found: Vec<Value> = serde_json::from_str(&found).expect("npm prints JSON");
+        assert_eq!((&found[0]["name"], &found[0]["version"]), (&json!(name), &json!("1.0.0")), "{}", joe.npm.name);
+        let shown = joe.npm(&["search", "maintainer:joe made"]);
+        assert!(shown.contains(&name) && shown.contains("made for a test"), "{}: {shown}", joe.npm.name);
+    }
+    assert!(!world.upstream.all_seen().iter().any(|seen| seen.target.contains("found")), "upstream was asked for ours");
 }
 
 #[tokio::test]
