@@ -5,15 +5,18 @@
 //! it lacks; [`full`] uses our own upstream, which has everything the contract knows. [`rebar3`] is the machine's own, with
 //! Hex repositories of ours; [`gleam`] asks them by Gleam's own crate. [`cache_suite`] is no client of a registry, but asks all
 //! that the public suite of tests for HTTP caches asks. [`publishing`] has Heliostat be the registry, [`sharing`]
-//! one with organisations and packages that not everybody sees.
+//! one with organisations and packages that not everybody sees; [`accounts`] has users log in to one, and answers what
+//! their clients ask by [`dialogue`].
 //!
 //! Without npm or rebar3 on the machine their tests skip aloud; with `CI=true` they fail instead.
 
 #![expect(clippy::panic, reason = "a test that cannot go on fails")]
 #![expect(clippy::disallowed_methods, reason = "tests run programs and make their own files")]
 
+mod accounts;
 mod cache_suite;
 mod client;
+mod dialogue;
 mod full;
 mod gleam;
 mod installs;
@@ -43,6 +46,7 @@ mod support {
     pub mod signing;
     pub mod tarball;
     pub mod tls;
+    pub mod totp;
     pub mod upstream;
     pub mod wire;
 }

@@ -16,7 +16,7 @@ use crate::support::upstream::FakeUpstream;
 use crate::tools::{self, Tools};
 
 const LIMIT: Duration = Duration::from_secs(120);
-const PASSWORD: &str = "a long password";
+pub const PASSWORD: &str = "a long password";
 
 /// A registry of our own, behind which is an upstream that is to be left alone.
 pub struct World {
@@ -26,7 +26,7 @@ pub struct World {
 
 /// npm, logged in, in a project that is to be published.
 pub struct Publisher<'a> {
-    npm: Npm,
+    pub npm: Npm,
     pub sandbox: Sandbox,
     world: &'a World,
 }
@@ -177,7 +177,7 @@ impl Publisher<'_> {
         self.sandbox.write("README.md", "# made for a test\n");
     }
 
-    fn command(&self, arguments: &[&str]) -> Command {
+    pub fn command(&self, arguments: &[&str]) -> Command {
         let mut npm = self.npm.command(&self.sandbox);
         npm.args(arguments);
         npm
