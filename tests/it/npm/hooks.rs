@@ -72,50 +72,32 @@ async fn shown(joe: &Publisher, hook: &Value) -> Value {
     joe.get(&format!("/-/npm/v1/hooks/hook/{}", hook["id"].as_str().expect("an id"))).await.json()
 }
 
-#[tokio::test]
-async fn what_happens_is_told_signed_to_who_wants_to_hear_of_it() {
-    let (joe, endpoint) = (start(true).await, FakeUpstream::start());
-    for path in ["/package", "/scope", "/owner"] {
-        endpoint.put(path, Resource::new("text/plain", "thanks"));
-    }
-    let package = add(&joe, "package", "@acme/tool", &format!("{}/package", endpoint.url())).await;
-    add(&joe, "scope", "@acme", &format!("{}/scope", endpoint.url())).await;
-    add(&joe, "owner", "joe", &format!("{}/owner", endpoint.url())).await;
-    assert_eq!((&package["last_delivery"], &package["delivered"]), (&Value::Null, &json!(false)));
-    joe.publish("@acme/tool", "1.0.0", json!({ "description": "a tool" })).await;
-    for path in ["/package", "/scope", "/owner"] {
-        let (seen, body) = told(&endpoint, path, "package:publish").await;
-        assert_eq!(seen.method, "POST");
-        assert_eq!(seen.headers.get("content-type"), Some("application/json"));
-        let expected = format!("sha256={}", hmac(SECRET, &seen.body));
-        assert_eq!(seen.headers.get("x-npm-signature"), Some(expected.as_str()));
-        assert_eq!(
-            (&body["name"], &body["type"], &body["version"]),
-            (&json!("@acme/tool"), &json!("package"), &json!("1.0.0"))
-        );
-        assert_eq!(
-            (&body["hookOwner"], &body["change"]),
-            (&json!({ "username": "joe" }), &json!({ "version": "1.0.0" }))
-        );
-        let link = body["payload"]["versions"]["1.0.0"]["dist"]["tarball"].as_str().expect("a link");
-        assert!(link.ends_with("/npm/@acme/tool/-/tool-1.0.0.tgz") && link.starts_with("http://"), "{link}");
-        assert!(body["time"].is_u64());
-    }
-    let went = soon("the hook shows how it went", async || {
-        Some(shown(&joe, &package).await).filter(|hook| hook["delivered"] == true)
-    })
-    .await;
-    assert_eq!((&went["response_code"], &went["status"]), (&json!(200), &json!("active")), "{went}");
-    assert!(went["last_delivery"].as_str().expect("a time").ends_with('Z'));
+async fn assert_publish_told(endpoint: &FakeUpstream, path: &str) {
+    let (seen, body) = told(endpoint, path, "package:publish").await;
+    assert_eq!(seen.method, "POST");
+    assert_eq!(seen.headers.get("content-type"), Some("application/json"));
+    let expected = format!("sha256={}", hmac(SECRET, &seen.body));
+    assert_eq!(seen.headers.get("x-npm-signature"), Some(expected.as_str()));
+    assert_eq!(
+        (&body["name"], &body["type"], &body["version"]),
+        (&json!("@acme/tool"), &json!("package"), &json!("1.0.0"))
+    );
+    assert_eq!((&body["hookOwner"], &body["change"]), (&json!({ "username": "joe" }), &json!({ "version": "1.0.0" })));
+    let link = body["payload"]["versions"]["1.0.0"]["dist"]["tarball"].as_str().expect("a link");
+    assert!(link.ends_with("/npm/@acme/tool/-/tool-1.0.0.tgz") && link.starts_with("http://"), "{link}");
+    assert!(body["time"].is_u64());
+}
+
+async fn assert_edits_told(joe: &Publisher, endpoint: &FakeUpstream) {
     let document = joe.get("/@acme/tool?write=true").await.json();
     let deprecated = json!({ "_id": "@acme/tool", "versions": { "1.0.0": { "deprecated": "old" } } });
     assert_eq!(joe.send("PUT", "/@acme%2ftool", &deprecated).await.status, 201);
-    assert_eq!(told(&endpoint, "/package", "package:deprecated").await.1["change"], json!({ "deprecated": "1.0.0" }));
+    assert_eq!(told(endpoint, "/package", "package:deprecated").await.1["change"], json!({ "deprecated": "1.0.0" }));
     assert_eq!(
         joe.send("PUT", "/-/user/v1/star", &json!({ "package": "@acme/tool", "name": "@acme/tool" })).await.status,
         201
     );
-    assert_eq!(told(&endpoint, "/package", "package:star").await.1["change"], json!({ "user": "joe" }));
+    assert_eq!(told(endpoint, "/package", "package:star").await.1["change"], json!({ "user": "joe" }));
     register(&joe.heliostat, "jim").await;
     for owners in [json!([{ "name": "joe" }, { "name": "jim" }]), json!([{ "name": "joe" }])] {
         let rev = joe.get("/@acme/tool?write=true").await.json()["_rev"].as_str().expect("a revision").to_owned();
@@ -134,7 +116,30 @@ async fn what_happens_is_told_signed_to_who_wants_to_hear_of_it() {
     }
     let rev = document["_rev"].as_str().expect("a revision").to_owned();
     assert_eq!(joe.send("DELETE", &format!("/@acme%2ftool/-rev/{rev}"), &json!({})).await.status, 201);
-    told(&endpoint, "/package", "package:unpublish").await;
+    told(endpoint, "/package", "package:unpublish").await;
+}
+
+#[tokio::test]
+async fn what_happens_is_told_signed_to_who_wants_to_hear_of_it() {
+    let (joe, endpoint) = (start(true).await, FakeUpstream::start());
+    for path in ["/package", "/scope", "/owner"] {
+        endpoint.put(path, Resource::new("text/plain", "thanks"));
+    }
+    let package = add(&joe, "package", "@acme/tool", &format!("{}/package", endpoint.url())).await;
+    add(&joe, "scope", "@acme", &format!("{}/scope", endpoint.url())).await;
+    add(&joe, "owner", "joe", &format!("{}/owner", endpoint.url())).await;
+    assert_eq!((&package["last_delivery"], &package["delivered"]), (&Value::Null, &json!(false)));
+    joe.publish("@acme/tool", "1.0.0", json!({ "description": "a tool" })).await;
+    for path in ["/package", "/scope", "/owner"] {
+        assert_publish_told(&endpoint, path).await;
+    }
+    let went = soon("the hook shows how it went", async || {
+        Some(shown(&joe, &package).await).filter(|hook| hook["delivered"] == true)
+    })
+    .await;
+    assert_eq!((&went["response_code"], &went["status"]), (&json!(200), &json!("active")), "{went}");
+    assert!(went["last_delivery"].as_str().expect("a time").ends_with('Z'));
+    assert_edits_told(&joe, &endpoint).await;
 }
 
 #[tokio::test]
