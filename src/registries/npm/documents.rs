@@ -139,8 +139,8 @@ impl Npm {
         version: &Version,
     ) -> Result<Reply, Error> {
         let what = format!("attestations of {name}@{version}");
-        if self.gate.is_own(name.as_str()).await? {
-            return Err(Error::not_found(what));
+        if let Some(edition) = self.own_edition(name).await? {
+            return self.own_attestations(name, version, edition).await?.ok_or_else(|| Error::not_found(what));
         }
         self.mirrored(request, &self.sources.attestations(name, version)?, &what).await
     }

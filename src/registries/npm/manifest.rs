@@ -27,7 +27,7 @@ pub fn print_manifest(publication: &Publication<'_>, name: &PackageName, publish
     let unreadable = || Error::Unprocessable("the manifest is no object".into());
     let members = Members::of(publication.manifest).ok_or_else(unreadable)?;
     let (version, tarball) = (&publication.version, &publication.tarball);
-    let dist = json!({
+    let mut dist = json!({
         "integrity": tarball.integrity,
         "shasum": tarball.shasum,
         // Each document has its own; this is the path below the mount.
@@ -36,6 +36,12 @@ pub fn print_manifest(publication: &Publication<'_>, name: &PackageName, publish
         "fileCount": tarball.files,
         "unpackedSize": tarball.unpacked_bytes,
     });
+    if let Some(bundle) = &publication.bundle {
+        dist["attestations"] = json!({
+            "url": format!("/-/npm/v1/attestations/{}@{version}", name.escaped()),
+            "provenance": { "predicateType": bundle.predicate_type },
+        });
+    }
     let ours = ["_id", "dist", "_npmUser", "readme"];
     let mut printed = format!("{{\"_id\":{}", quote(&format!("{name}@{version}")));
     for (key, value) in members.into_iter().filter(|(key, _)| !ours.contains(&key.as_str())) {

@@ -49,6 +49,7 @@ mod orgs;
 mod own;
 mod passthrough;
 pub mod proofs;
+mod provenance;
 mod publish;
 mod publishing;
 mod release;
@@ -303,7 +304,11 @@ impl Npm {
         match action.access() {
             Access::Open => Ok(everybody),
             Access::Known => self.gate.known(visitor).map(|_| everybody),
-            Access::Read("") => self.gate.let_read(visitor, "").map(|()| everybody),
+            Access::Read("") => {
+                self.gate.let_read(visitor, "")?;
+                // What lists many packages may name some that only this visitor sees.
+                Ok(if visitor.identity.is_some() { ShownTo::Readers } else { everybody })
+            }
             Access::Read(name) => {
                 self.gate.let_read(visitor, name)?;
                 match self.gate.look(visitor, name).await? {

@@ -14,7 +14,10 @@ use time::OffsetDateTime;
 
 use super::artifacts::ANYBODY;
 use super::error::{Error, of_mirror};
+use super::merge::JSON;
 use super::name::{PackageName, Version};
+use super::provenance::Statement;
+use super::publishing::BUNDLE;
 use super::{Npm, rev};
 use crate::base::digest::Digest;
 use crate::base::http::{Body, Reply};
@@ -79,7 +82,7 @@ impl Npm {
     pub(super) async fn own_tarball(&self, name: &PackageName, version: &Version) -> Result<Option<Reply>, Error> {
         let Some(edition) = self.own_edition(name).await? else { return Ok(None) };
         let what = format!("{name}@{version}");
-        let blob = self.own_blob(name, version, edition).await?.ok_or_else(|| Error::not_found(&*what))?;
+        let blob = self.own_blob((name, version, TARBALL), edition).await?.ok_or_else(|| Error::not_found(&*what))?;
         let mut reply = whole(OCTETS);
         reply.set(CACHE_CONTROL, NO_CACHE);
         reply.set(ACCESS_CONTROL_ALLOW_ORIGIN, ANYBODY);
@@ -92,15 +95,38 @@ impl Npm {
         Ok(Some(reply))
     }
 
-    /// Finds the bytes of a version, which are remembered for each state of its package.
-    async fn own_blob(&self, name: &PackageName, version: &Version, edition: Edition) -> Result<Option<Blob>, Error> {
-        let mark = Digest::of(format!("{}/{version}", self.own_key(name, edition)).as_bytes());
+    /// Returns what was attached to a version when it was published; `None` where that was nothing.
+    pub(super) async fn own_attestations(
+        &self,
+        name: &PackageName,
+        version: &Version,
+        edition: Edition,
+    ) -> Result<Option<Reply>, Error> {
+        let Some(blob) = self.own_blob((name, version, BUNDLE), edition).await? else { return Ok(None) };
+        let bundle = self.gate.overlay().read_blob(&blob).await?;
+        let unreadable = || Error::internal("a bundle of ours that cannot be read");
+        let bundle = std::str::from_utf8(&bundle).map_err(|_| unreadable())?;
+        let statement = Statement::parse(bundle).map_err(|_| unreadable())?;
+        let kind = quote(&statement.predicate_type);
+        let body = format!("{{\"attestations\":[{{\"predicateType\":{kind},\"bundle\":{bundle}}}]}}");
+        let mut reply = replies::tagged(JSON, body);
+        reply.set(CACHE_CONTROL, NO_CACHE);
+        Ok(Some(reply))
+    }
+
+    /// Finds bytes of a version, which are remembered for each state of its package.
+    async fn own_blob(
+        &self,
+        (name, version, kind): (&PackageName, &Version, &str),
+        edition: Edition,
+    ) -> Result<Option<Blob>, Error> {
+        let mark = Digest::of(format!("{}/{version}/{kind}", self.own_key(name, edition)).as_bytes());
         if let Some(known) = self.tarballs.find(&mark) {
             return Ok(known);
         }
         let release =
             Place { mount: self.gate.mount(), package: name.as_str(), version: version.as_str(), variant: "" };
-        let file = self.gate.overlay().file(release, TARBALL).await?;
+        let file = self.gate.overlay().file(release, kind).await?;
         Ok(self.tarballs.keep(mark, file.map(|file| file.blob), 1))
     }
 

@@ -20,13 +20,14 @@ use sha1::{Digest as _, Sha1};
 use sha2::{Sha256, Sha384, Sha512};
 
 use super::name::{PackageName, Spec, Version};
+use super::provenance::Statement;
 use crate::base::digest::{self, Algorithm, Integrity, Promise};
 use crate::registries::members::{Members, Repeated};
 use crate::registries::untar;
 
 /// Most tags that one publish sets; clients set one.
 const MAX_TAGS: usize = 32;
-/// Longest package.json, and provenance bundle, in bytes.
+/// Longest package.json, in bytes.
 const MAX_MANIFEST: u64 = 4 << 20;
 /// Most hashes of one tarball; clients name one or two.
 const MAX_PROMISES: usize = 8;
@@ -75,8 +76,9 @@ pub struct Tarball {
 /// An attached provenance bundle.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Bundle {
-    pub media_type: String,
     pub json: String,
+    /// What it says: `https://slsa.dev/provenance/v1`.
+    pub predicate_type: String,
 }
 
 /// Why a body is not published.
@@ -127,7 +129,6 @@ struct Dist {
 
 #[derive(Deserialize)]
 struct Attachment<'a> {
-    content_type: Option<String>,
     /// Borrowed: it is most of the body.
     #[serde(borrow)]
     data: Cow<'a, str>,
@@ -158,7 +159,7 @@ pub fn parse<'a>(body: &'a [u8], name: &PackageName) -> Result<Publication<'a>, 
     let bytes = decode(&attachment)?;
     let (integrity, shasum) = prove(&bytes, read.dist.as_ref())?;
     let (files, unpacked_bytes) = open(&bytes, &read)?;
-    let bundle = bundle.map(|bundle| check_bundle(bundle, &read, &bytes)).transpose()?;
+    let bundle = bundle.map(|bundle| check_bundle(&bundle, &read, &bytes)).transpose()?;
     let access = body.take("access")?.and_then(|access| serde_json::from_str(access.get()).ok());
     let tarball = Tarball { bytes, integrity, shasum, files, unpacked_bytes };
     Ok(Publication { version, manifest, tags, access, readme: body.take("readme")?, tarball, bundle })
@@ -304,43 +305,12 @@ fn cleaned(version: &str) -> &str {
 
 /// Holds a provenance bundle to what it is attached to. Who signed it is for the reader to judge. Source: contract npm
 /// §6.3.
-fn check_bundle(attached: Attachment<'_>, manifest: &Manifest, bytes: &[u8]) -> Result<Bundle, Error> {
-    #[derive(Deserialize)]
-    #[serde(rename_all = "camelCase")]
-    struct Envelope {
-        dsse_envelope: Payload,
+fn check_bundle(attached: &Attachment<'_>, manifest: &Manifest, bytes: &[u8]) -> Result<Bundle, Error> {
+    let statement = Statement::parse(&attached.data).map_err(Error::Bundle)?;
+    if !statement.is_about(&manifest.name, &manifest.version, &digest::hex(&Sha512::digest(bytes))) {
+        return Err(Error::Bundle("it is about something else"));
     }
-    #[derive(Deserialize)]
-    struct Payload {
-        payload: String,
-    }
-    #[derive(Deserialize)]
-    struct Statement {
-        subject: Vec<Subject>,
-    }
-    #[derive(Deserialize)]
-    struct Subject {
-        name: String,
-        digest: Sums,
-    }
-    #[derive(Deserialize)]
-    struct Sums {
-        sha512: String,
-    }
-
-    let refused = |_| Error::Bundle("it is no envelope with a statement");
-    let envelope: Envelope = serde_json::from_str(&attached.data).map_err(refused)?;
-    let payload = STANDARD.decode(&envelope.dsse_envelope.payload);
-    let payload = payload.map_err(|_| Error::Bundle("its statement is no base64"))?;
-    let statement: Statement = serde_json::from_slice(&payload).map_err(refused)?;
-    let name = format!("pkg:npm/{}@{}", manifest.name.replacen('@', "%40", 1), manifest.version);
-    let sha512 = digest::hex(&Sha512::digest(bytes));
-    match statement.subject.as_slice() {
-        [subject] if subject.name == name && subject.digest.sha512.eq_ignore_ascii_case(&sha512) => {
-            Ok(Bundle { media_type: attached.content_type.unwrap_or_default(), json: attached.data.into_owned() })
-        }
-        _ => Err(Error::Bundle("it is about something else")),
-    }
+    Ok(Bundle { json: attached.data.as_ref().to_owned(), predicate_type: statement.predicate_type })
 }
 
 #[cfg(test)]

@@ -15,7 +15,7 @@ async fn the_feed_tells_what_has_happened_from_a_number_on() {
     let body = json!("1.0.0");
     assert_eq!(joe.send("PUT", "/-/package/@acme%2ftool/dist-tags/old", &body).await.status, 201);
     let feed = joe.get("/_changes?since=0").await;
-    assert_eq!((feed.status, feed.header("cache-control")), (200, Some("no-cache")), "{}", feed.summary());
+    assert_eq!((feed.status, feed.header("cache-control")), (200, Some("private, no-cache")), "{}", feed.summary());
     let told = feed.json();
     assert_eq!(joe.get("/-/_changes?since=0").await.json(), told);
     let results = told["results"].as_array().unwrap();

@@ -1,9 +1,12 @@
 //! What may be published, and what becomes of tags when versions go. Source: contract npm §1.3, §7.1, §7.4.
 
+use base64::Engine as _;
 use serde_json::{Value, json};
+use sha2::{Digest as _, Sha512};
 
 use super::acme::{Acme, NOBODY, publication};
 use super::assert_refused;
+use crate::support::random::hex;
 
 const TOOL: &str = "@acme/tool";
 const PATH: &str = "/@acme%2ftool";
@@ -75,6 +78,41 @@ async fn who_deprecates_again_changes_nothing() {
         revs.push(rev().await);
     }
     assert!(revs[0] != revs[1] && revs[1] == revs[2] && revs[2] != revs[3] && revs[3] == revs[4], "{revs:?}");
+}
+
+#[tokio::test]
+async fn a_provenance_bundle_is_served_as_it_was_attached() {
+    let acme = Acme::start(&["joe"]).await;
+    let mut body = publication(TOOL, "1.0.0");
+    let tarball = base64::engine::general_purpose::STANDARD
+        .decode(body["_attachments"]["@acme/tool-1.0.0.tgz"]["data"].as_str().unwrap())
+        .unwrap();
+    let statement = |sha512: String| {
+        json!({
+            "predicateType": "https://slsa.dev/provenance/v1",
+            "subject": [{ "name": "pkg:npm/%40acme/tool@1.0.0", "digest": { "sha512": sha512 } }],
+        })
+    };
+    let bundle = |statement: &Value| {
+        let payload = super::base64(statement.to_string().as_bytes());
+        json!({ "dsseEnvelope": { "payload": payload, "signatures": [] }, "mediaType": "a bundle" })
+    };
+    let right = bundle(&statement(hex(&Sha512::digest(&tarball))));
+    for (attached, status) in [(bundle(&statement("00".repeat(64))), 422), (right.clone(), 201)] {
+        body["_attachments"]["@acme/tool-1.0.0.sigstore"] = json!({ "data": attached.to_string() });
+        let answer = acme.send("joe", "PUT", PATH, body.clone()).await;
+        assert_eq!(answer.status, status, "{}", answer.summary());
+    }
+    let manifest = acme.get(NOBODY, "/@acme/tool/1.0.0").await.json();
+    let attestations = &manifest["dist"]["attestations"];
+    assert_eq!(attestations["provenance"], json!({ "predicateType": "https://slsa.dev/provenance/v1" }));
+    let url = attestations["url"].as_str().unwrap();
+    let path = url.strip_prefix(&acme.heliostat.url()).expect("a link to ourselves");
+    let served = acme.heliostat.get(path).await.json();
+    let expected = json!({ "predicateType": "https://slsa.dev/provenance/v1", "bundle": right });
+    assert_eq!(served, json!({ "attestations": [expected] }));
+    acme.publish("joe", TOOL, "1.1.0", None).await;
+    assert_refused(&acme.get(NOBODY, "/-/npm/v1/attestations/@acme%2ftool@1.1.0").await, 404);
 }
 
 #[tokio::test]

@@ -165,7 +165,8 @@ fn only_a_tarball_of_this_very_package_is_taken() {
 fn a_bundle_speaks_of_the_tarball_it_is_attached_to() {
     let tarball = tarball();
     let bundle = |name: &str, sha512: &str| {
-        let statement = json!({ "subject": [{ "name": name, "digest": { "sha512": sha512 } }] }).to_string();
+        let statement =
+            json!({ "predicateType": "p", "subject": [{ "name": name, "digest": { "sha512": sha512 } }] }).to_string();
         json!({ "mediaType": "m", "dsseEnvelope": { "payload": STANDARD.encode(statement) } }).to_string()
     };
     let (right, sum) = ("pkg:npm/%40acme/tool@1.0.0", digest::hex(&Sha512::digest(&tarball)));
