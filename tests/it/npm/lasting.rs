@@ -2,6 +2,7 @@
 //! npm §7.1.
 
 use std::collections::BTreeSet;
+use std::path::Path;
 
 use futures_util::future::join_all;
 use serde_json::Value;
@@ -84,6 +85,40 @@ async fn fifty_publish_at_once_and_nothing_is_lost() {
         "{:?}",
         same.iter().map(Answer::summary).collect::<Vec<_>>()
     );
+}
+
+#[tokio::test]
+async fn a_backup_that_is_restored_beside_a_kept_cache_is_what_is_served() {
+    let mut acme = Acme::start(&["joe"]).await;
+    let (overlay, backup) = (acme.heliostat.data().join("overlay"), tempfile::tempdir().expect("a directory"));
+    assert_eq!(publish(&acme, "1.0.0").await.status, 201);
+    acme.heliostat.stop();
+    copy(&overlay, backup.path());
+    acme.heliostat.start().await;
+    assert_eq!(publish(&acme, "2.0.0").await.status, 201);
+    assert_eq!(versions(&acme).await.len(), 2);
+    acme.heliostat.stop();
+    std::fs::remove_dir_all(&overlay).expect("a directory can be removed");
+    copy(backup.path(), &overlay);
+    acme.heliostat.start().await;
+    assert_eq!(versions(&acme).await, ["1.0.0".to_owned()].into());
+    // The same revision as that of 2.0.0, which is still in the cache.
+    assert_eq!(publish(&acme, "1.5.0").await.status, 201);
+    assert_eq!(versions(&acme).await, ["1.0.0".to_owned(), "1.5.0".to_owned()].into());
+    assert_whole(&acme).await;
+}
+
+fn copy(from: &Path, to: &Path) {
+    std::fs::create_dir_all(to).expect("a directory can be made");
+    for entry in std::fs::read_dir(from).expect("a directory") {
+        let path = entry.expect("an entry").path();
+        let place = to.join(path.file_name().expect("a name"));
+        if path.is_dir() {
+            copy(&path, &place);
+        } else {
+            std::fs::copy(&path, &place).expect("a file can be copied");
+        }
+    }
 }
 
 fn rev(answer: &Value) -> String {
