@@ -35,6 +35,7 @@ mod tools;
 #[expect(dead_code, reason = "tests/it uses the rest")]
 #[path = "../it/support"]
 mod support {
+    pub mod backends;
     pub mod fault;
     pub mod heliostat;
     pub mod hex;
@@ -43,7 +44,11 @@ mod support {
     pub mod random;
     pub mod registry;
     pub mod resource;
+    #[path = "../../../src/overlay/db/compliance/server.rs"]
+    pub mod server;
     pub mod signing;
+    #[path = "../../../src/overlay/db/compliance/store.rs"]
+    pub mod store;
     pub mod tarball;
     pub mod tls;
     pub mod totp;

@@ -10,8 +10,10 @@ use crate::mirror::registry;
 use crate::modules;
 use crate::run::{Said, finish, run};
 use crate::sandbox::Sandbox;
+use crate::support::backends::Backends;
 use crate::support::heliostat::Heliostat;
 use crate::support::http::Ask;
+use crate::support::random::Random;
 use crate::support::upstream::FakeUpstream;
 use crate::tools::{self, Tools};
 
@@ -22,6 +24,8 @@ pub const PASSWORD: &str = "a long password";
 pub struct World {
     upstream: FakeUpstream,
     pub heliostat: Heliostat,
+    /// PostgreSQL and an object store; `None`: SQLite and a directory. Stopped after the process.
+    _backends: Option<Backends>,
 }
 
 /// npm, logged in, in a project that is to be published.
@@ -34,8 +38,13 @@ pub struct Publisher<'a> {
 #[tokio::test]
 async fn npm_publishes_and_every_client_installs_it() {
     let Some(tools) = tools::ready() else { return };
-    let world = World::start().await;
-    let joe = world.publisher(&tools, Npm::V11, "joe").await;
+    for world in World::each().await {
+        publish_and_install(&tools, &world).await;
+    }
+}
+
+async fn publish_and_install(tools: &Tools, world: &World) {
+    let joe = world.publisher(tools, Npm::V11, "joe").await;
     joe.write("@acme/tool", "1.0.0");
     assert!(joe.npm(&["publish"]).contains("+ @acme/tool@1.0.0"));
     joe.write("@acme/tool", "1.1.0");
@@ -46,7 +55,7 @@ async fn npm_publishes_and_every_client_installs_it() {
         json!({ "name": "user", "version": "1.0.0", "private": true, "dependencies": { "@acme/tool": "latest" } });
     let clients: [&dyn Client; 6] = [&Npm::V11, &Npm::V12, &Pnpm::V10, &Pnpm::V11, &YarnClassic, &YarnBerry];
     for client in clients {
-        let sandbox = Sandbox::new(&tools, &registry(&world.heliostat), &manifest.to_string());
+        let sandbox = Sandbox::new(tools, &registry(&world.heliostat), &manifest.to_string());
         client.configure(&sandbox);
         let mut install = client.install(&sandbox, From::Manifest);
         // Yarn 4 takes nothing that is younger than some days, unless it is told to.
@@ -61,35 +70,40 @@ async fn npm_publishes_and_every_client_installs_it() {
 #[tokio::test]
 async fn npm_edits_what_it_has_published() {
     let Some(tools) = tools::ready() else { return };
-    let world = World::start().await;
-    for npm in [Npm::V11, Npm::V12] {
-        let name = format!("@acme/{}", npm.alias);
-        let joe = world.publisher(&tools, npm, "joe").await;
-        assert_eq!(joe.npm(&["whoami"]), "joe");
-        for version in ["1.0.0", "1.1.0"] {
-            joe.write(&name, version);
-            joe.npm(&["publish"]);
+    for world in World::each().await {
+        for npm in [Npm::V11, Npm::V12] {
+            edit(&world, &tools, npm).await;
         }
-        joe.npm(&["dist-tag", "add", &format!("{name}@1.0.0"), "old"]);
-        joe.npm(&["deprecate", &format!("{name}@1.0.0"), "too old"]);
-        assert_eq!(joe.npm(&["view", &format!("{name}@old"), "deprecated"]), "too old");
-        joe.npm(&["deprecate", &format!("{name}@1.0.0"), ""]);
-        assert_eq!(joe.npm(&["view", &format!("{name}@old"), "deprecated"]), "");
-
-        world.register("ann").await;
-        joe.npm(&["owner", "add", "ann", &name]);
-        assert!(joe.npm(&["owner", "ls", &name]).contains("ann <ann@host.example>"));
-        joe.npm(&["owner", "rm", "ann", &name]);
-
-        joe.npm(&["unpublish", &format!("{name}@1.0.0")]);
-        let left = joe.npm(&["view", &name, "versions", "--json"]);
-        assert!(left.contains("\"1.1.0\"") && !left.contains("1.0.0"), "{}: {left}", joe.npm.name);
-        joe.write(&name, "1.0.0");
-        let (done, said) = joe.try_npm(&["publish", "--tag", "again"]);
-        assert!(!done, "a version that was removed was published again: {said:?}");
-        joe.npm(&["unpublish", "--force", &name]);
-        assert!(!joe.try_npm(&["view", &name]).0);
     }
+}
+
+async fn edit(world: &World, tools: &Tools, npm: Npm) {
+    let name = format!("@acme/{}", npm.alias);
+    let joe = world.publisher(tools, npm, "joe").await;
+    assert_eq!(joe.npm(&["whoami"]), "joe");
+    for version in ["1.0.0", "1.1.0"] {
+        joe.write(&name, version);
+        joe.npm(&["publish"]);
+    }
+    joe.npm(&["dist-tag", "add", &format!("{name}@1.0.0"), "old"]);
+    joe.npm(&["deprecate", &format!("{name}@1.0.0"), "too old"]);
+    assert_eq!(joe.npm(&["view", &format!("{name}@old"), "deprecated"]), "too old");
+    joe.npm(&["deprecate", &format!("{name}@1.0.0"), ""]);
+    assert_eq!(joe.npm(&["view", &format!("{name}@old"), "deprecated"]), "");
+
+    world.register("ann").await;
+    joe.npm(&["owner", "add", "ann", &name]);
+    assert!(joe.npm(&["owner", "ls", &name]).contains("ann <ann@host.example>"));
+    joe.npm(&["owner", "rm", "ann", &name]);
+
+    joe.npm(&["unpublish", &format!("{name}@1.0.0")]);
+    let left = joe.npm(&["view", &name, "versions", "--json"]);
+    assert!(left.contains("\"1.1.0\"") && !left.contains("1.0.0"), "{}: {left}", joe.npm.name);
+    joe.write(&name, "1.0.0");
+    let (done, said) = joe.try_npm(&["publish", "--tag", "again"]);
+    assert!(!done, "a version that was removed was published again: {said:?}");
+    joe.npm(&["unpublish", "--force", &name]);
+    assert!(!joe.try_npm(&["view", &name]).0);
 }
 
 #[tokio::test]
@@ -108,6 +122,25 @@ async fn npm_finds_what_it_has_published() {
         assert!(shown.contains(&name) && shown.contains("made for a test"), "{}: {shown}", joe.npm.name);
     }
     assert!(!world.upstream.all_seen().iter().any(|seen| seen.target.contains("found")), "upstream was asked for ours");
+}
+
+#[tokio::test]
+async fn npm_publishes_fifty_megabytes() {
+    let Some(tools) = tools::ready() else { return };
+    for world in World::each().await {
+        let joe = world.publisher(&tools, Npm::V11, "joe").await;
+        joe.write("@acme/large", "1.0.0");
+        // Nothing that could be compressed.
+        let bytes = Random::new(7).bytes(50 << 20);
+        std::fs::write(joe.sandbox.project().join("large.bin"), &bytes).expect("a project can be written");
+        assert!(joe.npm(&["publish"]).contains("+ @acme/large@1.0.0"));
+        let manifest = json!({ "name": "user", "version": "1.0.0", "dependencies": { "@acme/large": "1.0.0" } });
+        let sandbox = Sandbox::new(&tools, &registry(&world.heliostat), &manifest.to_string());
+        Npm::V11.configure(&sandbox);
+        run(&mut Npm::V11.install(&sandbox, From::Manifest), LIMIT).unwrap_or_else(|why| panic!("{why}"));
+        let installed = sandbox.project().join("node_modules/@acme/large/large.bin");
+        assert!(std::fs::read(installed).expect("it is installed") == bytes, "other bytes were installed");
+    }
 }
 
 #[tokio::test]
@@ -133,13 +166,27 @@ async fn npm_may_do_no_more_than_its_token() {
 
 impl World {
     pub async fn start() -> Self {
+        Self::start_on(None).await
+    }
+
+    /// Starts one on each of what may hold what is written.
+    pub async fn each() -> Vec<Self> {
+        let mut all = vec![Self::start().await];
+        if let Some(backends) = Backends::start() {
+            all.push(Self::start_on(Some(backends)).await);
+        }
+        all
+    }
+
+    async fn start_on(backends: Option<Backends>) -> Self {
         let upstream = FakeUpstream::start();
-        let heliostat = Heliostat::builder()
-            .set("accounts", "registration", "\"open\"")
-            .npm(&upstream.url(), "own = [\"@acme/*\"]")
-            .start()
-            .await;
-        Self { upstream, heliostat }
+        let builder = Heliostat::builder().set("accounts", "registration", "\"open\"");
+        let builder = match &backends {
+            Some(backends) => backends.behind(builder),
+            None => builder,
+        };
+        let heliostat = builder.npm(&upstream.url(), "own = [\"@acme/*\"]").start().await;
+        Self { upstream, heliostat, _backends: backends }
     }
 
     /// Makes an account, or logs in, as `npm adduser --auth-type=legacy` does; returns the token. Source: contract npm §8.2.
