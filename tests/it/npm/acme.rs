@@ -39,6 +39,16 @@ impl Acme {
         Self { registry, heliostat, tokens }
     }
 
+    /// Gives a name to who has a token of a user.
+    pub async fn make_token(&mut self, who: &str, user: &str, mut wish: Value) -> String {
+        wish["password"] = json!("a long password");
+        let made = self.send(user, "POST", "/-/npm/v1/tokens", wish).await;
+        assert_eq!(made.status, 200, "{}", made.summary());
+        let text = made.json()["token"].as_str().expect("a token").to_owned();
+        self.tokens.insert(who.to_owned(), text.clone());
+        text
+    }
+
     pub async fn ask(&self, who: &str, ask: Ask) -> Answer {
         let ask = match who {
             NOBODY => ask,

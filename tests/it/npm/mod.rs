@@ -22,6 +22,7 @@ mod search;
 mod sources;
 mod tarballs;
 mod versions;
+mod visitors;
 mod web;
 
 use self::publisher::Publisher;
