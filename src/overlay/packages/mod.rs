@@ -296,6 +296,9 @@ impl Overlay {
     /// The database's.
     pub async fn holds(&self, mount: &str, name: &str) -> Result<Option<Listed>, Error> {
         let heads = self.pulse.heads(&self.db).await?;
+        if heads.changes == 0 {
+            return Ok(None);
+        }
         self.roster.find(&self.db, heads.changes, mount, name).await
     }
 

@@ -256,15 +256,23 @@ impl Npm {
         self.gate.identify(shown, request.peer).await
     }
 
-    /// Answers what needs no body.
+    /// Answers what needs no body. What is asked for most is answered here; the rest stands apart, or each of these answers
+    /// would need the memory of the largest.
     async fn answer_unread(&self, request: &Request<'_>, action: &Action, visitor: &Visitor) -> Result<Outcome, Error> {
+        let reply = match action {
+            Action::Packument { name, uncached } => self.packument(request, name, *uncached).await?,
+            Action::Manifest { name, spec } => self.manifest(request, name, spec).await?,
+            Action::Tarball { name, version } => self.counted_tarball(request, name, version).await?,
+            action => return Box::pin(self.answer_rest(request, action, visitor)).await,
+        };
+        Ok(reply.into())
+    }
+
+    async fn answer_rest(&self, request: &Request<'_>, action: &Action, visitor: &Visitor) -> Result<Outcome, Error> {
         let reply = match action {
             Action::Root => self.root().await?,
             Action::Ping => replies::ping(),
             Action::Preflight => replies::preflight(),
-            Action::Packument { name, uncached } => self.packument(request, name, *uncached).await?,
-            Action::Manifest { name, spec } => self.manifest(request, name, spec).await?,
-            Action::Tarball { name, version } => self.counted_tarball(request, name, version).await?,
             Action::DistTags { name } => self.dist_tags(request, name).await?,
             Action::Keys => self.keys(request).await?,
             Action::Attestations { name, version } => self.attestations(request, name, version).await?,
@@ -278,8 +286,9 @@ impl Npm {
             Action::Discover(Discover::Search(query)) => return self.search(request, visitor, query).await,
             Action::Discover(discover) => self.answer_discover(visitor, discover).await?,
             Action::Downloads(asked) => return self.downloads(request, visitor, asked).await,
-            Action::Audit(_) => {
-                return Ok(Outcome::Forward(self.pass_through(request, action.name()).await?));
+            Action::Audit(_) => return Ok(Outcome::Forward(self.pass_through(request, action.name()).await?)),
+            Action::Packument { .. } | Action::Manifest { .. } | Action::Tarball { .. } => {
+                return Err(Error::internal("an action that is answered elsewhere"));
             }
         };
         Ok(reply.into())
