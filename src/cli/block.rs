@@ -9,7 +9,7 @@ use time::format_description::well_known::Rfc3339;
 
 use super::{Place, check_mount, with_overlay};
 use crate::base::clock::Clock;
-use crate::config::{self, Dialect};
+use crate::config::{self, Config, Dialect};
 use crate::overlay::audit::Actor;
 use crate::overlay::blocks::{ALL_VERSIONS, Block, NewBlock};
 use crate::registries::blocks::names_versions;
@@ -72,6 +72,7 @@ pub fn block(arguments: &Arguments) -> anyhow::Result<()> {
     if !names_versions(versions) || !has_versions && versions != ALL_VERSIONS {
         bail!("{versions:?} names no versions of {mount}: a range such as \"<1.3.0\" does, and * for all");
     }
+    let package = &spelled(&config, mount, package);
     let expires_at = duration.map(|duration| Clock::default().now() + duration);
     let new = NewBlock { mount, package, versions, reason, expires_at };
     with_overlay(&config, async |overlay| Ok(overlay.block(new, &Actor::operator(None)).await?))?;
@@ -83,7 +84,7 @@ pub fn unblock(arguments: &Unblock) -> anyhow::Result<()> {
     let What { place, mount, package, versions } = &arguments.what;
     let config = place.load()?;
     check_mount(&config, mount)?;
-    let actor = Actor::operator(None);
+    let (package, actor) = (&spelled(&config, mount, package), Actor::operator(None));
     if !with_overlay(&config, async |overlay| Ok(overlay.unblock(mount, package, versions, &actor).await?))? {
         bail!("no block of {} is there; `heliostat blocks {mount}` lists them", name(package, versions));
     }
@@ -100,6 +101,16 @@ pub fn list(arguments: &List) -> anyhow::Result<()> {
         println!("{}", line(block)?);
     }
     Ok(())
+}
+
+/// Returns a name as its dialect spells it when it is asked for: niso's are in lower case, places of files begin below the
+/// mount.
+fn spelled(config: &Config, mount: &str, package: &str) -> String {
+    match config.mounts.iter().find(|known| known.name == mount).map(|mount| &mount.dialect) {
+        Some(Dialect::Niso(_)) => package.to_ascii_lowercase(),
+        Some(Dialect::Files(_)) => package.trim_start_matches('/').to_owned(),
+        _ => package.to_owned(),
+    }
 }
 
 fn line(block: &Block) -> anyhow::Result<String> {

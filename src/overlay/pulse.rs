@@ -70,19 +70,20 @@ impl Pulse {
                 }
                 Ok(heads)
             }
-            (None, Some(heads)) => Ok(self.ask_in_turn(database, Some(PATIENCE)).await.unwrap_or(heads)),
+            (None, Some(heads)) => {
+                let asked = timeout(PATIENCE, self.ask_in_turn(database, Some(PATIENCE))).await;
+                Ok(asked.map_or(heads, |asked| asked.unwrap_or(heads)))
+            }
             (_, None) => self.ask_in_turn(database, None).await,
         }
     }
 
-    /// Asks at once, after a write of our own. The write is done, whether there is an answer or not: without one, the next
-    /// who wants to know asks again.
+    /// Asks at once, after a write of our own. The write is done, whether there is an answer or not.
     pub(super) async fn refresh(&self, database: &Database) {
         // Whoever is asking now may have asked before the write: its answer is replaced by ours.
         let _turn = self.0.turn.lock().await;
-        if self.0.ask(database, None).await.is_err() {
-            self.0.last.store(None);
-        }
+        // Without an answer, what was known before stands like after any fault, for the time of grace at most.
+        let _ = self.0.ask(database, Some(PATIENCE)).await;
     }
 
     /// Listens for changes of packages that this node gets to know of.

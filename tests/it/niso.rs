@@ -297,7 +297,11 @@ async fn what_is_blocked_is_in_no_list_and_no_tag_leads_to_it() {
     let (_registry, app, heliostat) = start(Generation::Present).await;
     let get = async |path: &str| heliostat.get(&format!("/niso/v1/packages{path}")).await;
     assert!(get("/@acme/app/latest/x86_64").await.is(&app.builds[2].archive));
-    block(&heliostat, "/niso/v1/packages/@acme/app/1.1.0/x86_64", &["niso", "@acme/app", "1.1.0 || 2.0.0-rc.1"]).await;
+    let chunks = get("/@acme/app/1.1.0/x86_64/chunks").await.json();
+    let chunk = format!("/niso/v1/chunks/{}", chunks["chunks"][0]["hash"].as_str().expect("a hash"));
+    assert_eq!(heliostat.get(&chunk).await.status, 200);
+    block(&heliostat, "/niso/v1/packages/@acme/app/1.1.0/x86_64", &["niso", "@Acme/App", "1.1.0 || 2.0.0-rc.1"]).await;
+    assert_eq!(heliostat.get(&chunk).await.status, 404, "a chunk of what is blocked");
     let versions = get("/@acme/app/versions").await.json();
     let versions: Vec<_> = versions.as_array().unwrap().iter().map(|row| row["version"].as_str().unwrap()).collect();
     assert_eq!(versions, ["1.0.0", "1.0.0"]);

@@ -3,7 +3,7 @@
 use super::judge::may_set_role;
 use super::{Gate, Visitor};
 use crate::overlay::namespaces::{Namespace, NamespaceName, Role};
-use crate::overlay::rights::Action;
+use crate::overlay::rights::{Action, NAMESPACES};
 use crate::overlay::users::UserId;
 use crate::registries::failure::Error;
 
@@ -22,7 +22,7 @@ impl Gate {
     /// [`Error::Unauthorized`], [`Error::Forbidden`].
     pub fn let_lead(&self, visitor: &Visitor, namespace: &NamespaceName) -> Result<Role, Error> {
         let identity = self.known(visitor)?;
-        if !identity.allows(Action::Admin, &self.mount, &format!("{namespace}/*")) {
+        if !identity.allows(Action::Admin, NAMESPACES, namespace.as_str()) {
             return Err(Error::Forbidden("this token may not do that".into()));
         }
         let Some(user) = &identity.user else { return Ok(Role::Owner) };

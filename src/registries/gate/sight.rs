@@ -45,6 +45,8 @@ impl Gate {
             None if self.keeps(name) => Sight::Nothing,
             None => Sight::Elsewhere,
             Some(Listed { audience: None, .. }) => Sight::Package { is_closed: false },
+            // What not everybody sees, no token sees that is not meant for it.
+            Some(_) if !self.may_pull(visitor, name) => Sight::Nothing,
             Some(Listed { audience: Some(audience), .. }) => {
                 let who = self.standing(visitor, name, Some(&audience));
                 match judge(Action::Pull, who, What::There(audience.reach)) {
@@ -53,6 +55,10 @@ impl Gate {
                 }
             }
         })
+    }
+
+    fn may_pull(&self, visitor: &Visitor, name: &str) -> bool {
+        visitor.identity.as_ref().is_none_or(|identity| identity.allows(Action::Pull, &self.mount, name))
     }
 
     /// Tells whether a visitor sees a package that was published here: what lists them leaves out the others.

@@ -10,6 +10,7 @@ use super::artifacts::Proved;
 use super::chunk_places::Cut;
 use super::documents::{Listed, Wish};
 use super::error::{Error, of_mirror};
+use super::sources::Sources;
 use super::{proofs, replies, wire};
 use crate::base::digest::Digest;
 use crate::base::http::{Body, CacheState, Reply, Request};
@@ -51,6 +52,12 @@ impl Niso {
             None => self.cut_until_found(hash).await?,
         };
         let Some((archive, place)) = place else { return Ok(None) };
+        // Of what is blocked there are no chunks. Source: contract niso §8.
+        if let Some((name, version)) = Sources::read_archive_key(&archive)
+            && self.blocks.of(name).await?.find(version).is_some()
+        {
+            return Err(Error::not_found(format!("chunk {hash}")));
+        }
         let Some(found) = self.find_kept(&archive).await? else { return Ok(None) };
         if found.body.length().is_none_or(|length| length < place.end) {
             return Ok(None);

@@ -59,6 +59,13 @@ impl Sources {
         self.shelf.key(self.upstream(name), &parts)
     }
 
+    /// Returns the name and the version that the key of an archive is of.
+    pub fn read_archive_key(key: &str) -> Option<(&str, &str)> {
+        let (_, place) = key.split_once("/archive/")?;
+        let (release, _arch) = place.rsplit_once('/')?;
+        release.rsplit_once('/')
+    }
+
     /// Returns what the keys of all archives start with, for every upstream.
     pub fn archives(&self) -> Vec<String> {
         let upstreams = std::iter::once(&self.upstreams.default).chain(self.upstreams.scopes.values());

@@ -149,7 +149,9 @@ impl Npm {
     async fn report(&self, body: Bytes, path: &str) -> Result<Reply, Error> {
         let mut scopes = self.sources.scopes();
         scopes.extend(self.gate.own_scopes());
-        let stripped = tokio::task::spawn_blocking(move || tree::without(&body, &scopes)).await;
+        let gate = Arc::clone(&self.gate);
+        let strip = move || tree::without(&body, &scopes, &|name| gate.keeps(name));
+        let stripped = tokio::task::spawn_blocking(strip).await;
         let stripped = stripped.map_err(|_| Error::internal("a body that is not read to its end"))?;
         let tree = stripped.ok_or(Error::bad_request("the body is no lock tree"))?;
         let answer = self.ask(self.sources.default_upstream(), path, tree.into()).await;

@@ -8,10 +8,11 @@
 use super::Npm;
 use super::accounts::{address, one_time_password};
 use super::error::{Challenge, Error};
-use super::routes::{Account, Action, Sharing};
+use super::routes::{Account, Action, Hook, Sharing};
 use crate::base::http::Request;
 use crate::overlay::Identity;
 use crate::overlay::factors::Mode;
+use crate::overlay::packages::SecondFactor;
 use crate::registries::gate::Visitor;
 
 /// What a request is, to a second factor.
@@ -42,15 +43,41 @@ impl Npm {
         (visitor, action): (&Visitor, &Action),
         wanted: Code,
     ) -> Result<(), Error> {
-        let Some(identity) = visitor.identity.as_deref().filter(|identity| needs_code(identity, weight(action))) else {
+        let Some(identity) = visitor.identity.as_deref() else { return Ok(()) };
+        if !needs_code(identity, weight(action)) && !self.package_asks(identity, action).await? {
             return Ok(());
-        };
+        }
         let code = one_time_password(request).ok_or(Error::Challenge(Challenge::Code))?;
         match &identity.user {
             Some(user) if wanted == Code::Taken => {
                 Ok(self.gate.overlay().take_code(user, &code, address(request)).await?)
             }
             _ => Ok(()),
+        }
+    }
+}
+
+impl Npm {
+    /// Tells whether a package that is written to wants a code itself, whatever its writer's account does.
+    ///
+    /// # Errors
+    /// [`Error::Forbidden`]: there is no second factor that could show one. Or the overlay's.
+    async fn package_asks(&self, identity: &Identity, action: &Action) -> Result<bool, Error> {
+        let name = match action {
+            Action::Write(write) => write.package(),
+            Action::Sharing(sharing) if weight(action) == Weight::Writes => sharing.package(),
+            _ => return Ok(false),
+        };
+        if self.gate.holds(name.as_str()).await?.is_none() {
+            return Ok(false);
+        }
+        let asks = self.gate.package(name.as_str()).await?.map(|package| package.second_factor).unwrap_or_default();
+        let is_automation = identity.token.as_ref().is_some_and(|token| token.is_automation);
+        match asks {
+            SecondFactor::Never => Ok(false),
+            SecondFactor::People if is_automation => Ok(false),
+            _ if identity.user.as_ref().is_some_and(|user| user.factor.is_some()) => Ok(true),
+            _ => Err(Error::Forbidden(format!("{name} is written to with a second factor, and you have none").into())),
         }
     }
 }
@@ -70,6 +97,8 @@ fn weight(action: &Action) -> Weight {
         Action::Sharing(Sharing::AddOwner { .. } | Sharing::RemoveOwner { .. } | Sharing::SetAccess { .. }) => {
             Weight::Writes
         }
+        Action::Orgs(orgs) if !orgs.is_read() => Weight::Writes,
+        Action::Hook(Hook::Add | Hook::Edit { .. }) => Weight::Writes,
         Action::Account(Account::EditProfile | Account::EditUser { .. }) => Weight::Changes,
         Action::Account(Account::IssueToken | Account::IssueBoundToken) => Weight::Changes,
         _ => Weight::Nothing,

@@ -2,6 +2,7 @@
 //! asked, unless the mount counts for itself. Source: contract npm §10.4.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 use http::header::RANGE;
 use http::{Method, StatusCode};
@@ -69,7 +70,13 @@ impl Npm {
 
     async fn who_counts(&self, visitor: &Visitor, name: &PackageName) -> Result<Counts, Error> {
         if !self.gate.is_own(name.as_str()).await? {
-            return Ok(if self.downloads == config::Downloads::Own { Counts::Ours } else { Counts::Theirs });
+            let is_default = Arc::ptr_eq(self.sources.upstream(name), self.sources.default_upstream());
+            return Ok(match self.downloads {
+                config::Downloads::Own => Counts::Ours,
+                // The default upstream hears of no package of another.
+                _ if !is_default => Counts::Nobody,
+                _ => Counts::Theirs,
+            });
         }
         let is_there = self.gate.holds(name.as_str()).await?.is_some();
         let may_know = is_there && self.gate.sees(visitor, name.as_str()).await?;

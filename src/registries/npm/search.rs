@@ -107,8 +107,11 @@ impl Npm {
         if !self.passthrough {
             return Ok(false);
         }
-        let scopes: Vec<String> = self.gate.own_scopes().collect();
-        if scopes.iter().any(|own| query.text.contains(own.as_str())) {
+        // Nor of a scope that has an upstream of its own.
+        let mut scopes: Vec<String> = self.gate.own_scopes().collect();
+        scopes.extend(self.sources.scopes());
+        let text = query.text.to_lowercase();
+        if scopes.iter().any(|own| text.contains(&own.to_lowercase())) {
             return Ok(false);
         }
         for word in query.names() {

@@ -61,7 +61,9 @@ impl Npm {
         let user = self.gate.user(visitor)?;
         self.gate.let_write(visitor, &held.name)?;
         let edit = if likes { Edit::Star { user: user.id } } else { Edit::Unstar { user: user.id } };
-        self.change(visitor, &held.name, (None, None, "star"), &[edit]).await
+        // What is so already is no new state of the package.
+        let edits = if held.stars.contains(&user.name) == likes { Vec::new() } else { vec![edit] };
+        self.change(visitor, &held.name, (None, None, "star"), &edits).await
     }
 
     /// Names what a user likes as the members of an object, which is what pnpm prints the keys of.

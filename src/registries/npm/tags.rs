@@ -72,7 +72,7 @@ impl Npm {
     }
 }
 
-fn check_tag(tag: &str) -> Result<(), Error> {
+pub fn check_tag(tag: &str) -> Result<(), Error> {
     match Spec::parse(tag) {
         Ok(Spec::Tag(_)) => Ok(()),
         _ => Err(Error::Unprocessable(format!("{tag:?} is no dist-tag").into())),

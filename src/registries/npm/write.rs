@@ -15,7 +15,7 @@ use super::merge::JSON;
 use super::name::{PackageName, Version};
 use super::own::is_there;
 use super::routes::Write;
-use super::tags::LATEST;
+use super::tags::{LATEST, check_tag};
 use super::wire;
 use super::{Npm, rev};
 use crate::base::http::Reply;
@@ -148,7 +148,10 @@ impl Npm {
         let gone = held.releases.iter().filter(|release| is_there(release) && is_meant(&release.version));
         let mut edits: Vec<Edit<'_>> =
             gone.map(|release| Edit::Unpublish { version: &release.version, variant: None }).collect();
-        let moved = tags.iter().filter(|(tag, version)| held.tags.get(*tag) != Some(version));
+        // Nor that a tag of what is blocked was shown elsewhere.
+        let is_shown = |tag: &str| held.tags.get(tag).is_none_or(|version| barred.find(version).is_none());
+        let moved = tags.iter().filter(|(tag, version)| held.tags.get(*tag) != Some(version) && is_shown(tag));
+        moved.clone().try_for_each(|(tag, _)| check_tag(tag))?;
         edits.extend(moved.map(|(tag, version)| Edit::Tag { tag, version, when: When::Always }));
         let left = latest_of(held, |version| versions.contains_key(version) || !is_meant(version));
         edits.extend(left.map(|version| Edit::Tag { tag: LATEST, version, when: When::Absent }));

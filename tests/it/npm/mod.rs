@@ -11,6 +11,7 @@ mod documents;
 mod downloads;
 mod factors;
 mod first_seen;
+mod guarded;
 mod hooks;
 mod lasting;
 mod orgs;

@@ -152,6 +152,7 @@ impl Npm {
             return Err(Error::Unprocessable("a token may name 10 networks at most".into()));
         }
         let networks = Networks::parse(&networks.join(","))?;
+        let (networks, expires_at) = within(self.gate.known(visitor)?.token.as_ref(), (networks, expires_at))?;
         let new = NewToken {
             user: Some(user.id),
             kind: if rights.is_some() { BOUND } else { FREE },
@@ -184,6 +185,20 @@ impl Npm {
         }
         self.gate.overlay().revoke_token(token.id, Some(user.id), &self.gate.actor(visitor)).await?;
         Ok(answer(StatusCode::OK, &json!({ "ok": true })))
+    }
+}
+
+/// Holds a new token to the bounds of the one that makes it: it ends no later, and holds from nowhere else.
+fn within(
+    maker: Option<&Token>,
+    (networks, expires_at): (Networks, Option<SystemTime>),
+) -> Result<(Networks, Option<SystemTime>), Error> {
+    let Some(maker) = maker else { return Ok((networks, expires_at)) };
+    let ends = [maker.expires_at, expires_at].into_iter().flatten().min();
+    match (maker.networks == Networks::default(), networks == Networks::default()) {
+        (true, _) => Ok((networks, ends)),
+        (false, true) => Ok((maker.networks.clone(), ends)),
+        (false, false) => Err(Error::Forbidden("this token makes none for other networks than its own".into())),
     }
 }
 

@@ -6,31 +6,37 @@ use serde_json::{Map, Value};
 const STAND_IN: &str = "heliostat-private-";
 
 /// Takes packages out of a tree.
-struct Stripper {
+struct Stripper<'a> {
+    /// Tells which names are ours, whatever their scope.
+    is_own: &'a dyn Fn(&str) -> bool,
     /// What text must not hold: `@acme/`, and the same as it stands in a URL.
     marks: Vec<String>,
     stand_ins: usize,
 }
 
-/// Returns a lock tree in which nothing names a package of these scopes; `None` when the body is no tree. Packages below
+/// Returns a lock tree in which nothing names a package of these scopes, or of ours; `None` when the body is no tree. Packages below
 /// one that is taken out stay, below a name that says nothing.
-pub fn without(body: &[u8], scopes: &[String]) -> Option<Vec<u8>> {
+pub fn without(body: &[u8], scopes: &[String], is_own: &dyn Fn(&str) -> bool) -> Option<Vec<u8>> {
     let Value::Object(tree) = serde_json::from_slice(body).ok()? else { return None };
     let marks = scopes.iter().map(|scope| scope.to_ascii_lowercase()).flat_map(|scope| {
         let escaped = scope.replacen('@', "%40", 1);
         [format!("{scope}/"), format!("{scope}%2f"), format!("{escaped}/"), format!("{escaped}%2f")]
     });
-    let mut stripper = Stripper { marks: marks.collect(), stand_ins: 0 };
+    let mut stripper = Stripper { is_own, marks: marks.collect(), stand_ins: 0 };
     serde_json::to_vec(&stripper.node(tree)).ok()
 }
 
 // === impl Stripper ===
 
-impl Stripper {
+impl Stripper<'_> {
     /// Strips the tree itself, or a package in it.
     fn node(&mut self, node: Map<String, Value>) -> Value {
         let strip = |(name, value): (String, Value)| match value {
             Value::Object(packages) if name == "dependencies" => Some((name, self.packages(packages))),
+            Value::Object(mut needed) if name == "requires" => {
+                needed.retain(|name, _| !(self.is_own)(name));
+                Some((name, self.value(Value::Object(needed))?))
+            }
             value => Some((name, self.value(value)?)),
         };
         Value::Object(node.into_iter().filter_map(strip).collect())
@@ -41,7 +47,9 @@ impl Stripper {
         for (name, package) in packages {
             let Value::Object(package) = package else { continue };
             // An alias has the name of what it stands for in its version.
-            let is_named = self.is_marked(&name) || package.get("version").is_some_and(|version| self.names(version));
+            let is_named = self.is_marked(&name)
+                || (self.is_own)(&name)
+                || package.get("version").is_some_and(|version| self.names(version));
             if !is_named {
                 kept.insert(name, self.node(package));
             } else if let Some(below) = self.below(package) {
@@ -93,7 +101,7 @@ mod tests {
 
     fn stripped(tree: &Value) -> Value {
         let scopes = ["@acme".to_owned(), "@Corp".to_owned()];
-        serde_json::from_slice(&without(tree.to_string().as_bytes(), &scopes).unwrap()).unwrap()
+        serde_json::from_slice(&without(tree.to_string().as_bytes(), &scopes, &|name| name == "ours").unwrap()).unwrap()
     }
 
     #[test]
@@ -101,7 +109,7 @@ mod tests {
         let tree = json!({
             "name": "@acme/app", "version": "1.0.0", "metadata": {"node_version": "v20", "note": ["@corp/x", 1, null]},
             "install": ["left@1.0.0", "@acme/tool@1.0.0"], "remove": ["@CORP/x@1.0.0"],
-            "requires": {"@acme/tool": "^1.0.0", "left": "^1.0.0", "alias": "npm:@acme/tool@1"},
+            "requires": {"@acme/tool": "^1.0.0", "left": "^1.0.0", "alias": "npm:@acme/tool@1", "ours": "1"},
             "dependencies": {
                 "@acme/tool": {"version": "1.0.0", "resolved": "https://corp.example/@acme%2ftool.tgz", "integrity": "x"},
                 "@acme-not/other": {"version": "1.0.0", "requires": true, "dev": true},
@@ -112,7 +120,7 @@ mod tests {
                     "requires": {"right": "1", "@corp/x": "1"},
                     "dependencies": {"@corp/x": {"version": "1.0.0"}, "right": {"version": "2.0.0"}},
                 },
-                "odd": 7,
+                "odd": 7, "ours": {"version": "1.0.0"},
             },
         });
         let expected = json!({
@@ -140,9 +148,9 @@ mod tests {
     #[test]
     fn what_is_no_tree_is_none() {
         for body in ["", "[]", "7", "{", "\"@acme/x\""] {
-            assert_eq!(without(body.as_bytes(), &["@acme".to_owned()]), None, "{body}");
+            assert_eq!(without(body.as_bytes(), &["@acme".to_owned()], &|_| false), None, "{body}");
         }
         let deep = format!("{}{}", "{\"dependencies\":{\"a\":".repeat(100), "}".repeat(200));
-        assert_eq!(without(deep.as_bytes(), &[]), None);
+        assert_eq!(without(deep.as_bytes(), &[], &|_| false), None);
     }
 }

@@ -68,7 +68,7 @@ pub fn find(segments: &[&str]) -> Option<Target> {
 /// none of these.
 pub fn find_bare(segments: &[&str]) -> Option<Target> {
     match segments {
-        [_, "-" | "download", ..] => None,
+        [_, "-" | "download" | "-rev", ..] => None,
         ["org", _, "team"] | ["team", _, _, "user"] => find(segments),
         ["team", _, last] if *last != "files" => find(segments),
         _ => None,
@@ -115,6 +115,17 @@ fn find_in_team(team: TeamAt, rest: &[&str]) -> Option<Target> {
 // === impl Orgs ===
 
 impl Orgs {
+    /// Tells whether it changes nothing.
+    pub fn is_read(&self) -> bool {
+        match self {
+            Self::Show { .. } | Self::Members { .. } | Self::TeamsOf { .. } | Self::Packages { .. } => true,
+            Self::PackagesOf { .. } | Self::Teams { .. } | Self::Team(_) => true,
+            Self::TeamMembers(_) | Self::TeamPackages(_) => true,
+            Self::Create | Self::SetMember { .. } | Self::RemoveMember { .. } | Self::CreateTeam { .. } => false,
+            Self::RemoveTeam(_) | Self::Join(_) | Self::Leave { .. } | Self::Grant(_) | Self::Revoke(_) => false,
+        }
+    }
+
     /// Says who is let in: whoever is logged in, as far as asking goes.
     pub fn access(&self) -> Access<'_> {
         Access::Known

@@ -1,0 +1,89 @@
+//! What a token or a package is bound to holds on every way around it.
+
+use serde_json::{Value, json};
+
+use super::acme::{Acme, NOBODY, ROOT, publication};
+use super::assert_refused;
+
+const SECRET: &str = "@acme/secret";
+const PATH: &str = "/@acme%2fsecret";
+
+#[tokio::test]
+async fn a_token_for_other_packages_sees_no_closed_one() {
+    let mut acme = Acme::start(&["joe"]).await;
+    assert_eq!(acme.publish("joe", SECRET, "1.0.0", Some("restricted")).await.status, 201);
+    assert_eq!(acme.publish("joe", "@acme/open", "1.0.0", None).await.status, 201);
+    acme.make_token("bound", "joe", json!({ "packages": ["@acme/open"] })).await;
+    assert_eq!(acme.get("bound", "/@acme%2fopen").await.status, 200);
+    for path in [PATH, "/@acme/secret/1.0.0", "/@acme/secret/-/secret-1.0.0.tgz", "/-/package/@acme%2fsecret/dist-tags"]
+    {
+        assert_eq!(acme.get("joe", path).await.status, 200, "{path}");
+        assert_refused(&acme.get("bound", path).await, 404);
+    }
+    for path in ["/_changes?since=0", "/-/all", "/-/v1/search?text=secret"] {
+        let listed = acme.get("bound", path).await;
+        assert!(listed.status == 200 && !listed.text().contains("@acme/secret"), "{path}: {}", listed.summary());
+    }
+}
+
+#[tokio::test]
+async fn organisations_are_led_by_tokens_that_are_made_for_them() {
+    let mut acme = Acme::start(&["joe", "ann"]).await;
+    let member = json!({ "user": "joe", "role": "owner" });
+    assert_eq!(acme.send(ROOT, "PUT", "/-/org/acme/user", member).await.status, 200);
+    acme.make_token("packages", "joe", json!({ "scopes": ["@acme"] })).await;
+    acme.make_token("orgs", "joe", json!({ "orgs": ["acme"], "orgs_permission": "read-write" })).await;
+    let ann = json!({ "user": "ann", "role": "developer" });
+    assert_refused(&acme.send("packages", "PUT", "/-/org/acme/user", ann.clone()).await, 403);
+    let led = acme.send("orgs", "PUT", "/-/org/acme/user", ann).await;
+    assert_eq!(led.status, 200, "{}", led.summary());
+}
+
+#[tokio::test]
+async fn a_package_that_wants_a_second_factor_is_not_written_to_without_one() {
+    let acme = Acme::start(&["joe"]).await;
+    assert_eq!(acme.publish("joe", SECRET, "1.0.0", None).await.status, 201);
+    let wish = json!({ "publish_requires_tfa": true });
+    assert_eq!(acme.send("joe", "POST", "/-/package/@acme%2fsecret/access", wish).await.status, 200);
+    let refused = acme.send("joe", "PUT", PATH, publication(SECRET, "1.1.0")).await;
+    assert_refused(&refused, 403);
+    assert!(refused.text().contains("second factor"), "{}", refused.text());
+    assert_eq!(acme.get(NOBODY, PATH).await.status, 200, "it is read as before");
+}
+
+#[tokio::test]
+async fn a_token_makes_none_that_is_wider_than_itself() {
+    let mut acme = Acme::start(&["joe"]).await;
+    acme.make_token("near", "joe", json!({ "cidr_whitelist": ["127.0.0.0/8"], "expires": 1 })).await;
+    let wider = json!({ "name": "x", "expires": 300, "allowedPackages": ["@acme/a"] });
+    let made = acme.send("near", "POST", "/-/npm/v1/tokens/gat", wider).await;
+    assert_eq!(made.status, 200, "{}", made.summary());
+    assert_eq!(made.json()["cidr_whitelist"], json!(["127.0.0.0/8"]));
+    let elsewhere =
+        json!({ "name": "y", "expires": 300, "allowedPackages": ["@acme/a"], "cidr_whitelist": ["0.0.0.0/0"] });
+    assert_refused(&acme.send("near", "POST", "/-/npm/v1/tokens/gat", elsewhere).await, 403);
+}
+
+#[tokio::test]
+async fn who_likes_a_package_already_changes_nothing() {
+    let acme = Acme::start(&["joe"]).await;
+    acme.publish("joe", SECRET, "1.0.0", None).await;
+    let star = async || acme.send("joe", "PUT", "/-/user/v1/star", json!({ "name": SECRET, "package": SECRET })).await;
+    let rev = async || acme.get("joe", "/@acme/secret?write=true").await.json()["_rev"].clone();
+    star().await;
+    let starred = rev().await;
+    assert_eq!(star().await.status, 201);
+    assert_eq!(rev().await, starred);
+}
+
+#[tokio::test]
+async fn an_edit_sets_no_tag_that_is_none() {
+    let acme = Acme::start(&["joe"]).await;
+    acme.publish("joe", SECRET, "1.0.0", None).await;
+    let document: Value = acme.get("joe", "/@acme/secret?write=true").await.json();
+    let path = format!("{PATH}/-rev/{}", document["_rev"].as_str().unwrap());
+    for tag in ["9.9.9", "", "a\u{0}b"] {
+        let body = json!({ "versions": document["versions"], "dist-tags": { "latest": "1.0.0", tag: "1.0.0" } });
+        assert_refused(&acme.send("joe", "PUT", &path, body).await, 422);
+    }
+}
