@@ -29,6 +29,11 @@ pub trait Desk: Send + Sync {
     /// It makes no sense; nothing was asked upstream.
     fn parse(&self, request: &Request<'_>) -> Result<Self::Action, Error>;
 
+    /// Tells whether a path that cannot be read may hold a secret all the same.
+    fn may_hide(&self, _path: &str) -> bool {
+        false
+    }
+
     /// Finds out who asks, and lets in who may ask this at all.
     ///
     /// # Errors
@@ -112,7 +117,8 @@ fn fail<D: Desk>(desk: &D, error: &Error, request: &Request<'_>) -> Reply {
 
 /// Keeps a path that holds a secret from the log, also where its body was read, or was too long for that.
 fn hide_path<D: Desk>(desk: &D, mut reply: Reply, request: &Request<'_>) -> Reply {
-    reply.note.hides_path = desk.parse(request).is_ok_and(|action| action.hides_path());
+    let read = desk.parse(request);
+    reply.note.hides_path = read.map_or_else(|_| desk.may_hide(request.path), |action| action.hides_path());
     reply
 }
 
@@ -121,7 +127,7 @@ impl<D: Desk> Handler for D {
     async fn handle(&self, request: &Request<'_>) -> Outcome {
         let action = match self.parse(request) {
             Ok(action) => action,
-            Err(error) => return self.tell(&error, request).action("refused").into(),
+            Err(error) => return hide_path(self, self.tell(&error, request).action("refused"), request).into(),
         };
         let mut reply = match answer_healing(self, request, &action).await {
             Ok(Outcome::Reply(reply)) => reply,

@@ -104,6 +104,9 @@ const PUBLISHING: usize = 4;
 /// Versions of ours of which it is remembered where their bytes lie, at some 200 bytes each.
 const MAX_TARBALLS: usize = 50_000;
 
+/// What stands in paths before a token, or what a login is known by.
+const HIDING: [&str; 3] = ["/user/token/", "/v1/tokens/", "/v1/login/"];
+
 /// One npm mount.
 pub struct Npm {
     mirror: Mirror,
@@ -203,6 +206,10 @@ impl Desk for Npm {
 
     fn parse(&self, request: &Request<'_>) -> Result<Action, Error> {
         routes::parse(request.method, request.path, request.query)
+    }
+
+    fn may_hide(&self, path: &str) -> bool {
+        HIDING.iter().any(|part| path.contains(part))
     }
 
     fn tell(&self, error: &Error, request: &Request<'_>) -> Reply {

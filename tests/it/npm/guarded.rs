@@ -87,3 +87,18 @@ async fn an_edit_sets_no_tag_that_is_none() {
         assert_refused(&acme.send("joe", "PUT", &path, body).await, 422);
     }
 }
+
+#[tokio::test]
+async fn a_secret_in_a_path_that_is_refused_is_in_no_log() {
+    let acme = Acme::start(&["joe"]).await;
+    for (method, path) in [
+        ("GET", "/-/user/token/heliostat_secret"),
+        ("PUT", "/-/npm/v1/tokens/token/heliostat_secret"),
+        ("GET", "/-/v1/login/done/session/heliostat_secret/x"),
+        ("PATCH", "/-/user/token/heliostat_secret"),
+    ] {
+        let refused = acme.send("joe", method, path, Value::Null).await;
+        assert!((400..500).contains(&refused.status), "{method} {path}: {}", refused.summary());
+    }
+    assert!(!acme.heliostat.said().contains("heliostat_secret"), "{}", acme.heliostat.said());
+}
