@@ -13,6 +13,7 @@ use super::failure::Error;
 use crate::base::digest::Digest;
 use crate::base::secret::Secret;
 use crate::config::{self, Registration};
+use crate::mirror::turns::Turns;
 use crate::overlay::audit::Actor;
 use crate::overlay::packages::{Edition, Package};
 use crate::overlay::rights::{self, Action};
@@ -63,8 +64,8 @@ pub struct Gate {
     rules: Rules,
     accounts: config::Accounts,
     believed: Mutex<HashMap<Digest, Believed>>,
-    /// Held while a password is looked at: a client opens many connections at once, and shows the same on each.
-    turn: tokio::sync::Mutex<()>,
+    /// Held while a password is looked at, by what is shown: a client opens many connections at once, with the same.
+    turns: Turns,
 }
 
 /// A password that was right.
@@ -83,7 +84,7 @@ impl Gate {
             rules,
             accounts: opening.accounts.clone(),
             believed: Mutex::default(),
-            turn: tokio::sync::Mutex::default(),
+            turns: Turns::default(),
         }
     }
 
@@ -243,7 +244,7 @@ impl Gate {
         if let Some(identity) = self.find_believed(&shown, head) {
             return Ok(identity);
         }
-        let _turn = self.turn.lock().await;
+        let _turn = self.turns.turn(&shown.to_hex()).await;
         if let Some(identity) = self.find_believed(&shown, head) {
             return Ok(identity);
         }
