@@ -33,8 +33,15 @@ struct Ready {
     tags: Vec<Box<str>>,
     document: Option<Vec<u8>>,
     is_restricted: Option<bool>,
-    tarball: Bytes,
-    bundle: Option<Bytes>,
+    parts: Vec<Part>,
+}
+
+/// Bytes of a publication.
+struct Part {
+    /// What the overlay calls them.
+    kind: &'static str,
+    digest: Digest,
+    bytes: Bytes,
 }
 
 impl Npm {
@@ -70,36 +77,52 @@ impl Npm {
             files,
             replaces: Replaces::Nothing,
         };
-        let mut edits = vec![Edit::Publish(release)];
-        let set = |tag, when| Edit::Tag { tag, version: &ready.version, when };
-        edits.extend(ready.tags.iter().map(|tag| set(tag, When::Always)));
-        edits.push(set(LATEST, When::Absent));
+        let mut edits = ready.edits(release);
         if held.is_none() {
             edits.push(Edit::Own { user: publisher.id, level: OWNER });
         }
-        edits.extend(ready.document.as_deref().map(Edit::Document));
         edits.extend(is_restricted.map(Edit::Restrict));
         self.change(visitor, name.as_str(), (expected, by_owner, "publish"), &edits).await
     }
 
     async fn keep_files(&self, ready: &Ready) -> Result<Vec<File>, Error> {
         let mut files = Vec::new();
-        for (kind, bytes) in [(TARBALL, Some(&ready.tarball)), (BUNDLE, ready.bundle.as_ref())] {
-            let Some(bytes) = bytes else { continue };
-            files.push(File { kind: kind.to_owned(), blob: self.keep(bytes).await? });
+        for part in &ready.parts {
+            files.push(File { kind: part.kind.to_owned(), blob: self.keep(part).await? });
         }
         Ok(files)
     }
 
     /// Keeps bytes; once more, where the same bytes were being collected.
-    async fn keep(&self, bytes: &Bytes) -> Result<Blob, Error> {
-        let (overlay, of) = (self.gate.overlay(), bytes.clone());
-        let digest = bodies::apart(move || Ok::<_, Error>(Digest::of(&of))).await?;
-        let source = || Source::Memory(bytes.clone());
-        match overlay.keep_blob(digest, source()).await {
-            Err(overlay::Error::Collected(_)) => Ok(overlay.keep_blob(digest, source()).await?),
+    async fn keep(&self, part: &Part) -> Result<Blob, Error> {
+        let overlay = self.gate.overlay();
+        let source = || Source::Memory(part.bytes.clone());
+        match overlay.keep_blob(part.digest, source()).await {
+            Err(overlay::Error::Collected(_)) => Ok(overlay.keep_blob(part.digest, source()).await?),
             kept => Ok(kept?),
         }
+    }
+}
+
+// === impl Ready ===
+
+impl Ready {
+    /// Returns what becomes of the package, whoever publishes.
+    fn edits<'a>(&'a self, release: NewRelease<'a>) -> Vec<Edit<'a>> {
+        let mut edits = vec![Edit::Publish(release)];
+        let set = |tag, when| Edit::Tag { tag, version: &self.version, when };
+        edits.extend(self.tags.iter().map(|tag| set(tag, When::Always)));
+        edits.push(set(LATEST, When::Absent));
+        edits.extend(self.document.as_deref().map(Edit::Document));
+        edits
+    }
+}
+
+// === impl Part ===
+
+impl Part {
+    fn new(kind: &'static str, bytes: Bytes) -> Self {
+        Self { kind, digest: Digest::of(&bytes), bytes }
     }
 }
 
@@ -121,14 +144,15 @@ fn make_ready(body: &[u8], name: &PackageName, publisher: &str) -> Result<Ready,
     check_readable(&manifest, name, &publication.version)?;
     let readme = readme(&publication);
     let Publication { version, tags, access, tarball, bundle, .. } = publication;
+    let mut parts = vec![Part::new(TARBALL, tarball.bytes.into())];
+    parts.extend(bundle.map(|bundle| Part::new(BUNDLE, bundle.json.into())));
     Ok(Ready {
         version: version.to_string(),
         manifest,
         tags,
         document: readme.map(|readme| json!({ "readme": readme }).to_string().into_bytes()),
         is_restricted: access.map(|access| access == publish::Access::Restricted),
-        tarball: tarball.bytes.into(),
-        bundle: bundle.map(|bundle| bundle.json.into()),
+        parts,
     })
 }
 

@@ -22,11 +22,19 @@ use crate::base::http::Reply;
 use crate::overlay::packages::{Change, Edit, Package, When};
 use crate::overlay::rights::Action;
 use crate::overlay::users::{UserId, UserName};
+use crate::registries::bodies;
 use crate::registries::gate::Visitor;
 use crate::registries::members::Members;
 
 /// Who may publish, in npm's own word.
 pub const OWNER: &str = "full";
+
+/// What a body is.
+enum Sent {
+    /// A tarball is in it: it is read again, and proved, in its turn.
+    Publication,
+    Change(Document),
+}
 
 /// A body that changes what is there. What it is about is told by what it has.
 #[derive(Deserialize)]
@@ -83,12 +91,11 @@ impl Npm {
         (name, expected): (&PackageName, Option<u64>),
         body: Bytes,
     ) -> Result<Reply, Error> {
-        if has_attachments(&body)? {
+        let sent = body.clone();
+        let Sent::Change(document) = bodies::apart(move || Sent::read(&sent)).await? else {
             let held = self.gate.package(name.as_str()).await?;
             return self.publish(visitor, (name, held, expected), body).await;
-        }
-        let document: Document = serde_json::from_slice(&body)
-            .map_err(|_| Error::Unprocessable("the body is no document of a package".into()))?;
+        };
         let held = self.held(visitor, name).await?;
         match (expected, document) {
             (None, Document { versions: None, users: Some(users), .. }) => {
@@ -127,8 +134,6 @@ impl Npm {
                 manifests.push((&release.version, manifest));
             }
         }
-        let edit = |(version, manifest): &(&String, Vec<u8>)| (version.to_string(), manifest.clone());
-        let manifests: Vec<(String, Vec<u8>)> = manifests.iter().map(edit).collect();
         let edits: Vec<Edit<'_>> =
             manifests.iter().map(|(version, manifest)| Edit::Manifest { version, variant: "", manifest }).collect();
         self.change(visitor, &held.name, (None, by_owner, "deprecate"), &edits).await
@@ -228,10 +233,19 @@ fn latest_of(held: &Package, is_left: impl Fn(&str) -> bool) -> Option<&str> {
     wire::latest(&left.map(|release| release.version.as_str()).collect::<Vec<_>>())
 }
 
-/// Tells a publish from an edit.
-fn has_attachments(body: &[u8]) -> Result<bool, Error> {
-    let mut members: Members<'_> =
-        serde_json::from_slice(body).map_err(|_| Error::Unprocessable("the body is no JSON object".into()))?;
-    let attachments = members.take("_attachments").map_err(|error| Error::Unprocessable(error.to_string().into()))?;
-    Ok(attachments.and_then(Members::of).is_some_and(|attachments| attachments.into_iter().next().is_some()))
+// === impl Sent ===
+
+impl Sent {
+    /// Tells a publish from an edit. Blocks: npm sends whole documents to edit them.
+    fn read(body: &[u8]) -> Result<Self, Error> {
+        let mut members: Members<'_> =
+            serde_json::from_slice(body).map_err(|_| Error::Unprocessable("the body is no JSON object".into()))?;
+        let attachments = members.take("_attachments");
+        let attachments = attachments.map_err(|error| Error::Unprocessable(error.to_string().into()))?;
+        if attachments.and_then(Members::of).is_some_and(|attachments| attachments.into_iter().next().is_some()) {
+            return Ok(Self::Publication);
+        }
+        let document = serde_json::from_slice(body);
+        document.map(Self::Change).map_err(|_| Error::Unprocessable("the body is no document of a package".into()))
+    }
 }
