@@ -21,7 +21,7 @@ use crate::mirror::egress::Reach;
 use crate::overlay::hooks::Hook;
 use crate::overlay::hooks::dispatch::{Delivery, Patience};
 use crate::overlay::{self, Overlay};
-use crate::registries::npm::heralds;
+use crate::registries::npm::hooks::heralds;
 
 /// Deliveries that are on their way at once.
 const AT_ONCE: u64 = 8;

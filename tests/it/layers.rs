@@ -60,7 +60,7 @@ const DOORS: [(&str, &[&str]); 18] = [
     ),
     ("std::fs", &["base/fs/"]),
     ("tokio::fs", &["base/fs/"]),
-    ("std::process::Command", &["registries/npm/discover.rs"]),
+    ("std::process::Command", &["registries/npm/sources/discover.rs"]),
 ];
 
 const LONGEST_FILE: usize = 400;

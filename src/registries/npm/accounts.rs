@@ -4,16 +4,12 @@ use std::net::{IpAddr, Ipv4Addr};
 use std::time::SystemTime;
 
 use bytes::Bytes;
-use http::StatusCode;
-use http::header::{CACHE_CONTROL, HeaderValue};
 use serde::de::DeserializeOwned;
-use serde_json::Value;
 use time::OffsetDateTime;
 
 use self::tokens::Listed;
 use super::Npm;
 use super::error::Error;
-use super::merge::JSON;
 use super::routes::Account;
 use crate::base::http::{Reply, Request};
 use crate::base::secret::Secret;
@@ -24,6 +20,7 @@ use crate::registries::gate::Visitor;
 use crate::registries::times::print_millis;
 
 mod bounds;
+pub mod confirm;
 mod login;
 mod page;
 mod profile;
@@ -36,8 +33,6 @@ const FORM: Form = Form::OURS;
 
 /// Lengths of a password, in characters. Source: contract npm §8.2.
 const PASSWORD: std::ops::RangeInclusive<usize> = 8..=100;
-
-const NO_STORE: HeaderValue = HeaderValue::from_static("no-store");
 
 impl Npm {
     /// Does what needs no body.
@@ -97,13 +92,6 @@ impl Npm {
 pub(super) fn read<T: DeserializeOwned>(body: &[u8]) -> Result<T, Error> {
     // What is wrong is not quoted: it may be a password.
     serde_json::from_slice(body).map_err(|_| Error::Unprocessable("the body lacks a member, or is no JSON".into()))
-}
-
-/// Answers with what is of now, and to be kept nowhere.
-pub(super) fn answer(status: StatusCode, body: &Value) -> Reply {
-    let mut reply = Reply::bytes(status, JSON, body.to_string());
-    reply.set(CACHE_CONTROL, NO_STORE);
-    reply
 }
 
 /// Who comes over no network comes from here.

@@ -6,9 +6,10 @@ use serde::Deserialize;
 use serde_json::{Value, json};
 
 use super::Npm;
-use super::accounts::{answer, print, read};
+use super::accounts::{print, read};
 use super::error::Error;
 use super::name::PackageName;
+use super::replies::unkept;
 use super::routes::Block;
 use crate::base::http::Reply;
 use crate::overlay::blocks::{self, ALL_VERSIONS, NewBlock};
@@ -59,14 +60,14 @@ impl Npm {
         if versions != ALL_VERSIONS {
             body["version"] = json!(versions);
         }
-        Ok(answer(StatusCode::CREATED, &body))
+        Ok(unkept(StatusCode::CREATED, &body))
     }
 
     async fn unblock(&self, visitor: &Visitor, name: &PackageName, versions: &str) -> Result<Reply, Error> {
         self.gate.let_rule(visitor)?;
         let overlay = self.gate.overlay();
         overlay.unblock(self.gate.mount(), name.as_str(), versions, &self.gate.actor(visitor)).await?;
-        Ok(answer(StatusCode::OK, &json!({ "ok": true })))
+        Ok(unkept(StatusCode::OK, &json!({ "ok": true })))
     }
 
     async fn show_blocks(&self, name: &PackageName) -> Result<Reply, Error> {
@@ -78,7 +79,7 @@ impl Npm {
             body["reason"] = json!(whole.reason);
             body["createdAt"] = json!(print(whole.created_at));
         }
-        Ok(answer(StatusCode::OK, &body))
+        Ok(unkept(StatusCode::OK, &body))
     }
 }
 

@@ -8,7 +8,7 @@ use serde_json::{Map, Value};
 use tokio::sync::Mutex;
 
 use super::error::Error;
-use super::own::LATEST;
+use super::name::LATEST;
 use crate::overlay::packages::{Census, Span, Summary};
 use crate::registries::gate::Gate;
 

@@ -11,8 +11,8 @@ use time::{Duration, OffsetDateTime};
 
 use super::Npm;
 use super::error::Error;
-use super::feed::listed;
 use super::name::{PackageName, Version};
+use super::replies::listed;
 use super::routes::{Counted, Downloads, Form};
 use crate::base::http::{Outcome, Reply, Request};
 use crate::config;

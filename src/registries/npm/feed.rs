@@ -11,16 +11,15 @@
 use std::collections::HashMap;
 use std::time::{Instant, SystemTime};
 
-use http::header::CACHE_CONTROL;
-use http::{HeaderValue, StatusCode};
+use http::StatusCode;
 use serde_json::{Value, json};
 use time::OffsetDateTime;
 
 use super::Npm;
 use super::error::Error;
-use super::merge::JSON;
-use super::own::{LATEST, NO_CACHE};
+use super::name::LATEST;
 use super::replies;
+use super::replies::listed;
 use super::routes::Since;
 use crate::base::http::Reply;
 use crate::overlay::packages::{Event, EventKind, Span};
@@ -137,20 +136,6 @@ impl Npm {
             }
         })
     }
-}
-
-/// Answers with a list, which changes at any time.
-pub fn listed(status: StatusCode, body: &Value) -> Reply {
-    let mut reply = Reply::bytes(status, JSON, body.to_string());
-    reply.set(CACHE_CONTROL, NO_CACHE);
-    reply
-}
-
-/// Answers about what is somebody's own.
-pub fn unkept(status: StatusCode, body: &Value) -> Reply {
-    let mut reply = Reply::bytes(status, JSON, body.to_string());
-    reply.set(CACHE_CONTROL, HeaderValue::from_static("no-store"));
-    reply
 }
 
 fn kind(kind: EventKind) -> &'static str {

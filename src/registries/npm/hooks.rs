@@ -10,8 +10,9 @@ use time::OffsetDateTime;
 use url::Url;
 
 use super::Npm;
-use super::accounts::{answer, read};
+use super::accounts::read;
 use super::error::Error;
+use super::replies::unkept;
 use super::routes;
 use crate::base::http::Reply;
 use crate::base::secret::Secret;
@@ -20,6 +21,8 @@ use crate::overlay::hooks::{About, Hook, HookId, NewHook};
 use crate::overlay::users::User;
 use crate::registries::gate::Visitor;
 use crate::registries::times::print_millis;
+
+pub mod heralds;
 
 /// Hooks of one user. Source: contract npm §15.
 const MAX_HOOKS: u64 = 20;
@@ -51,14 +54,14 @@ impl Npm {
             }
             routes::Hook::Show { id } => {
                 let hook = self.own_hook(self.gate.user(visitor)?, *id).await?;
-                Ok(answer(StatusCode::OK, &print(&hook)))
+                Ok(unkept(StatusCode::OK, &print(&hook)))
             }
             routes::Hook::Remove { id } => {
                 let hook = self.own_hook(self.free_user(visitor)?, *id).await?;
                 self.gate.overlay().remove_hook(hook.id, &self.gate.actor(visitor)).await?;
                 let mut printed = print(&hook);
                 printed["deleted"] = json!(print_time(self.gate.overlay().now()));
-                Ok(answer(StatusCode::OK, &printed))
+                Ok(unkept(StatusCode::OK, &printed))
             }
             routes::Hook::Add | routes::Hook::Edit { .. } => Err(Error::internal("a hook without its body")),
         }
@@ -89,7 +92,7 @@ impl Npm {
                 self.gate.overlay().add_hook(new, &actor).await?
             }
         };
-        Ok(answer(StatusCode::OK, &print(&hook)))
+        Ok(unkept(StatusCode::OK, &print(&hook)))
     }
 
     async fn hooks(
@@ -102,7 +105,7 @@ impl Npm {
         let hooks = self.gate.overlay().hooks(self.gate.mount(), user.id).await?;
         let hooks: Vec<&Hook> = hooks.iter().filter(|hook| package.is_none_or(|name| hook.name == name)).collect();
         let objects: Vec<Value> = hooks.iter().skip(offset).take(limit).map(|hook| print(hook)).collect();
-        Ok(answer(StatusCode::OK, &json!({ "objects": objects, "total": hooks.len(), "urls": {} })))
+        Ok(unkept(StatusCode::OK, &json!({ "objects": objects, "total": hooks.len(), "urls": {} })))
     }
 
     /// Returns a hook of this mount, which must be its user's.

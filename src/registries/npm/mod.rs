@@ -26,63 +26,50 @@
 mod accounts;
 mod artifacts;
 mod audit;
-mod bases;
 mod blocking;
 mod catalog;
 mod clients;
-mod confirm;
-mod discover;
 mod documents;
+mod door;
 mod downloads;
 pub mod error;
 mod feed;
 mod first_seen;
-mod held;
-pub mod heralds;
-mod hooks;
+pub mod hooks;
 mod keys;
 mod lists;
-mod manifest;
 mod merge;
 pub mod name;
 mod orgs;
 mod own;
 mod passthrough;
 pub mod proofs;
-mod provenance;
 mod publish;
-mod publishing;
 mod release;
 mod replies;
 pub mod routes;
 mod search;
-mod sharing;
 pub mod sources;
 mod stars;
-mod tags;
-mod teams;
 mod vouch;
 pub mod wire;
 mod write;
 
 use std::sync::Arc;
 
-use base64::Engine;
-use base64::engine::general_purpose::STANDARD;
 use bytes::Bytes;
-use http::HeaderValue;
-use http::header::{AUTHORIZATION, CACHE_CONTROL, VARY};
 use tokio::sync::Semaphore;
 
-use self::bases::Bases;
+use self::accounts::confirm::Code;
 use self::catalog::Catalog;
-use self::confirm::Code;
+use self::door::{Guest, closed};
 use self::error::Error;
-use self::routes::{Access, Account, Action, Discover, Reads};
+use self::routes::{Action, Discover};
 use self::sources::Sources;
+use self::sources::bases::Bases;
 use super::blocks::Blocks;
 use super::desk::{Desk, Named};
-use super::gate::{Gate, Rules, Shown, Sight, Visitor};
+use super::gate::{Gate, Rules, Visitor};
 use super::memo::Memo;
 use super::missed::Missed;
 use super::shelf::Shelf;
@@ -90,7 +77,6 @@ use super::{Opening, Place, Registry, SetUp};
 use crate::base::clock::Clock;
 use crate::base::digest::Digest;
 use crate::base::http::{BodyWanted, Handler, Outcome, Reply, Request};
-use crate::base::secret::Secret;
 use crate::config::{self, Listen, Signatures};
 use crate::mirror::Mirror;
 use crate::overlay::blobs::Blob;
@@ -134,25 +120,9 @@ pub struct Npm {
     publishing: Semaphore,
 }
 
-/// Who was let in.
-pub struct Guest {
-    visitor: Visitor,
-    shown_to: ShownTo,
-}
-
-/// To whom an answer may be shown.
-#[derive(Clone, Copy)]
-enum ShownTo {
-    Everybody,
-    /// Who may read this mount.
-    Readers,
-    /// Who has asked, and nobody else.
-    This,
-}
-
 impl Registry for config::Npm {
     fn default_upstream(&self, mount: &config::Mount, listen: &Listen) -> config::Upstream {
-        discover::upstream(listen, mount)
+        sources::discover::upstream(listen, mount)
     }
 
     fn default_upstream_in_words(&self) -> &'static str {
@@ -198,12 +168,6 @@ impl Desk for Npm {
         &self.blocks
     }
 
-    async fn admit(&self, request: &Request<'_>, action: &Action) -> Result<Guest, Error> {
-        let visitor = self.visitor(request, action).await?;
-        let shown_to = self.let_in(&visitor, action).await?;
-        Ok(Guest { visitor, shown_to })
-    }
-
     fn parse(&self, request: &Request<'_>) -> Result<Action, Error> {
         routes::parse(request.method, request.path, request.query)
     }
@@ -214,6 +178,12 @@ impl Desk for Npm {
 
     fn tell(&self, error: &Error, request: &Request<'_>) -> Reply {
         error::reply(error, request.id)
+    }
+
+    async fn admit(&self, request: &Request<'_>, action: &Action) -> Result<Guest, Error> {
+        let visitor = self.visitor(request, action).await?;
+        let shown_to = self.let_in(&visitor, action).await?;
+        Ok(Guest { visitor, shown_to })
     }
 
     async fn answer(&self, request: &Request<'_>, action: &Action, guest: &Guest) -> Result<Outcome, Error> {
@@ -252,17 +222,6 @@ impl Desk for Npm {
 }
 
 impl Npm {
-    /// Finds out who asks. Who logs in shows its credentials in the body, and may have old ones beside them. Source:
-    /// contract npm §8.1.
-    async fn visitor(&self, request: &Request<'_>, action: &Action) -> Result<Visitor, Error> {
-        let shown = match request.headers.get(AUTHORIZATION) {
-            _ if matches!(action, Action::Account(Account::LogIn { .. } | Account::Web(_))) => Shown::Nothing,
-            None => Shown::Nothing,
-            Some(value) => shown(value.to_str().unwrap_or_default())?,
-        };
-        self.gate.identify(shown, request.peer).await
-    }
-
     /// Answers what needs no body. What is asked for most is answered here; the rest stands apart, or each of these answers
     /// would need the memory of the largest.
     async fn answer_unread(&self, request: &Request<'_>, action: &Action, visitor: &Visitor) -> Result<Outcome, Error> {
@@ -300,71 +259,6 @@ impl Npm {
         };
         Ok(reply.into())
     }
-
-    /// Returns how long a body may be, in bytes, that is read before an answer; `None` where none is.
-    async fn longest_body(&self, visitor: &Visitor, action: &Action) -> Result<Option<u64>, Error> {
-        match action.reads() {
-            Reads::Nothing => Ok(None),
-            Reads::Body => Ok(Some(self.max_body)),
-            Reads::Question => Ok(self.must_split().await?.then_some(self.max_body)),
-            Reads::Publication(name) => self.gate.let_write(visitor, name.as_str()).map(|()| Some(self.max_publish)),
-        }
-    }
-
-    /// Lets who asks in, as far as reading goes and before a body is read: what writes is judged again with the package.
-    /// Returns to whom the answer may be shown.
-    ///
-    /// All routes to a package pass here, and who finds nothing there reads the same on each of them.
-    async fn let_in(&self, visitor: &Visitor, action: &Action) -> Result<ShownTo, Error> {
-        let everybody = if self.gate.is_public() { ShownTo::Everybody } else { ShownTo::Readers };
-        match action.access() {
-            Access::Open => Ok(everybody),
-            Access::Known => self.gate.known(visitor).map(|_| everybody),
-            Access::Read("") => {
-                self.gate.let_read(visitor, "")?;
-                // What lists many packages may name some that only this visitor sees.
-                Ok(if visitor.identity.is_some() { ShownTo::Readers } else { everybody })
-            }
-            Access::Read(name) => {
-                self.gate.let_read(visitor, name)?;
-                match self.gate.look(visitor, name).await? {
-                    Sight::Nothing => Err(self.gate.missing(visitor, name)),
-                    Sight::Package { is_closed: true } => Ok(ShownTo::This),
-                    Sight::Package { is_closed: false } | Sight::Elsewhere => Ok(everybody),
-                }
-            }
-        }
-    }
-}
-
-/// Keeps answers that not everybody may read from the caches that everybody reads. Source: contract npm §2.4, §9.
-fn closed(mut reply: Reply, shown_to: ShownTo) -> Reply {
-    let is_kept = reply.headers.get(CACHE_CONTROL).is_none_or(|said| said != "no-store");
-    let said = match shown_to {
-        ShownTo::This => "private, no-store",
-        ShownTo::Readers if is_kept => "private, no-cache",
-        ShownTo::Readers | ShownTo::Everybody => return reply,
-    };
-    reply.set(CACHE_CONTROL, HeaderValue::from_static(said));
-    reply.headers.append(VARY, HeaderValue::from_static("Authorization"));
-    reply
-}
-
-/// Reads an `Authorization`. Source: RFC 6750 §2.1, RFC 7617 §2.
-fn shown(value: &str) -> Result<Shown, Error> {
-    let (scheme, rest) = value.split_once(' ').unwrap_or((value, ""));
-    let rest = rest.trim();
-    if scheme.eq_ignore_ascii_case("bearer") && !rest.is_empty() {
-        return Ok(Shown::Token(Secret::new(rest)));
-    }
-    if scheme.eq_ignore_ascii_case("basic")
-        && let Ok(text) = STANDARD.decode(rest)
-        && let Ok(text) = String::from_utf8(text)
-        && let Some((name, password)) = text.split_once(':')
-    {
-        return Ok(Shown::Password { name: name.to_owned(), password: Secret::new(password) });
-    }
-    Err(Error::Unauthorized("the credentials are neither Bearer nor Basic"))
 }
 
 /// Prints a revision as clients know it, `<counter>-<32 hex>`: of what, is in the second half. Source: contract npm §4.3.

@@ -17,6 +17,9 @@ const MAX_VERSION: usize = 256;
 /// Longest range, in characters: real ones are far shorter, and reading one costs time by its length.
 const MAX_RANGE: usize = 512;
 
+/// The tag that a package is shown by, which stays while there is a version (contract npm §1.3).
+pub const LATEST: &str = "latest";
+
 /// The name of a package: `left-pad`, `@acme/tool`. Names that differ by case are different packages.
 #[derive(Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct PackageName {

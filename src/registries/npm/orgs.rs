@@ -15,13 +15,17 @@ use serde::Deserialize;
 use serde_json::{Value, json};
 
 use super::Npm;
-use super::accounts::{answer, print, read};
+use super::accounts::{print, read};
 use super::error::Error;
+use super::replies::unkept;
 use super::routes::Orgs;
 use crate::base::http::Reply;
 use crate::overlay::namespaces::{Namespace, NamespaceName, Role};
 use crate::overlay::teams::{Permission, TeamPath};
 use crate::registries::gate::{Step, Visitor};
+
+mod sharing;
+mod teams;
 
 /// Packages that are read of the overlay at once.
 const PAGE: u64 = 1000;
@@ -88,7 +92,7 @@ impl Npm {
         self.gate.let_lead(visitor, &name)?;
         let owner = self.gate.user(visitor)?.id;
         self.gate.overlay().create_namespace(&name, owner, &self.gate.actor(visitor)).await?;
-        Ok(answer(StatusCode::CREATED, &json!({ "ok": true })))
+        Ok(unkept(StatusCode::CREATED, &json!({ "ok": true })))
     }
 
     /// Gives a member a role. npm cannot make organisations: an admin of everything makes one by naming its first owner.
@@ -114,7 +118,7 @@ impl Npm {
         }
         let size = self.org(org).await?.members.len();
         let org = json!({ "name": name.as_str(), "size": size });
-        Ok(answer(StatusCode::OK, &json!({ "org": org, "user": wish.user, "role": print_role(role) })))
+        Ok(unkept(StatusCode::OK, &json!({ "org": org, "user": wish.user, "role": print_role(role) })))
     }
 
     async fn remove_member(&self, visitor: &Visitor, org: &str, user: &str) -> Result<Reply, Error> {
@@ -126,7 +130,7 @@ impl Npm {
         }
         self.gate.let_set_role(visitor, &held, Step { user: user.id, role: None })?;
         self.gate.overlay().set_role(&held.name, user.id, None, &self.gate.actor(visitor)).await?;
-        Ok(answer(StatusCode::OK, &json!({ "ok": true })))
+        Ok(unkept(StatusCode::OK, &json!({ "ok": true })))
     }
 
     async fn teams_of(&self, org: &str, user: &str) -> Result<Reply, Error> {
@@ -139,7 +143,7 @@ impl Npm {
                 teams.push(json!({ "name": name.as_str() }));
             }
         }
-        Ok(answer(StatusCode::OK, &Value::Array(teams)))
+        Ok(unkept(StatusCode::OK, &Value::Array(teams)))
     }
 
     async fn packages_of_org(&self, visitor: &Visitor, org: &str) -> Result<Reply, Error> {
@@ -180,7 +184,7 @@ impl Npm {
         let shown = self.shown(visitor, all.keys().cloned().collect()).await?;
         all.retain(|name, _| shown.binary_search(name).is_ok());
         let printed = all.into_iter().map(|(name, permission)| (name, json!(permission.as_str()))).collect();
-        Ok(answer(StatusCode::OK, &Value::Object(printed)))
+        Ok(unkept(StatusCode::OK, &Value::Object(printed)))
     }
 
     /// Finds an organisation; what is no name is nobody's.
@@ -212,10 +216,10 @@ fn print_role(role: Role) -> &'static str {
 
 fn print_org(org: &Namespace) -> Reply {
     let body = json!({ "name": org.name.as_str(), "created": print(org.created_at), "size": org.members.len() });
-    answer(StatusCode::OK, &body)
+    unkept(StatusCode::OK, &body)
 }
 
 fn print_members(org: &Namespace) -> Reply {
     let members = org.members.iter().map(|(name, (_, role))| (name.to_string(), json!(print_role(*role))));
-    answer(StatusCode::OK, &Value::Object(members.collect()))
+    unkept(StatusCode::OK, &Value::Object(members.collect()))
 }

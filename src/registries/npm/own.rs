@@ -6,7 +6,6 @@ use std::time::SystemTime;
 
 use bytes::Bytes;
 use futures_util::{TryStreamExt as _, stream};
-use http::HeaderValue;
 use http::header::{ACCESS_CONTROL_ALLOW_ORIGIN, CACHE_CONTROL, ETAG};
 use serde_json::value::RawValue;
 use serde_json::{Map, Value, json};
@@ -15,9 +14,10 @@ use time::OffsetDateTime;
 use super::artifacts::ANYBODY;
 use super::error::{Error, of_mirror};
 use super::merge::JSON;
-use super::name::{PackageName, Version};
-use super::provenance::Statement;
-use super::publishing::BUNDLE;
+use super::name::{LATEST, PackageName, Version};
+use super::publish::provenance::Statement;
+use super::replies::NO_CACHE;
+use super::write::publishing::BUNDLE;
 use super::{Npm, rev};
 use crate::base::digest::Digest;
 use crate::base::http::{Body, Reply};
@@ -31,11 +31,10 @@ use crate::registries::members::quote;
 use crate::registries::replies::{self, OCTETS, whole};
 use crate::registries::times::print_millis;
 
+mod held;
+
 /// What the overlay calls the tarball of a release.
 pub const TARBALL: &str = "archive";
-
-/// The tag that a package is shown by.
-pub const LATEST: &str = "latest";
 
 /// Members of the newest manifest that stand in the document too. Source: contract npm §4.1.
 const HOISTED: [&str; 9] = [
@@ -49,9 +48,6 @@ const HOISTED: [&str; 9] = [
     "readmeFilename",
     "contributors",
 ];
-
-/// Documents of ours change at any time, and clients are to see it.
-pub const NO_CACHE: HeaderValue = HeaderValue::from_static("no-cache");
 
 impl Npm {
     /// Returns the state of a package of ours; `None` for a name that is not ours.
@@ -173,7 +169,7 @@ pub fn print(package: &Package) -> Result<Bytes, Error> {
         let comma = if versions.is_empty() { "" } else { "," };
         versions.push_str(&format!("{comma}{}:{manifest}", quote(&release.version)));
     }
-    let latest = package.tags.get("latest").and_then(|tag| there.iter().find(|release| release.version == *tag));
+    let latest = package.tags.get(LATEST).and_then(|tag| there.iter().find(|release| release.version == *tag));
     let latest: Map<String, Value> = match latest {
         Some(release) => serde_json::from_slice(&release.manifest).map_err(unreadable)?,
         None => Map::new(),

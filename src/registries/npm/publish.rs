@@ -20,10 +20,13 @@ use sha1::{Digest as _, Sha1};
 use sha2::{Sha256, Sha384, Sha512};
 
 use super::name::{PackageName, Spec, Version};
-use super::provenance::Statement;
+use super::publish::provenance::Statement;
 use crate::base::digest::{self, Algorithm, Integrity, Promise};
 use crate::registries::members::{Members, Repeated};
 use crate::registries::untar;
+
+pub mod manifest;
+pub mod provenance;
 
 /// Most tags that one publish sets; clients set one.
 const MAX_TAGS: usize = 32;

@@ -2,6 +2,7 @@
 
 use http::header::{ACCESS_CONTROL_ALLOW_ORIGIN, CACHE_CONTROL, CONTENT_TYPE, VARY};
 use http::{HeaderValue, StatusCode};
+use serde_json::Value;
 
 use super::documents::VARY_ON;
 use super::merge::JSON;
@@ -13,6 +14,22 @@ use crate::registries::replies::with_found;
 
 /// What is mirrored as it is changes seldom; clients keep them no longer than this. Source: contract npm §6.2.
 pub const SHORT: HeaderValue = HeaderValue::from_static("public, max-age=300");
+
+/// What changes with a write: who kept it asks again.
+pub const NO_CACHE: HeaderValue = HeaderValue::from_static("no-cache");
+
+/// What is of now, or somebody's own.
+pub const NO_STORE: HeaderValue = HeaderValue::from_static("no-store");
+
+/// Answers with a list, which changes at any time.
+pub fn listed(status: StatusCode, body: &Value) -> Reply {
+    printed(status, body, NO_CACHE)
+}
+
+/// Answers about what is somebody's own, or of now: to be kept nowhere.
+pub fn unkept(status: StatusCode, body: &Value) -> Reply {
+    printed(status, body, NO_STORE)
+}
 
 /// `GET /`: what CouchDB said of itself, which old clients still read. Source: contract npm §5.5.
 pub fn root(totals: &Totals, census: &Census) -> Reply {
@@ -57,4 +74,10 @@ pub fn mirrored(found: Found) -> Reply {
     reply.set(CACHE_CONTROL, SHORT);
     reply.set(VARY, VARY_ON);
     with_found(reply, found)
+}
+
+fn printed(status: StatusCode, body: &Value, kept: HeaderValue) -> Reply {
+    let mut reply = Reply::bytes(status, JSON, body.to_string());
+    reply.set(CACHE_CONTROL, kept);
+    reply
 }

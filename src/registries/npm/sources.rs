@@ -15,6 +15,9 @@ use crate::mirror::resource::{Resource, Rules, Upstream};
 use crate::registries::Upstreams;
 use crate::registries::shelf::{Shelf, Vouched};
 
+pub mod bases;
+pub mod discover;
+
 /// The form of a document that all others are made of. Source: contract npm §18.1.
 const FULL: &str = "application/json";
 

@@ -6,9 +6,10 @@ use serde_json::{Map, Value, json};
 use url::form_urlencoded;
 
 use super::Npm;
-use super::accounts::{answer, read};
+use super::accounts::read;
 use super::error::Error;
 use super::name::PackageName;
+use super::replies::unkept;
 use super::routes::Stars;
 use crate::base::http::{Reply, Request};
 use crate::overlay::packages::{Edit, Package};
@@ -26,7 +27,7 @@ impl Npm {
         match stars {
             Stars::Mine => {
                 let mine = self.liked_by(visitor, self.gate.user(visitor)?).await?;
-                Ok(answer(StatusCode::OK, &json!(mine)))
+                Ok(unkept(StatusCode::OK, &json!(mine)))
             }
             Stars::Of { user } => self.stars_of(visitor, user).await,
             Stars::View => self.stars_in_view(request, visitor).await,
@@ -71,7 +72,7 @@ impl Npm {
         let user = self.find_user(user).await?.ok_or_else(|| Error::not_found(format!("the user {user}")))?;
         let liked = self.liked_by(visitor, &user).await?;
         let liked: Map<String, Value> = liked.into_iter().map(|name| (name, Value::Bool(true))).collect();
-        Ok(answer(StatusCode::OK, &Value::Object(liked)))
+        Ok(unkept(StatusCode::OK, &Value::Object(liked)))
     }
 
     /// Answers as the view of a CouchDB did: who is not there likes nothing.
@@ -84,7 +85,7 @@ impl Npm {
             None => Vec::new(),
         };
         let rows: Vec<Value> = liked.iter().map(|name| json!({ "key": key, "value": name })).collect();
-        Ok(answer(StatusCode::OK, &json!({ "rows": rows })))
+        Ok(unkept(StatusCode::OK, &json!({ "rows": rows })))
     }
 
     /// Lists what a user likes, as far as who asks sees it.

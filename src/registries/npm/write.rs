@@ -10,13 +10,13 @@ use serde::Deserialize;
 use serde_json::{Value, json};
 
 use super::error::Error;
-use super::manifest::with_deprecated;
 use super::merge::JSON;
-use super::name::{PackageName, Version};
+use super::name::{LATEST, PackageName, Version};
 use super::own::is_there;
+use super::publish::manifest::with_deprecated;
 use super::routes::Write;
-use super::tags::{LATEST, check_tag};
 use super::wire;
+use super::write::tags::check_tag;
 use super::{Npm, rev};
 use crate::base::http::Reply;
 use crate::overlay::packages::{Change, Edit, Package, When};
@@ -25,6 +25,9 @@ use crate::overlay::users::{UserId, UserName};
 use crate::registries::bodies;
 use crate::registries::gate::Visitor;
 use crate::registries::members::Members;
+
+pub mod publishing;
+pub mod tags;
 
 /// Who may publish, in npm's own word.
 pub const OWNER: &str = "full";

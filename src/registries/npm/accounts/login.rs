@@ -5,7 +5,7 @@ use http::StatusCode;
 use serde::Deserialize;
 use serde_json::json;
 
-use super::{FORM, address, answer, check_password, one_time_password, read, revision, user_id};
+use super::{FORM, address, check_password, one_time_password, read, revision, user_id};
 use crate::base::http::{Reply, Request};
 use crate::base::secret::Secret;
 use crate::config::Registration;
@@ -17,6 +17,7 @@ use crate::overlay::users::{NewUser, User, UserName};
 use crate::registries::gate::Visitor;
 use crate::registries::npm::Npm;
 use crate::registries::npm::error::{Challenge, Error};
+use crate::registries::npm::replies::unkept;
 
 /// What logs in. Source: contract npm §8.2.
 #[derive(Deserialize)]
@@ -67,7 +68,7 @@ impl Npm {
         };
         let token = self.issue_session(&user, request).await?;
         let (id, rev) = (user_id(&user), revision(&user));
-        Ok(answer(StatusCode::CREATED, &json!({ "ok": true, "id": id, "rev": rev, "token": token.reveal() })))
+        Ok(unkept(StatusCode::CREATED, &json!({ "ok": true, "id": id, "rev": rev, "token": token.reveal() })))
     }
 
     /// Logs in by a name, a password, and a code where the account has a second factor.

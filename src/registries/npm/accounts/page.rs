@@ -6,10 +6,10 @@ use base64::engine::general_purpose::STANDARD;
 use http::StatusCode;
 use http::header::{CACHE_CONTROL, CONTENT_SECURITY_POLICY, HeaderName, HeaderValue, REFERRER_POLICY};
 
-use super::NO_STORE;
 use crate::base::digest::Digest;
 use crate::base::http::Reply;
 use crate::overlay::logins::Login;
+use crate::registries::npm::replies::NO_STORE;
 
 const STYLE: &str = "body{font:1rem/1.5 system-ui,sans-serif;max-width:30rem;margin:2rem auto;padding:0 1rem}\
 label{display:block;margin:.75rem 0}input{display:block;width:100%;box-sizing:border-box;font:inherit;padding:.4rem}\

@@ -6,7 +6,7 @@ use serde::Deserialize;
 use serde_json::{Map, Value, json};
 use url::form_urlencoded;
 
-use super::{address, answer, check_password, print, read};
+use super::{address, check_password, print, read};
 use crate::base::http::{Reply, Request};
 use crate::base::secret::Secret;
 use crate::overlay::factors::Mode;
@@ -14,6 +14,7 @@ use crate::overlay::users::{User, UserEdit};
 use crate::registries::gate::Visitor;
 use crate::registries::npm::Npm;
 use crate::registries::npm::error::Error;
+use crate::registries::npm::replies::unkept;
 
 /// What an account may say beside its name and address, as npm knows it.
 const MEMBERS: [&str; 5] = ["fullname", "homepage", "freenode", "twitter", "github"];
@@ -48,7 +49,7 @@ impl Npm {
     /// `GET /-/npm/v1/user`. Source: contract npm §8.3.
     pub(super) async fn profile(&self, visitor: &Visitor) -> Result<Reply, Error> {
         let user = self.gate.user(visitor)?;
-        Ok(answer(StatusCode::OK, &self.print_profile(user).await?))
+        Ok(unkept(StatusCode::OK, &self.print_profile(user).await?))
     }
 
     /// `POST /-/npm/v1/user`: another e-mail address or password, what else an account says, its second factor. Source:
@@ -76,7 +77,7 @@ impl Npm {
             ..UserEdit::default()
         };
         let edited = self.gate.overlay().edit_user(user.id, edit, &self.gate.actor(visitor)).await?;
-        Ok(answer(StatusCode::OK, &self.print_profile(&edited).await?))
+        Ok(unkept(StatusCode::OK, &self.print_profile(&edited).await?))
     }
 
     /// Begins, changes, ends or proves a second factor. Source: npm-profile's README, "profile.set".
@@ -86,7 +87,7 @@ impl Npm {
             Tfa::Proof([code]) => {
                 let codes = overlay.prove_factor(user, &code, &actor).await?;
                 let codes: Vec<&str> = codes.iter().map(Secret::reveal).collect();
-                return Ok(answer(StatusCode::OK, &json!({ "name": user.name.as_str(), "tfa": codes })));
+                return Ok(unkept(StatusCode::OK, &json!({ "name": user.name.as_str(), "tfa": codes })));
             }
             Tfa::Wish { password, mode } => {
                 overlay.log_in(&user.name, &password, address(request)).await?;
@@ -96,7 +97,7 @@ impl Npm {
                     (_, Some(mode)) => {
                         let secret = overlay.begin_factor(user, mode, &actor).await?;
                         let link = self.print_link(request, user, &secret);
-                        return Ok(answer(StatusCode::OK, &json!({ "name": user.name.as_str(), "tfa": link })));
+                        return Ok(unkept(StatusCode::OK, &json!({ "name": user.name.as_str(), "tfa": link })));
                     }
                     (_, None) => return Err(Error::Unprocessable("the mode of a second factor is not known".into())),
                 }
@@ -106,7 +107,7 @@ impl Npm {
         if profile["tfa"].is_null() {
             profile["tfa"] = Value::Bool(false);
         }
-        Ok(answer(StatusCode::OK, &profile))
+        Ok(unkept(StatusCode::OK, &profile))
     }
 
     /// Prints what an authenticator scans. Source: the Key Uri Format of Google's authenticator.

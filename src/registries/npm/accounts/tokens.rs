@@ -9,7 +9,7 @@ use serde_json::{Value, json};
 use url::form_urlencoded;
 
 use super::bounds::{self, Bounds, Names};
-use super::{FORM, address, answer, print, read};
+use super::{FORM, address, print, read};
 use crate::base::clock::Clock;
 use crate::base::digest::Digest;
 use crate::base::http::{Reply, Request};
@@ -20,6 +20,7 @@ use crate::overlay::tokens::{NewToken, Token};
 use crate::registries::gate::Visitor;
 use crate::registries::npm::Npm;
 use crate::registries::npm::error::Error;
+use crate::registries::npm::replies::unkept;
 
 /// How many tokens of a user are listed at all.
 const MAX_TOKENS: u64 = 10_000;
@@ -101,7 +102,7 @@ impl Npm {
         let path = if listed == Listed::All { "tokens" } else { "tokens/gat" };
         let next = || format!("{}/-/npm/v1/{path}?perPage={per_page}&page={}", request.base, page + 1);
         let urls = if has_more { json!({ "next": next() }) } else { json!({}) };
-        Ok(answer(StatusCode::OK, &json!({ "objects": objects, "total": tokens.len(), "urls": urls })))
+        Ok(unkept(StatusCode::OK, &json!({ "objects": objects, "total": tokens.len(), "urls": urls })))
     }
 
     /// `POST /-/npm/v1/tokens`: the password is asked for once more. Source: contract npm §8.5.
@@ -169,7 +170,7 @@ impl Npm {
         let mut body = print_token(&token, self.gate.mount());
         // This once.
         body["token"] = json!(text.reveal());
-        Ok(answer(StatusCode::OK, &body))
+        Ok(unkept(StatusCode::OK, &body))
     }
 
     /// `DELETE /-/npm/v1/tokens/token/{key}`, by its key or its text. Source: contract npm §8.5.
@@ -184,7 +185,7 @@ impl Npm {
             self.free_user(visitor)?;
         }
         self.gate.overlay().revoke_token(token.id, Some(user.id), &self.gate.actor(visitor)).await?;
-        Ok(answer(StatusCode::OK, &json!({ "ok": true })))
+        Ok(unkept(StatusCode::OK, &json!({ "ok": true })))
     }
 }
 

@@ -6,13 +6,14 @@ use http::header::ETAG;
 use serde::Deserialize;
 use serde_json::json;
 
-use super::{address, answer, bounds, check_password, print, read, revision, user_id};
+use super::{address, bounds, check_password, print, read, revision, user_id};
 use crate::base::http::{Reply, Request};
 use crate::base::secret::Secret;
 use crate::overlay::users::{UserEdit, UserName};
 use crate::registries::gate::Visitor;
 use crate::registries::npm::Npm;
 use crate::registries::npm::error::Error;
+use crate::registries::npm::replies::unkept;
 use crate::registries::replies::entity_tag;
 
 /// What an account is to be. Source: contract npm §8.3.
@@ -40,7 +41,7 @@ impl Npm {
         if visitor.identity.is_some() {
             body["email"] = json!(user.email);
         }
-        let mut reply = answer(StatusCode::OK, &body);
+        let mut reply = unkept(StatusCode::OK, &body);
         reply.headers.extend(entity_tag(revision(&user)).map(|etag| (ETAG, etag)));
         Ok(reply)
     }
@@ -75,7 +76,7 @@ impl Npm {
         let edited = self.gate.overlay().edit_user(user.id, edit, &self.gate.actor(visitor)).await?;
         let token = self.issue_session(&edited, request).await?;
         let (id, rev) = (user_id(&edited), revision(&edited));
-        Ok(answer(StatusCode::CREATED, &json!({ "ok": true, "id": id, "rev": rev, "token": token.reveal() })))
+        Ok(unkept(StatusCode::CREATED, &json!({ "ok": true, "id": id, "rev": rev, "token": token.reveal() })))
     }
 
     /// `GET /-/whoami`, and what its token is bound to. Source: contract npm §8.3.
@@ -92,6 +93,6 @@ impl Npm {
             body["lastUsedAt"] = json!(token.last_used_at.map(print));
             body["type"] = json!(token.kind);
         }
-        Ok(answer(StatusCode::OK, &body))
+        Ok(unkept(StatusCode::OK, &body))
     }
 }

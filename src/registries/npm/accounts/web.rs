@@ -12,9 +12,9 @@ use serde::Deserialize;
 use serde_json::json;
 use url::form_urlencoded;
 
+use super::address;
 use super::login::Newcomer;
 use super::page::{self, Form};
-use super::{address, answer};
 use crate::base::http::{Reply, Request};
 use crate::base::secret::Secret;
 use crate::config::Registration;
@@ -23,6 +23,7 @@ use crate::overlay::users::{User, UserName};
 use crate::registries::failure::Fault;
 use crate::registries::npm::Npm;
 use crate::registries::npm::error::Error;
+use crate::registries::npm::replies::unkept;
 use crate::registries::npm::routes::Web;
 
 /// Seconds after which a client asks again.
@@ -56,7 +57,7 @@ impl Npm {
             }),
             // A HEAD takes nothing away.
             Web::Done { id } if request.method == Method::GET => self.web_login_done(request, id).await,
-            Web::Done { .. } => Ok(answer(StatusCode::ACCEPTED, &json!({}))),
+            Web::Done { .. } => Ok(unkept(StatusCode::ACCEPTED, &json!({}))),
             Web::Begin | Web::End { .. } => Err(Error::internal("a login without its body")),
         }
     }
@@ -78,7 +79,7 @@ impl Npm {
         let begun = self.gate.overlay().begin_login(agent, address(request), is_new).await?;
         let link = |what: &str, id: &Secret| format!("{}/-/v1/login/{what}/session/{}", request.base, id.reveal());
         let links = json!({ "loginUrl": link("request", &begun.page), "doneUrl": link("done", &begun.done) });
-        Ok(answer(StatusCode::OK, &links))
+        Ok(unkept(StatusCode::OK, &links))
     }
 
     /// `GET /-/v1/login/done/session/{id}`: 202 until its user is through, then a token, once.
@@ -87,7 +88,7 @@ impl Npm {
         let overlay = self.gate.overlay();
         let user = match overlay.take_login(id).await?.ok_or_else(over)? {
             Progress::Waiting => {
-                let mut reply = answer(StatusCode::ACCEPTED, &json!({}));
+                let mut reply = unkept(StatusCode::ACCEPTED, &json!({}));
                 reply.set(RETRY_AFTER, HeaderValue::from(SOON));
                 return Ok(reply);
             }
@@ -95,7 +96,7 @@ impl Npm {
         };
         let user = user.filter(|user| user.locked_at.is_none()).ok_or_else(over)?;
         let token = self.issue_session(&user, request).await?;
-        Ok(answer(StatusCode::OK, &json!({ "token": token.reveal() })))
+        Ok(unkept(StatusCode::OK, &json!({ "token": token.reveal() })))
     }
 
     /// `POST /-/v1/login/request/session/{id}`: what is wrong is told on the page, to be typed again.

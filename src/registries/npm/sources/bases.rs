@@ -5,7 +5,7 @@ use std::collections::HashMap;
 use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
-use super::error::Error;
+use crate::registries::npm::error::Error;
 
 /// How many names one mirror has at once, at most; a configured `public_url` makes it one.
 const MAX_BASES: usize = 64;

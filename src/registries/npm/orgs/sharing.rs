@@ -8,18 +8,19 @@ use serde::Deserialize;
 use serde_json::{Value, json};
 use url::form_urlencoded;
 
-use super::Npm;
-use super::accounts::{answer, read};
-use super::error::Error;
-use super::name::PackageName;
-use super::routes::Sharing;
-use super::write::OWNER;
 use crate::base::http::{Reply, Request};
 use crate::overlay::packages::{Edit, Package, Reach, SecondFactor};
 use crate::overlay::rights::Action;
 use crate::overlay::teams::Permission;
 use crate::overlay::users::{User, UserName};
 use crate::registries::gate::Visitor;
+use crate::registries::npm::Npm;
+use crate::registries::npm::accounts::read;
+use crate::registries::npm::error::Error;
+use crate::registries::npm::name::PackageName;
+use crate::registries::npm::replies::unkept;
+use crate::registries::npm::routes::Sharing;
+use crate::registries::npm::write::OWNER;
 
 /// Who is to own a package.
 #[derive(Deserialize)]
@@ -37,7 +38,7 @@ struct Wish {
 
 impl Npm {
     /// Answers what needs no body.
-    pub(super) async fn answer_sharing(
+    pub(in crate::registries::npm) async fn answer_sharing(
         &self,
         request: &Request<'_>,
         visitor: &Visitor,
@@ -47,7 +48,7 @@ impl Npm {
             Sharing::Owners { name } => Ok(print_owners(&self.ours(visitor, name).await?)),
             Sharing::Visibility { name } => {
                 let is_public = self.ours(visitor, name).await?.audience().reach == Reach::Everybody;
-                Ok(answer(StatusCode::OK, &json!({ "public": is_public })))
+                Ok(unkept(StatusCode::OK, &json!({ "public": is_public })))
             }
             Sharing::Access { name } => Ok(print_access(&self.ours(visitor, name).await?)),
             Sharing::Collaborators { name } => self.collaborators(request, visitor, name).await,
@@ -58,7 +59,7 @@ impl Npm {
     }
 
     /// Does what a body says.
-    pub(super) async fn answer_sharing_body(
+    pub(in crate::registries::npm) async fn answer_sharing_body(
         &self,
         visitor: &Visitor,
         sharing: &Sharing,
@@ -97,7 +98,7 @@ impl Npm {
         Ok(print_owners(&package.ok_or_else(|| Error::not_found(name.as_str()))?))
     }
 
-    pub(super) async fn known_user(&self, name: &str) -> Result<User, Error> {
+    pub(in crate::registries::npm) async fn known_user(&self, name: &str) -> Result<User, Error> {
         self.find_user(name).await?.ok_or_else(|| Error::not_found(format!("the user {name}")))
     }
 
@@ -115,7 +116,7 @@ impl Npm {
             all.retain(|name, _| name.as_str().eq_ignore_ascii_case(&user));
         }
         let is_list = asked("format").is_some_and(|(_, format)| format == "cli");
-        Ok(answer(StatusCode::OK, &print_collaborators(&package, &all, is_list)))
+        Ok(unkept(StatusCode::OK, &print_collaborators(&package, &all, is_list)))
     }
 
     /// `POST /-/package/{name}/access`. A package that is bound to teams is seen by no others, whatever its access.
@@ -158,7 +159,7 @@ fn asked_factor(held: SecondFactor, requires: Option<bool>, overrides: Option<bo
 fn print_owners(package: &Package) -> Reply {
     let print = |(name, email): (&UserName, &Option<String>)| json!({ "username": name.as_str(), "email": email });
     let owners: Vec<Value> = package.owners.iter().map(|owner| print((&owner.name, &owner.email))).collect();
-    answer(StatusCode::OK, &Value::Array(owners))
+    unkept(StatusCode::OK, &Value::Array(owners))
 }
 
 fn print_access(package: &Package) -> Reply {
@@ -168,7 +169,7 @@ fn print_access(package: &Package) -> Reply {
         "publish_requires_tfa": package.second_factor != SecondFactor::Never,
         "automation_token_overrides_tfa": package.second_factor == SecondFactor::People,
     });
-    answer(StatusCode::OK, &body)
+    unkept(StatusCode::OK, &body)
 }
 
 fn print_collaborators(package: &Package, all: &BTreeMap<UserName, Permission>, is_list: bool) -> Value {

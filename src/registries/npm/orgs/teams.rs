@@ -4,11 +4,6 @@ use http::StatusCode;
 use serde::Deserialize;
 use serde_json::json;
 
-use super::Npm;
-use super::accounts::{answer, print};
-use super::error::Error;
-use super::name::PackageName;
-use super::routes::TeamAt;
 use crate::base::http::Reply;
 use crate::overlay::Error as Refusal;
 use crate::overlay::namespaces::NamespaceName;
@@ -16,17 +11,23 @@ use crate::overlay::packages::Edit;
 use crate::overlay::rights::Action;
 use crate::overlay::teams::{Move, NewTeam, Permission, Team, TeamName, TeamPath};
 use crate::registries::gate::Visitor;
+use crate::registries::npm::Npm;
+use crate::registries::npm::accounts::print;
+use crate::registries::npm::error::Error;
+use crate::registries::npm::name::PackageName;
+use crate::registries::npm::replies::unkept;
+use crate::registries::npm::routes::TeamAt;
 
 /// A team to be made.
 #[derive(Deserialize)]
-pub(super) struct Wish {
+pub(in crate::registries::npm) struct Wish {
     name: String,
     description: Option<String>,
 }
 
 /// Which package, and what is given on it.
 #[derive(Deserialize)]
-pub(super) struct Given {
+pub(in crate::registries::npm) struct Given {
     package: String,
     permissions: Option<String>,
 }
@@ -39,51 +40,66 @@ struct Named {
 
 impl Npm {
     /// Lists the teams of an organisation as `org:team`.
-    pub(super) async fn teams(&self, org: &str) -> Result<Reply, Error> {
+    pub(in crate::registries::npm) async fn teams(&self, org: &str) -> Result<Reply, Error> {
         let org = self.org(org).await?.name;
         let teams = self.gate.overlay().teams(&org).await?;
         let print = |team: &TeamName| json!(format!("{}:{}", org.as_str(), team.as_str()));
-        Ok(answer(StatusCode::OK, &teams.iter().map(print).collect()))
+        Ok(unkept(StatusCode::OK, &teams.iter().map(print).collect()))
     }
 
-    pub(super) async fn create_team(&self, visitor: &Visitor, org: &str, wish: Wish) -> Result<Reply, Error> {
+    pub(in crate::registries::npm) async fn create_team(
+        &self,
+        visitor: &Visitor,
+        org: &str,
+        wish: Wish,
+    ) -> Result<Reply, Error> {
         let org = self.org(org).await?.name;
         self.gate.let_lead(visitor, &org)?;
         let name = TeamName::parse(&wish.name)?;
         let path = TeamPath { namespace: &org, name: &name };
         let new = NewTeam { path, description: wish.description.as_deref().unwrap_or_default() };
         self.gate.overlay().create_team(new, &self.gate.actor(visitor)).await?;
-        Ok(answer(StatusCode::CREATED, &json!({ "ok": true, "name": name.as_str() })))
+        Ok(unkept(StatusCode::CREATED, &json!({ "ok": true, "name": name.as_str() })))
     }
 
-    pub(super) async fn show_team(&self, at: &TeamAt) -> Result<Reply, Error> {
+    pub(in crate::registries::npm) async fn show_team(&self, at: &TeamAt) -> Result<Reply, Error> {
         let team = self.find_team(&named(at)?).await?;
         let (name, created) = (team.name.as_str(), print(team.created_at));
         let body = json!({ "name": name, "description": team.description, "created": created });
-        Ok(answer(StatusCode::OK, &body))
+        Ok(unkept(StatusCode::OK, &body))
     }
 
-    pub(super) async fn remove_team(&self, visitor: &Visitor, at: &TeamAt) -> Result<Reply, Error> {
+    pub(in crate::registries::npm) async fn remove_team(&self, visitor: &Visitor, at: &TeamAt) -> Result<Reply, Error> {
         let named = named(at)?;
         self.gate.let_lead(visitor, &named.org)?;
         self.find_team(&named).await?;
         self.gate.overlay().remove_team(named.path(), &self.gate.actor(visitor)).await?;
-        Ok(answer(StatusCode::OK, &json!({ "ok": true })))
+        Ok(unkept(StatusCode::OK, &json!({ "ok": true })))
     }
 
-    pub(super) async fn team_members(&self, at: &TeamAt) -> Result<Reply, Error> {
+    pub(in crate::registries::npm) async fn team_members(&self, at: &TeamAt) -> Result<Reply, Error> {
         let team = self.find_team(&named(at)?).await?;
-        Ok(answer(StatusCode::OK, &team.members.keys().map(|name| json!(name.as_str())).collect()))
+        Ok(unkept(StatusCode::OK, &team.members.keys().map(|name| json!(name.as_str())).collect()))
     }
 
-    pub(super) async fn join(&self, visitor: &Visitor, at: &TeamAt, user: &str) -> Result<Reply, Error> {
+    pub(in crate::registries::npm) async fn join(
+        &self,
+        visitor: &Visitor,
+        at: &TeamAt,
+        user: &str,
+    ) -> Result<Reply, Error> {
         self.move_member(visitor, at, (user, Move::In)).await?;
-        Ok(answer(StatusCode::CREATED, &json!({ "ok": true })))
+        Ok(unkept(StatusCode::CREATED, &json!({ "ok": true })))
     }
 
-    pub(super) async fn leave(&self, visitor: &Visitor, at: &TeamAt, user: &str) -> Result<Reply, Error> {
+    pub(in crate::registries::npm) async fn leave(
+        &self,
+        visitor: &Visitor,
+        at: &TeamAt,
+        user: &str,
+    ) -> Result<Reply, Error> {
         self.move_member(visitor, at, (user, Move::Out)).await?;
-        Ok(answer(StatusCode::OK, &json!({ "ok": true })))
+        Ok(unkept(StatusCode::OK, &json!({ "ok": true })))
     }
 
     async fn move_member(&self, visitor: &Visitor, at: &TeamAt, (user, way): (&str, Move)) -> Result<(), Error> {
@@ -101,24 +117,38 @@ impl Npm {
         })
     }
 
-    pub(super) async fn packages_of_team(&self, visitor: &Visitor, at: &TeamAt) -> Result<Reply, Error> {
+    pub(in crate::registries::npm) async fn packages_of_team(
+        &self,
+        visitor: &Visitor,
+        at: &TeamAt,
+    ) -> Result<Reply, Error> {
         let team = self.find_team(&named(at)?).await?;
         let packages = self.gate.overlay().packages_of_team(self.gate.mount(), team.id).await?;
         self.print_packages(visitor, packages.into_iter().collect()).await
     }
 
     /// Binds a package to a team: nobody but its teams sees it then, beside owners and admins.
-    pub(super) async fn grant(&self, visitor: &Visitor, at: &TeamAt, given: Given) -> Result<Reply, Error> {
+    pub(in crate::registries::npm) async fn grant(
+        &self,
+        visitor: &Visitor,
+        at: &TeamAt,
+        given: Given,
+    ) -> Result<Reply, Error> {
         let permission = given.permissions.as_deref().and_then(Permission::parse);
         let permission = permission.ok_or(Error::Unprocessable("permissions are read-only or read-write".into()))?;
         let edit = |team| Edit::Bind { team, permission };
         self.bind(visitor, at, (&given.package, &edit)).await?;
-        Ok(answer(StatusCode::CREATED, &json!({ "ok": true })))
+        Ok(unkept(StatusCode::CREATED, &json!({ "ok": true })))
     }
 
-    pub(super) async fn revoke_from(&self, visitor: &Visitor, at: &TeamAt, given: Given) -> Result<Reply, Error> {
+    pub(in crate::registries::npm) async fn revoke_from(
+        &self,
+        visitor: &Visitor,
+        at: &TeamAt,
+        given: Given,
+    ) -> Result<Reply, Error> {
         self.bind(visitor, at, (&given.package, &|team| Edit::Unbind { team })).await?;
-        Ok(answer(StatusCode::OK, &json!({ "ok": true })))
+        Ok(unkept(StatusCode::OK, &json!({ "ok": true })))
     }
 
     /// Changes what a team is given on a package of its own scope: the teams of others have no say in it.

@@ -4,10 +4,10 @@
 use serde_json::json;
 use serde_json::value::RawValue;
 
-use super::error::Error;
-use super::name::PackageName;
-use super::publish::Publication;
 use crate::registries::members::{Members, quote};
+use crate::registries::npm::error::Error;
+use crate::registries::npm::name::PackageName;
+use crate::registries::npm::publish::Publication;
 
 /// Longest text about a package, in bytes.
 const MAX_README: usize = 64 << 10;

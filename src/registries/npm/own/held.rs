@@ -1,16 +1,20 @@
 //! Packages of ours, as who asks finds them, and what it may do to them.
 
-use super::Npm;
-use super::error::Error;
-use super::name::PackageName;
 use crate::overlay::packages::Package;
 use crate::overlay::rights::Action;
 use crate::overlay::users::UserId;
 use crate::registries::gate::{Act, Sight, Visitor};
+use crate::registries::npm::Npm;
+use crate::registries::npm::error::Error;
+use crate::registries::npm::name::PackageName;
 
 impl Npm {
     /// Returns a package of ours that a visitor sees; what is mirrored is not written to.
-    pub(super) async fn held(&self, visitor: &Visitor, name: &PackageName) -> Result<Package, Error> {
+    pub(in crate::registries::npm) async fn held(
+        &self,
+        visitor: &Visitor,
+        name: &PackageName,
+    ) -> Result<Package, Error> {
         let missing = || self.gate.missing(visitor, name.as_str());
         match self.gate.look(visitor, name.as_str()).await? {
             Sight::Package { .. } => self.gate.package(name.as_str()).await?.ok_or_else(missing),
@@ -24,7 +28,11 @@ impl Npm {
     }
 
     /// Returns a package of ours that a visitor sees, to tell it of what only ours have.
-    pub(super) async fn ours(&self, visitor: &Visitor, name: &PackageName) -> Result<Package, Error> {
+    pub(in crate::registries::npm) async fn ours(
+        &self,
+        visitor: &Visitor,
+        name: &PackageName,
+    ) -> Result<Package, Error> {
         match self.gate.look(visitor, name.as_str()).await? {
             Sight::Elsewhere => {
                 Err(Error::not_found(format!("{name}, which is mirrored, among what is published here")))
@@ -34,7 +42,11 @@ impl Npm {
     }
 
     /// Leaves the names of packages that a visitor sees.
-    pub(super) async fn shown(&self, visitor: &Visitor, names: Vec<String>) -> Result<Vec<String>, Error> {
+    pub(in crate::registries::npm) async fn shown(
+        &self,
+        visitor: &Visitor,
+        names: Vec<String>,
+    ) -> Result<Vec<String>, Error> {
         let mut shown = Vec::new();
         for name in names {
             if self.gate.sees(visitor, &name).await? {
@@ -47,7 +59,7 @@ impl Npm {
     /// Lets a visitor act on a package that is there: see [`Gate::let_act`].
     ///
     /// [`Gate::let_act`]: crate::registries::gate::Gate::let_act
-    pub(super) async fn let_edit(
+    pub(in crate::registries::npm) async fn let_edit(
         &self,
         visitor: &Visitor,
         action: Action,
@@ -57,7 +69,7 @@ impl Npm {
     }
 
     /// Returns who is to see a package from a publish on, if that is others than before: not for its publishers to say.
-    pub(super) async fn let_restrict(
+    pub(in crate::registries::npm) async fn let_restrict(
         &self,
         visitor: &Visitor,
         held: Option<&Package>,

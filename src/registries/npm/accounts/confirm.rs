@@ -5,15 +5,15 @@
 //! that was made for automation never. Who shows a password in place of a token logs in with every request, and needs a
 //! code each time.
 
-use super::Npm;
-use super::accounts::{address, one_time_password};
-use super::error::{Challenge, Error};
-use super::routes::{Account, Action, Hook, Sharing};
 use crate::base::http::Request;
 use crate::overlay::Identity;
 use crate::overlay::factors::Mode;
 use crate::overlay::packages::SecondFactor;
 use crate::registries::gate::Visitor;
+use crate::registries::npm::Npm;
+use crate::registries::npm::accounts::{address, one_time_password};
+use crate::registries::npm::error::{Challenge, Error};
+use crate::registries::npm::routes::{Account, Action, Hook, Sharing};
 
 /// What a request is, to a second factor.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -37,7 +37,7 @@ impl Npm {
     ///
     /// # Errors
     /// [`Error::Challenge`], [`Error::TooManyAttempts`], or the overlay's.
-    pub(super) async fn confirm(
+    pub(in crate::registries::npm) async fn confirm(
         &self,
         request: &Request<'_>,
         (visitor, action): (&Visitor, &Action),

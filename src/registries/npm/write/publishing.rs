@@ -3,15 +3,6 @@
 use bytes::Bytes;
 use serde_json::json;
 
-use super::Npm;
-use super::error::Error;
-use super::manifest::{print_manifest, readme};
-use super::name::{PackageName, Version};
-use super::own::TARBALL;
-use super::publish::{self, Publication};
-use super::tags::LATEST;
-use super::wire;
-use super::write::OWNER;
 use crate::base::digest::Digest;
 use crate::base::http::Reply;
 use crate::overlay;
@@ -21,6 +12,14 @@ use crate::overlay::rights::Action;
 use crate::registries::bodies;
 use crate::registries::gate::{Act, Visitor};
 use crate::registries::members::quote;
+use crate::registries::npm::Npm;
+use crate::registries::npm::error::Error;
+use crate::registries::npm::name::{LATEST, PackageName, Version};
+use crate::registries::npm::own::TARBALL;
+use crate::registries::npm::publish::manifest::{print_manifest, readme};
+use crate::registries::npm::publish::{self, Publication};
+use crate::registries::npm::wire;
+use crate::registries::npm::write::OWNER;
 use crate::registries::range::Precedence;
 
 /// What the overlay calls a provenance bundle.
@@ -46,7 +45,7 @@ struct Part {
 
 impl Npm {
     /// `PUT /{name}` with a tarball in it. Source: contract npm §7.1.
-    pub(super) async fn publish(
+    pub(in crate::registries::npm) async fn publish(
         &self,
         visitor: &Visitor,
         (name, held, expected): (&PackageName, Option<Package>, Option<u64>),

@@ -2,13 +2,13 @@
 
 use serde_json::{Value, json};
 
-use super::error::Error;
-use super::own::{is_there, print as print_document};
 use crate::base::clock::millis;
 use crate::overlay::Overlay;
 use crate::overlay::hooks::Hook;
 use crate::overlay::packages::{Event, EventKind, Package};
 use crate::registries::bodies;
+use crate::registries::npm::error::Error;
+use crate::registries::npm::own::{is_there, print as print_document};
 
 /// The form of what is told. Source: contract npm §15.
 const SCHEMA: &str = "1.0.0";

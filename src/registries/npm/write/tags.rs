@@ -5,21 +5,18 @@ use std::collections::BTreeMap;
 use bytes::Bytes;
 use http::StatusCode;
 
-use super::Npm;
-use super::error::Error;
-use super::name::{PackageName, Spec};
-use super::own::is_there;
 use crate::base::http::Reply;
 use crate::overlay::packages::{Edit, Package, When};
 use crate::overlay::rights::Action;
 use crate::registries::gate::Visitor;
-
-/// The tag that stays while there is a version.
-pub const LATEST: &str = "latest";
+use crate::registries::npm::Npm;
+use crate::registries::npm::error::Error;
+use crate::registries::npm::name::{LATEST, PackageName, Spec};
+use crate::registries::npm::own::is_there;
 
 impl Npm {
     /// Sets a dist-tag to the version that the body names.
-    pub(super) async fn tag(
+    pub(in crate::registries::npm) async fn tag(
         &self,
         visitor: &Visitor,
         (name, tag): (&PackageName, &str),
@@ -37,7 +34,7 @@ impl Npm {
 
     /// Sets dist-tags to the versions that the body names; those that it does not name go, if it is to be all, but for the
     /// one that stays.
-    pub(super) async fn set_tags(
+    pub(in crate::registries::npm) async fn set_tags(
         &self,
         visitor: &Visitor,
         (name, replaces): (&PackageName, bool),
@@ -60,7 +57,12 @@ impl Npm {
     }
 
     /// Takes a dist-tag away.
-    pub(super) async fn untag(&self, visitor: &Visitor, name: &PackageName, tag: &str) -> Result<Reply, Error> {
+    pub(in crate::registries::npm) async fn untag(
+        &self,
+        visitor: &Visitor,
+        name: &PackageName,
+        tag: &str,
+    ) -> Result<Reply, Error> {
         let held = self.held(visitor, name).await?;
         let by_owner = self.let_edit(visitor, Action::Push, &held).await?;
         if tag == LATEST {

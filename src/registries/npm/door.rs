@@ -1,0 +1,107 @@
+//! The door: who asks, whether it is let in, what it may send, and to whom the answer may be shown.
+
+use base64::Engine;
+use base64::engine::general_purpose::STANDARD;
+use http::HeaderValue;
+use http::header::{AUTHORIZATION, CACHE_CONTROL, VARY};
+
+use super::Npm;
+use super::error::Error;
+use super::routes::{Access, Account, Action, Reads};
+use crate::base::http::{Reply, Request};
+use crate::base::secret::Secret;
+use crate::registries::gate::{Shown, Sight, Visitor};
+
+/// Who was let in.
+pub struct Guest {
+    pub visitor: Visitor,
+    pub shown_to: ShownTo,
+}
+
+/// To whom an answer may be shown.
+#[derive(Clone, Copy)]
+pub enum ShownTo {
+    Everybody,
+    /// Who may read this mount.
+    Readers,
+    /// Who has asked, and nobody else.
+    This,
+}
+
+impl Npm {
+    /// Finds out who asks. Who logs in shows its credentials in the body, and may have old ones beside them. Source:
+    /// contract npm §8.1.
+    pub(super) async fn visitor(&self, request: &Request<'_>, action: &Action) -> Result<Visitor, Error> {
+        let shown = match request.headers.get(AUTHORIZATION) {
+            _ if matches!(action, Action::Account(Account::LogIn { .. } | Account::Web(_))) => Shown::Nothing,
+            None => Shown::Nothing,
+            Some(value) => shown(value.to_str().unwrap_or_default())?,
+        };
+        self.gate.identify(shown, request.peer).await
+    }
+
+    /// Returns how long a body may be, in bytes, that is read before an answer; `None` where none is.
+    pub(super) async fn longest_body(&self, visitor: &Visitor, action: &Action) -> Result<Option<u64>, Error> {
+        match action.reads() {
+            Reads::Nothing => Ok(None),
+            Reads::Body => Ok(Some(self.max_body)),
+            Reads::Question => Ok(self.must_split().await?.then_some(self.max_body)),
+            Reads::Publication(name) => self.gate.let_write(visitor, name.as_str()).map(|()| Some(self.max_publish)),
+        }
+    }
+
+    /// Lets who asks in, as far as reading goes and before a body is read: what writes is judged again with the package.
+    /// Returns to whom the answer may be shown.
+    ///
+    /// All routes to a package pass here, and who finds nothing there reads the same on each of them.
+    pub(super) async fn let_in(&self, visitor: &Visitor, action: &Action) -> Result<ShownTo, Error> {
+        let everybody = if self.gate.is_public() { ShownTo::Everybody } else { ShownTo::Readers };
+        match action.access() {
+            Access::Open => Ok(everybody),
+            Access::Known => self.gate.known(visitor).map(|_| everybody),
+            Access::Read("") => {
+                self.gate.let_read(visitor, "")?;
+                // What lists many packages may name some that only this visitor sees.
+                Ok(if visitor.identity.is_some() { ShownTo::Readers } else { everybody })
+            }
+            Access::Read(name) => {
+                self.gate.let_read(visitor, name)?;
+                match self.gate.look(visitor, name).await? {
+                    Sight::Nothing => Err(self.gate.missing(visitor, name)),
+                    Sight::Package { is_closed: true } => Ok(ShownTo::This),
+                    Sight::Package { is_closed: false } | Sight::Elsewhere => Ok(everybody),
+                }
+            }
+        }
+    }
+}
+
+/// Keeps answers that not everybody may read from the caches that everybody reads. Source: contract npm §2.4, §9.
+pub fn closed(mut reply: Reply, shown_to: ShownTo) -> Reply {
+    let is_kept = reply.headers.get(CACHE_CONTROL).is_none_or(|said| said != "no-store");
+    let said = match shown_to {
+        ShownTo::This => "private, no-store",
+        ShownTo::Readers if is_kept => "private, no-cache",
+        ShownTo::Readers | ShownTo::Everybody => return reply,
+    };
+    reply.set(CACHE_CONTROL, HeaderValue::from_static(said));
+    reply.headers.append(VARY, HeaderValue::from_static("Authorization"));
+    reply
+}
+
+/// Reads an `Authorization`. Source: RFC 6750 §2.1, RFC 7617 §2.
+fn shown(value: &str) -> Result<Shown, Error> {
+    let (scheme, rest) = value.split_once(' ').unwrap_or((value, ""));
+    let rest = rest.trim();
+    if scheme.eq_ignore_ascii_case("bearer") && !rest.is_empty() {
+        return Ok(Shown::Token(Secret::new(rest)));
+    }
+    if scheme.eq_ignore_ascii_case("basic")
+        && let Ok(text) = STANDARD.decode(rest)
+        && let Ok(text) = String::from_utf8(text)
+        && let Some((name, password)) = text.split_once(':')
+    {
+        return Ok(Shown::Password { name: name.to_owned(), password: Secret::new(password) });
+    }
+    Err(Error::Unauthorized("the credentials are neither Bearer nor Basic"))
+}
