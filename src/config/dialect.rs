@@ -24,6 +24,9 @@ pub enum Dialect {
 pub struct Npm {
     /// Names that are ours, with `*` for any run of characters: published here, and never asked upstream.
     pub own: Vec<String>,
+    /// Names of upstream's, with `*` for any run of characters, that may be published over here: then both are served as
+    /// one, and ours win.
+    pub merged: Vec<String>,
     /// Whether who shows no credentials may read.
     pub anonymous_reading: bool,
     pub downloads: Downloads,
@@ -175,7 +178,7 @@ impl Dialect {
 impl Default for Npm {
     fn default() -> Self {
         let (downloads, signatures) = (Downloads::Upstream, Signatures::Verify);
-        Self { own: Vec::new(), anonymous_reading: true, downloads, signatures }
+        Self { own: Vec::new(), merged: Vec::new(), anonymous_reading: true, downloads, signatures }
     }
 }
 
@@ -183,6 +186,7 @@ impl Npm {
     fn read(self, section: &mut Section<'_>) -> Self {
         Self {
             own: section.list("own", self.own, read_pattern),
+            merged: section.list("merged", self.merged, read_pattern),
             anonymous_reading: section.value("anonymous_reading", self.anonymous_reading),
             downloads: section.value("downloads", self.downloads),
             signatures: section.value("signatures", self.signatures),
@@ -190,8 +194,9 @@ impl Npm {
     }
 
     fn print(&self, out: &mut Printer) {
-        let Self { own, anonymous_reading, downloads, signatures } = self;
+        let Self { own, merged, anonymous_reading, downloads, signatures } = self;
         out.text("own", &print_list(own));
+        out.text("merged", &print_list(merged));
         out.key("anonymous_reading", anonymous_reading);
         out.key("downloads", downloads);
         out.key("signatures", signatures);

@@ -53,6 +53,8 @@ pub struct Visitor {
 pub struct Rules {
     /// Names that are ours, with `*` for any run of characters.
     pub own: Vec<String>,
+    /// Names of upstream's that may be published over, with `*` likewise. A name that is kept for us is none of them.
+    pub merged: Vec<String>,
     /// Whether who shows no credentials may read.
     pub anonymous_reading: bool,
 }
@@ -200,6 +202,11 @@ impl Gate {
         self.rules.own.iter().any(|pattern| rights::matches(pattern, name))
     }
 
+    /// Tells whether what is published under a name here is served with what upstream has there.
+    pub fn merges(&self, name: &str) -> bool {
+        !self.keeps(name) && self.rules.merged.iter().any(|pattern| rights::matches(pattern, name))
+    }
+
     /// Returns the scopes, with their `@`, of the names that the configuration keeps.
     pub fn own_scopes(&self) -> impl Iterator<Item = String> {
         let scope = |pattern: &String| pattern.split_once('/').map(|(scope, _)| scope.to_owned());
@@ -219,7 +226,7 @@ impl Gate {
     /// # Errors
     /// The overlay's.
     pub async fn is_own(&self, name: &str) -> Result<bool, Error> {
-        Ok(self.keeps(name) || self.holds(name).await?.is_some())
+        Ok(self.keeps(name) || !self.merges(name) && self.holds(name).await?.is_some())
     }
 
     /// Returns the state of a package that was published here.

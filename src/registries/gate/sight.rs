@@ -129,7 +129,8 @@ impl Gate {
         let audience = act.package.map(Package::audience);
         let what = match &audience {
             Some(audience) => What::There(audience.reach),
-            None => What::New { is_guarded: self.guard(act.name).await?.is_some() },
+            // What upstream has is not for everybody to publish over.
+            None => What::New { is_guarded: self.merges(act.name) || self.guard(act.name).await?.is_some() },
         };
         let who = self.standing(visitor, act.name, audience.as_ref());
         let verdict = judge(act.action, who, what);
@@ -147,6 +148,9 @@ impl Gate {
         let guard = if is_free { self.guard(act.name).await? } else { None };
         Ok(Error::Forbidden(match guard {
             Some(namespace) => format!("{user} may not publish in {namespace}").into(),
+            None if is_free && self.merges(act.name) => {
+                format!("{} is mirrored: only admins publish over it first", act.name).into()
+            }
             None => format!("{user} is no owner of {}", act.name).into(),
         }))
     }

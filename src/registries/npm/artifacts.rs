@@ -6,7 +6,9 @@ use http::header::{ACCESS_CONTROL_ALLOW_ORIGIN, CACHE_CONTROL};
 use super::Npm;
 use super::error::{Error, of_mirror};
 use super::name::{PackageName, Version};
+use super::own::Whose;
 use super::release::Described;
+use super::replies::NO_CACHE;
 use super::vouch::{self, Release};
 use super::wire;
 use crate::base::http::{Reply, Request};
@@ -26,9 +28,24 @@ impl Npm {
         name: &PackageName,
         version: &Version,
     ) -> Result<Reply, Error> {
-        if let Some(own) = self.own_tarball(name, version).await? {
+        let whose = self.whose(name).await?;
+        if let Whose::Ours(edition) | Whose::Both(edition) = whose
+            && let Some(own) = self.own_tarball(name, version, edition).await?
+        {
             return Ok(own);
         }
+        if matches!(whose, Whose::Ours(_)) {
+            return Err(Error::not_found(format!("{name}@{version}")));
+        }
+        self.mirrored_tarball(request, name, version).await
+    }
+
+    async fn mirrored_tarball(
+        &self,
+        request: &Request<'_>,
+        name: &PackageName,
+        version: &Version,
+    ) -> Result<Reply, Error> {
         let key = self.sources.tarball_key(name, version);
         let kept = self.mirror.find_artifact(&key).await.map_err(|error| of_mirror(error, name.as_str()))?;
         let found = match kept {
@@ -40,7 +57,12 @@ impl Npm {
             }
             None => self.fetch_tarball(request, name, version).await?,
         };
-        Ok(reply(found, &name.tarball_file(version)))
+        let mut reply = reply(found, &name.tarball_file(version));
+        if self.gate.merges(name.as_str()) {
+            // One of ours may hide it.
+            reply.set(CACHE_CONTROL, NO_CACHE);
+        }
+        Ok(reply)
     }
 
     /// Tells whether a kept tarball was proved by all that is asked for now.

@@ -13,6 +13,7 @@ use super::Npm;
 use super::error::{Error, of_mirror};
 use super::merge::{self, Indexed, Served};
 use super::name::{PackageName, Spec, Version};
+use super::own::{self, Whose};
 use super::replies;
 use super::replies::NO_CACHE;
 use super::wire::{self, VersionLine};
@@ -23,7 +24,7 @@ use crate::base::negotiate;
 use crate::mirror::fresh::Demand;
 use crate::mirror::prepare::{Keys, Shape};
 use crate::mirror::store::Segment;
-use crate::mirror::{Prepared, Resource};
+use crate::mirror::{self, Prepared, Resource};
 use crate::registries::blocks::Barred;
 use crate::registries::bodies;
 
@@ -139,7 +140,12 @@ impl Npm {
         version: &Version,
     ) -> Result<Reply, Error> {
         let what = format!("attestations of {name}@{version}");
-        if let Some(edition) = self.own_edition(name).await? {
+        let own = match self.whose(name).await? {
+            Whose::Ours(edition) => Some(edition),
+            Whose::Both(edition) if self.has_own(name, version, edition).await? => Some(edition),
+            Whose::Both(_) | Whose::Upstreams => None,
+        };
+        if let Some(edition) = own {
             return self.own_attestations(name, version, edition).await?.ok_or_else(|| Error::not_found(what));
         }
         self.mirrored(request, &self.sources.attestations(name, version)?, &what).await
@@ -173,18 +179,42 @@ impl Npm {
         name: &PackageName,
         (demand, barred): (&Demand, Barred),
     ) -> Result<Prepared, Error> {
-        let shape = Served::id_at(request.base, &barred);
-        let own = self.own_edition(name).await?;
-        let found = match own {
-            Some(edition) => self.mirror.find_own(&Keys::new(&self.own_key(name, edition), &shape)),
-            None => self.find_prepared(name, &shape, demand),
+        let whose = self.whose(name).await?;
+        let found = match whose {
+            Whose::Ours(edition) => {
+                let shape = Served::id_at(request.base, &barred, None);
+                self.mirror.find_own(&Keys::new(&self.own_key(name, edition), &shape))
+            }
+            Whose::Both(edition) => {
+                let shape = Served::id_at(request.base, &barred, Some(edition));
+                self.find_prepared(name, &shape, demand).map(with_ours)
+            }
+            Whose::Upstreams => self.find_prepared(name, &Served::id_at(request.base, &barred, None), demand),
         };
         if let Some(prepared) = found {
             return Ok(prepared);
         }
         self.bases.admit(request.base, Instant::now())?;
-        let shape = Arc::new(Served::new(name, request.base, barred));
-        if own.is_some() { self.print_own(name, shape).await } else { self.prepare(name, shape, demand).await }
+        let served = Served::new(name, request.base, barred);
+        match whose {
+            Whose::Ours(_) => self.print_own(name, Arc::new(served)).await,
+            Whose::Both(_) => self.prepare_both(name, served, demand).await,
+            Whose::Upstreams => self.prepare(name, Arc::new(served), demand).await,
+        }
+    }
+
+    /// Returns upstream's document with ours over it; ours alone where upstream has none. That upstream cannot be asked is
+    /// no reason to show less than both: clients would choose other versions than a moment ago.
+    async fn prepare_both(&self, name: &PackageName, served: Served, demand: &Demand) -> Result<Prepared, Error> {
+        let package = self.own_package(name).await?;
+        let edition = package.edition;
+        let ours = bodies::apart(move || own::print(&package)).await?;
+        let both: Arc<dyn Shape> = Arc::new(served.clone().over(ours, edition));
+        match self.mirror.prepared(&self.sources.packument(name)?, &both, demand).await {
+            Ok(prepared) => Ok(with_ours(prepared)),
+            Err(mirror::Error::Absent { .. }) => self.print_own(name, Arc::new(served)).await,
+            Err(error) => Err(of_mirror(error, name.as_str())),
+        }
     }
 
     /// Returns a package's document with its index alone.
@@ -212,6 +242,11 @@ impl Npm {
         let body = prepared.forms.segment_body(segment(prepared, merge::INDEX)?)?;
         Ok(bodies::read(body).await?)
     }
+}
+
+/// Says that something of ours is in it, which may change at any time.
+fn with_ours(prepared: Prepared) -> Prepared {
+    Prepared { is_own: true, ..prepared }
 }
 
 fn segment<'a>(prepared: &'a Prepared, name: &'static str) -> Result<&'a Segment, Error> {

@@ -11,10 +11,13 @@
 use std::borrow::Cow;
 use std::io;
 
+use bytes::Bytes;
+
 use super::name::PackageName;
 use super::wire::{self, FORMS_VERSION, Sinks};
 use crate::base::clock::from_millis;
 use crate::mirror::prepare::{Forms, Gzip, Shape};
+use crate::overlay::packages::Edition;
 use crate::registries::blocks::Barred;
 
 pub const FULL: &str = "full";
@@ -35,31 +38,52 @@ pub struct Indexed {
 }
 
 /// One package's document, served below `base` without what is blocked of it.
+#[derive(Clone)]
 pub struct Served {
     name: PackageName,
     base: String,
     barred: Barred,
+    /// The document of what was published here over it.
+    ours: Option<Bytes>,
     id: String,
 }
 
 impl Served {
     /// `base` is where clients reach the mount, without a trailing slash.
     pub fn new(name: &PackageName, base: &str, barred: Barred) -> Self {
-        let id = Self::id_at(base, &barred);
-        Self { name: name.clone(), base: base.to_owned(), barred, id }
+        let id = Self::id_at(base, &barred, None);
+        Self { name: name.clone(), base: base.to_owned(), barred, ours: None, id }
     }
 
-    /// Names the forms that are served below `base`.
-    pub fn id_at(base: &str, barred: &Barred) -> String {
-        format!("packument {FORMS_VERSION} {base}{barred}")
+    /// Serves the document of a package of ours over it, in the state that the document is of.
+    pub fn over(self, ours: Bytes, edition: Edition) -> Self {
+        let id = Self::id_at(&self.base, &self.barred, Some(edition));
+        Self { ours: Some(ours), id, ..self }
     }
 
-    fn screen<'a>(&self, document: &'a [u8]) -> io::Result<Cow<'a, [u8]>> {
+    /// Names the forms that are served below `base`, with ours in that state over them.
+    pub fn id_at(base: &str, barred: &Barred, over: Option<Edition>) -> String {
+        match over {
+            None => format!("packument {FORMS_VERSION} {base}{barred}"),
+            Some(Edition { revision, stamp }) => {
+                format!("packument {FORMS_VERSION} {base}{barred} under {revision}-{stamp:x}")
+            }
+        }
+    }
+
+    fn unite<'a>(&self, document: &'a [u8]) -> io::Result<Cow<'a, [u8]>> {
+        match &self.ours {
+            None => Ok(Cow::Borrowed(document)),
+            Some(ours) => wire::unite(document, ours).map(Cow::Owned).map_err(io::Error::other),
+        }
+    }
+
+    fn screen<'a>(&self, document: Cow<'a, [u8]>) -> io::Result<Cow<'a, [u8]>> {
         if self.barred.is_empty() {
-            return Ok(Cow::Borrowed(document));
+            return Ok(document);
         }
         let reason = |version: &str| self.barred.find(version).map(|block| block.reason.as_str());
-        wire::screen(document, reason).map(Cow::Owned).map_err(io::Error::other)
+        wire::screen(&document, reason).map(Cow::Owned).map_err(io::Error::other)
     }
 }
 
@@ -69,7 +93,7 @@ impl Shape for Served {
     }
 
     fn prepare(&self, document: &[u8], forms: &mut Forms<'_>) -> io::Result<()> {
-        let document = &*self.screen(document)?;
+        let document = &*self.screen(self.unite(document)?)?;
         let mut full = forms.open(FULL, JSON, Gzip::Too);
         let mut abbreviated = forms.open(ABBREVIATED, INSTALL, Gzip::Too);
         let mut index = forms.open(INDEX, "text/plain", Gzip::No);
@@ -77,8 +101,9 @@ impl Shape for Served {
         let summary = wire::prepare(document, &self.name, &self.base, sinks).map_err(io::Error::other)?;
         // Source: contract npm §2.4.
         match summary.modified {
-            // A block has no place in upstream's time: who has a copy from before or after it is told by the entity tag.
-            _ if !self.barred.is_empty() => forms.untimed(),
+            // Neither a block nor a change of ours has a place in upstream's time: who has a copy from before or after it is
+            // told by the entity tag.
+            _ if self.ours.is_some() || !self.barred.is_empty() => forms.untimed(),
             Some(millis) => forms.modified(from_millis(millis)),
             None => {}
         }

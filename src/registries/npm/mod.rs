@@ -134,7 +134,8 @@ impl Registry for config::Npm {
     }
 
     fn open(&self, opening: Opening<'_>) -> Arc<dyn Handler> {
-        let rules = Rules { own: self.own.clone(), anonymous_reading: self.anonymous_reading };
+        let rules =
+            Rules { own: self.own.clone(), merged: self.merged.clone(), anonymous_reading: self.anonymous_reading };
         Arc::new(Npm {
             blocks: Blocks::new(&opening),
             gate: Arc::new(Gate::new(&opening, rules)),

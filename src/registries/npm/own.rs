@@ -1,5 +1,5 @@
 //! Packages that were published here: printed as a registry would have them, and served like upstream's. Their names are
-//! never asked upstream. Source: contract npm §4.2.
+//! never asked upstream, but for those that the mount merges. Source: contract npm §4.2.
 
 use std::sync::Arc;
 use std::time::SystemTime;
@@ -49,21 +49,37 @@ const HOISTED: [&str; 9] = [
     "contributors",
 ];
 
+/// Whose the versions at a name are.
+#[derive(Clone, Copy, Debug)]
+pub enum Whose {
+    Upstreams,
+    Ours(Edition),
+    /// Ours are served with upstream's.
+    Both(Edition),
+}
+
 impl Npm {
-    /// Returns the state of a package of ours; `None` for a name that is not ours.
+    /// Tells whose the versions at a name are.
     ///
     /// # Errors
     /// [`Error::NotFound`]: the name is kept for us, and nothing was published. Else the overlay's.
-    pub(super) async fn own_edition(&self, name: &PackageName) -> Result<Option<Edition>, Error> {
+    pub(super) async fn whose(&self, name: &PackageName) -> Result<Whose, Error> {
         match self.gate.holds(name.as_str()).await? {
+            Some(edition) if self.gate.merges(name.as_str()) => Ok(Whose::Both(edition)),
+            Some(edition) => Ok(Whose::Ours(edition)),
             None if self.gate.keeps(name.as_str()) => Err(Error::not_found(name.as_str())),
-            held => Ok(held),
+            None => Ok(Whose::Upstreams),
         }
+    }
+
+    /// Returns a package of ours, as it is now.
+    pub(super) async fn own_package(&self, name: &PackageName) -> Result<Package, Error> {
+        self.gate.package(name.as_str()).await?.ok_or_else(|| Error::not_found(name.as_str()))
     }
 
     /// Prints the document of a package of ours in the forms that `shape` makes of it.
     pub(super) async fn print_own(&self, name: &PackageName, shape: Arc<dyn Shape>) -> Result<Prepared, Error> {
-        let package = self.gate.package(name.as_str()).await?.ok_or_else(|| Error::not_found(name.as_str()))?;
+        let package = self.own_package(name).await?;
         // It may have changed since its state was looked up.
         let key = self.own_key(name, package.edition);
         let printed = bodies::apart(move || print(&package));
@@ -71,14 +87,17 @@ impl Npm {
         prepared.map_err(|failed| told(failed, name.as_str()))
     }
 
-    /// Returns the tarball of a version of ours; `None` for a name that is not ours.
+    /// Returns the tarball of a version of ours; `None` for a version that is not ours.
     ///
     /// # Errors
-    /// [`Error::NotFound`], or the overlay's.
-    pub(super) async fn own_tarball(&self, name: &PackageName, version: &Version) -> Result<Option<Reply>, Error> {
-        let Some(edition) = self.own_edition(name).await? else { return Ok(None) };
-        let what = format!("{name}@{version}");
-        let blob = self.own_blob((name, version, TARBALL), edition).await?.ok_or_else(|| Error::not_found(&*what))?;
+    /// The overlay's.
+    pub(super) async fn own_tarball(
+        &self,
+        name: &PackageName,
+        version: &Version,
+        edition: Edition,
+    ) -> Result<Option<Reply>, Error> {
+        let Some(blob) = self.own_blob((name, version, TARBALL), edition).await? else { return Ok(None) };
         let mut reply = whole(OCTETS);
         reply.set(CACHE_CONTROL, NO_CACHE);
         reply.set(ACCESS_CONTROL_ALLOW_ORIGIN, ANYBODY);
@@ -108,6 +127,11 @@ impl Npm {
         let mut reply = replies::tagged(JSON, body);
         reply.set(CACHE_CONTROL, NO_CACHE);
         Ok(Some(reply))
+    }
+
+    /// Tells whether a version was published here, and is there.
+    pub(super) async fn has_own(&self, name: &PackageName, version: &Version, edition: Edition) -> Result<bool, Error> {
+        Ok(self.own_blob((name, version, TARBALL), edition).await?.is_some())
     }
 
     /// Finds bytes of a version, which are remembered for each state of its package.

@@ -153,7 +153,8 @@ impl Npm {
         for object in found.objects {
             // What has no name is none that a client could read.
             let Ok(Hit { package }) = serde_json::from_str(object.get()) else { continue };
-            if PackageName::parse(&package.name).is_ok() && !self.gate.is_own(&package.name).await? {
+            let is_ours = self.gate.keeps(&package.name) || self.gate.holds(&package.name).await?.is_some();
+            if PackageName::parse(&package.name).is_ok() && !is_ours {
                 objects.push(object);
             }
         }

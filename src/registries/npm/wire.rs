@@ -16,12 +16,14 @@ mod scan;
 mod screen;
 mod tags;
 mod time;
+mod unite;
 
 pub use dist::{Attestations, Dist, Dists, Signature, check_manifest, find_dist, parse_dist};
 pub use index::{VersionLine, find_tag, find_version, resolve, tags, versions};
 pub use screen::screen;
 pub use tags::latest;
 pub use time::parse_time;
+pub use unite::unite;
 
 use self::map::Map;
 use self::print::{Links, Repaired, print_abbreviated, print_full};
@@ -33,6 +35,8 @@ pub const FORMS_VERSION: u32 = 2;
 /// Why bytes are no packument of the name that was asked for.
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
+    #[error("the document is no object")]
+    NoObject(#[source] serde_json::Error),
     #[error("the document is longer than 4 GiB")]
     TooLong,
     #[error("the document is not UTF-8")]

@@ -19,7 +19,7 @@ use super::wire;
 use super::write::tags::check_tag;
 use super::{Npm, rev};
 use crate::base::http::Reply;
-use crate::overlay::packages::{Change, Edit, Package, When};
+use crate::overlay::packages::{Change, Edit, Package, Release, When};
 use crate::overlay::rights::Action;
 use crate::overlay::users::{UserId, UserName};
 use crate::registries::bodies;
@@ -139,6 +139,7 @@ impl Npm {
         }
         let edits: Vec<Edit<'_>> =
             manifests.iter().map(|(version, manifest)| Edit::Manifest { version, variant: "", manifest }).collect();
+        self.let_do_nothing(held, &edits)?;
         self.change(visitor, &held.name, (None, by_owner, "deprecate"), &edits).await
     }
 
@@ -158,11 +159,15 @@ impl Npm {
             gone.map(|release| Edit::Unpublish { version: &release.version, variant: None }).collect();
         // Nor that a tag of what is blocked was shown elsewhere.
         let is_shown = |tag: &str| held.tags.get(tag).is_none_or(|version| barred.find(version).is_none());
-        let moved = tags.iter().filter(|(tag, version)| held.tags.get(*tag) != Some(version) && is_shown(tag));
+        // Nor that what was shown of upstream's is ours.
+        let is_ours = |version: &str| !self.gate.merges(&held.name) || find_there(held, version).is_some();
+        let moved = tags.iter().filter(|(tag, version)| held.tags.get(*tag) != Some(version));
+        let moved = moved.filter(|(tag, version)| is_shown(tag) && is_ours(version));
         moved.clone().try_for_each(|(tag, _)| check_tag(tag))?;
         edits.extend(moved.map(|(tag, version)| Edit::Tag { tag, version, when: When::Always }));
+        self.let_do_nothing(held, &edits)?;
         let left = latest_of(held, |version| versions.contains_key(version) || !is_meant(version));
-        edits.extend(left.map(|version| Edit::Tag { tag: LATEST, version, when: When::Absent }));
+        edits.extend(self.latest_if_absent(&held.name, left));
         self.change(visitor, &held.name, (expected, by_owner, "unpublish"), &edits).await
     }
 
@@ -200,16 +205,35 @@ impl Npm {
     async fn remove_tarball(&self, visitor: &Visitor, name: &PackageName, version: &Version) -> Result<Reply, Error> {
         let held = self.held(visitor, name).await?;
         let by_owner = self.let_edit(visitor, Action::Delete, &held).await?;
-        let is_held = held.releases.iter().any(|release| is_there(release) && release.version == version.as_str());
+        let is_held = find_there(&held, version.as_str()).is_some();
         let mut edits = Vec::new();
         if is_held {
             edits.push(Edit::Unpublish { version: version.as_str(), variant: None });
             let left = latest_of(&held, |other| other != version.as_str());
-            edits.extend(left.map(|version| Edit::Tag { tag: LATEST, version, when: When::Absent }));
+            edits.extend(self.latest_if_absent(name.as_str(), left));
+        }
+        if !held.releases.iter().any(|release| release.version == version.as_str()) {
+            self.let_do_nothing(&held, &edits)?;
         }
         let mut reply = self.change(visitor, name.as_str(), (None, by_owner, "unpublish"), &edits).await?;
         reply.status = StatusCode::OK;
         Ok(reply)
+    }
+
+    /// Refuses a wish that only upstream's versions could grant: who is told that it is done would believe it.
+    fn let_do_nothing(&self, held: &Package, edits: &[Edit<'_>]) -> Result<(), Error> {
+        if !edits.is_empty() || !self.gate.merges(&held.name) {
+            return Ok(());
+        }
+        let reason =
+            format!("no version of {} that was published here is changed by this: others are mirrored", held.name);
+        Err(Error::Forbidden(reason.into()))
+    }
+
+    /// Has a package be shown by one of its versions while it is by none. One that upstream has too is shown by upstream's.
+    pub(super) fn latest_if_absent<'a>(&self, name: &str, version: Option<&'a str>) -> Option<Edit<'a>> {
+        let version = version.filter(|_| !self.gate.merges(name))?;
+        Some(Edit::Tag { tag: LATEST, version, when: When::Absent })
     }
 
     pub(super) async fn change(
@@ -219,6 +243,11 @@ impl Npm {
         (expected, by_owner, verb): (Option<u64>, Option<UserId>, &'static str),
         edits: &[Edit<'_>],
     ) -> Result<Reply, Error> {
+        if self.gate.merges(package)
+            && edits.iter().any(|edit| matches!(edit, Edit::Restrict(true) | Edit::Bind { .. }))
+        {
+            return Err(Error::Forbidden(format!("{package} is mirrored too: it cannot be kept from anybody").into()));
+        }
         let change = Change { mount: self.gate.mount(), package, expected, by_owner, verb, edits };
         let changed = self.gate.overlay().change_package(&change, &self.gate.actor(visitor)).await?;
         let rev = rev(changed.edition.revision, package);
@@ -227,6 +256,11 @@ impl Npm {
         reply.set(CACHE_CONTROL, HeaderValue::from_static("no-store"));
         Ok(reply)
     }
+}
+
+/// Returns a version that was not removed.
+fn find_there<'a>(held: &'a Package, version: &str) -> Option<&'a Release> {
+    held.releases.iter().find(|release| is_there(release) && release.version == version)
 }
 
 /// Returns the version that `latest` falls back to where it is taken away: it is there for as long as a version is. Source:

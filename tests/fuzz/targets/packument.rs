@@ -30,6 +30,7 @@ fuzz_target!(|document: &[u8]| {
         check_form(&forms.abbreviated);
         check_index(document, &forms);
         check_again(&forms, &name);
+        check_united(document, &name);
         let dists = Dists::parse(document, &name).expect("what is proved can be read");
         assert_eq!(dists.with(&[]), document);
     }
@@ -87,6 +88,14 @@ fn check_index(document: &[u8], forms: &Forms) {
     for (tag, version) in wire::tags(&forms.index) {
         assert_eq!(wire::find_tag(&forms.index, tag), Some(version));
     }
+}
+
+/// Holds that what was published here can be served over it, wherever a client can read it.
+fn check_united(document: &[u8], name: &PackageName) {
+    let ours = r#"{"_rev":"1-a","dist-tags":{"acme":"1.0.0-acme"},"versions":{"1.0.0-acme":{"dist":{}}},"time":{}}"#;
+    let Ok(united) = wire::unite(document, ours.as_bytes()) else { return };
+    let forms = prepare(&united, name).expect("what is united can be served");
+    assert!(wire::find_version(&forms.index, "1.0.0-acme").is_some());
 }
 
 /// Holds that a mirror of this mirror would serve the same.

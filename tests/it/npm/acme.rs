@@ -25,9 +25,14 @@ pub struct Acme {
 impl Acme {
     /// Starts with accounts for some, and one for who may do everything.
     pub async fn start(users: &[&str]) -> Self {
+        Self::start_with(users, "").await
+    }
+
+    /// Starts with further lines for the mount.
+    pub async fn start_with(users: &[&str], mount: &str) -> Self {
         let registry = FakeRegistry::start();
         let builder = Heliostat::builder().set("accounts", "registration", "\"open\"");
-        let mut heliostat = builder.npm(registry.url(), "own = [\"@acme/*\"]").start().await;
+        let mut heliostat = builder.npm(registry.url(), &format!("own = [\"@acme/*\"]\n{mount}")).start().await;
         let mut tokens = BTreeMap::new();
         for user in users.iter().chain([&ROOT]) {
             tokens.insert((*user).to_owned(), register(&heliostat, user).await);

@@ -14,6 +14,7 @@ mod first_seen;
 mod guarded;
 mod hooks;
 mod lasting;
+mod merged;
 mod orgs;
 mod own;
 mod publisher;

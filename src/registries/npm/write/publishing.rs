@@ -14,7 +14,7 @@ use crate::registries::gate::{Act, Visitor};
 use crate::registries::members::quote;
 use crate::registries::npm::Npm;
 use crate::registries::npm::error::Error;
-use crate::registries::npm::name::{LATEST, PackageName, Version};
+use crate::registries::npm::name::{PackageName, Version};
 use crate::registries::npm::own::TARBALL;
 use crate::registries::npm::publish::manifest::{print_manifest, readme};
 use crate::registries::npm::publish::{self, Publication};
@@ -55,7 +55,8 @@ impl Npm {
             .gate
             .let_act(visitor, Act { action: Action::Push, name: name.as_str(), package: held.as_ref() })
             .await?;
-        if held.is_none() && !self.gate.keeps(name.as_str()) {
+        let is_merged = self.gate.merges(name.as_str());
+        if held.is_none() && !is_merged && !self.gate.keeps(name.as_str()) {
             return Err(Error::Forbidden(format!("{name} is not among the names that are published here").into()));
         }
         let publisher = self.gate.user(visitor)?;
@@ -77,6 +78,7 @@ impl Npm {
             replaces: Replaces::Nothing,
         };
         let mut edits = ready.edits(release);
+        edits.extend(self.latest_if_absent(name.as_str(), Some(&ready.version)));
         if held.is_none() {
             edits.push(Edit::Own { user: publisher.id, level: OWNER });
         }
@@ -109,9 +111,8 @@ impl Ready {
     /// Returns what becomes of the package, whoever publishes.
     fn edits<'a>(&'a self, release: NewRelease<'a>) -> Vec<Edit<'a>> {
         let mut edits = vec![Edit::Publish(release)];
-        let set = |tag, when| Edit::Tag { tag, version: &self.version, when };
-        edits.extend(self.tags.iter().map(|tag| set(tag, When::Always)));
-        edits.push(set(LATEST, When::Absent));
+        let set = |tag| Edit::Tag { tag, version: &self.version, when: When::Always };
+        edits.extend(self.tags.iter().map(|tag| set(tag)));
         edits.extend(self.document.as_deref().map(Edit::Document));
         edits
     }
