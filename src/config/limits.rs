@@ -11,6 +11,8 @@ use super::values::Size;
 pub struct Limits {
     /// Bytes of the longest request body.
     pub request_body_bytes: u64,
+    /// Bytes of memory for request bodies that are read whole, all clients together.
+    pub request_bodies_bytes: u64,
     /// Bytes of the longest head of a request.
     pub request_head_bytes: u64,
     /// Headers of one request.
@@ -48,6 +50,7 @@ impl Default for Limits {
     fn default() -> Self {
         Self {
             request_body_bytes: 1 << 20,
+            request_bodies_bytes: 256 << 20,
             request_head_bytes: 32 << 10,
             request_headers: 100,
             head_timeout: Duration::from_secs(15),
@@ -68,6 +71,7 @@ impl Limits {
         let default = Self::default();
         let read = Self {
             request_body_bytes: section.positive("request_body_bytes", Size(default.request_body_bytes)).0,
+            request_bodies_bytes: section.positive("request_bodies_bytes", Size(default.request_bodies_bytes)).0,
             request_head_bytes: section.value("request_head_bytes", Size(default.request_head_bytes)).0,
             request_headers: section.positive("request_headers", default.request_headers),
             head_timeout: section.positive("head_timeout", default.head_timeout),
@@ -100,6 +104,7 @@ impl Limits {
         // Every field by name, so that a new one cannot be forgotten here.
         let Self {
             request_body_bytes,
+            request_bodies_bytes,
             request_head_bytes,
             request_headers,
             head_timeout,
@@ -114,6 +119,7 @@ impl Limits {
         } = self;
         out.section("[limits]");
         out.key("request_body_bytes", &Size(*request_body_bytes));
+        out.key("request_bodies_bytes", &Size(*request_bodies_bytes));
         out.key("request_head_bytes", &Size(*request_head_bytes));
         out.key("request_headers", request_headers);
         out.key("head_timeout", head_timeout);

@@ -34,9 +34,10 @@ impl Config {
 }
 
 impl Limits {
-    fn differ(&self, newer: &Self) -> [(&'static str, bool); 11] {
+    fn differ(&self, newer: &Self) -> [(&'static str, bool); 12] {
         let Self {
             request_body_bytes: _,
+            request_bodies_bytes,
             request_head_bytes,
             request_headers,
             head_timeout,
@@ -50,6 +51,7 @@ impl Limits {
             stream_buffer_bytes,
         } = self;
         [
+            ("limits.request_bodies_bytes", *request_bodies_bytes != newer.request_bodies_bytes),
             ("limits.request_head_bytes", *request_head_bytes != newer.request_head_bytes),
             ("limits.request_headers", *request_headers != newer.request_headers),
             ("limits.head_timeout", *head_timeout != newer.head_timeout),

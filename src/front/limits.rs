@@ -11,6 +11,8 @@ use super::patience::Patience;
 pub struct Limits {
     /// Requests at once, of all clients.
     pub in_flight: usize,
+    /// Memory for request bodies that are read whole, in bytes.
+    pub bodies: u64,
     /// Memory that a reply from disk may hold, in bytes.
     pub stream_buffer_bytes: usize,
     /// Of heads.

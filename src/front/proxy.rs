@@ -8,16 +8,15 @@ use std::time::{Duration, Instant};
 use arc_swap::ArcSwap;
 use async_trait::async_trait;
 use bytes::Bytes;
-use http::header::{CONTENT_LENGTH, HOST, HeaderMap, HeaderName, HeaderValue, RETRY_AFTER, VIA};
+use http::header::{HOST, HeaderMap, HeaderName, HeaderValue, RETRY_AFTER, VIA};
 use http::{StatusCode, Version};
 use pingora::http::{RequestHeader, ResponseHeader};
 use pingora::modules::http::HttpModules;
 use pingora::proxy::{FailToProxy, ProxyHttp, Session};
 use pingora::upstreams::peer::HttpPeer;
 use pingora::{Error, ErrorSource, ErrorType, Result};
-use tokio::sync::Semaphore;
 
-use super::body;
+use super::body::{self, Room};
 use super::crowd::Rates;
 use super::delivery::{self, CUT};
 use super::fault;
@@ -45,7 +44,7 @@ pub struct Proxy {
     pub in_flight: Arc<InFlight>,
     pub rates: Rates,
     /// Room for request bodies that are read whole.
-    pub bodies: Arc<Semaphore>,
+    pub bodies: Room,
     pub metrics: Arc<Metrics>,
     /// Counts what reached no mount.
     pub strays: Tally,
@@ -362,8 +361,7 @@ fn has_been_here(headers: &HeaderMap, us: &str) -> bool {
 }
 
 fn is_longer(header: &RequestHeader, limit: u64) -> bool {
-    let length = header.headers.get(CONTENT_LENGTH).and_then(|value| value.to_str().ok()?.parse::<u64>().ok());
-    length.is_some_and(|length| length > limit)
+    body::length_of(header).is_some_and(|length| length > limit)
 }
 
 fn note(forward: &Forward) -> Note {

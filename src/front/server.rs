@@ -24,8 +24,9 @@ use pingora::server::{Fds, ListenFds};
 use pingora::services::Service as _;
 use pingora::services::listening::Service;
 use tokio::runtime::Runtime;
-use tokio::sync::{Semaphore, watch};
+use tokio::sync::watch;
 
+use super::body::Room;
 use super::crowd::{Crowd, Rates};
 use super::ending::{Doors, Gate, Running, Signals};
 use super::hand_over;
@@ -40,9 +41,6 @@ use crate::telemetry::metrics::Metrics;
 
 /// How long the last tasks may take to notice that all is over.
 const LAST_TASKS: Duration = Duration::from_millis(300);
-
-/// Request bodies that are held in memory at once, each no longer than its mount takes.
-const BODIES: usize = 64;
 
 /// Bytes of each connection's buffers for reading and writing, below TLS. Without it none are needed: a request is read
 /// to where it is parsed, and a reply leaves in one piece with its head ([`super::cork`]).
@@ -205,7 +203,7 @@ impl Front {
             limits: self.settings.limits,
             in_flight: Arc::default(),
             rates: Rates::new(self.settings.limits.requests_per_second),
-            bodies: Arc::new(Semaphore::new(BODIES)),
+            bodies: Room::new(self.settings.limits.bodies),
             metrics: Arc::clone(&self.metrics),
             strays: self.metrics.tally(""),
             scheme: if self.settings.tls.is_some() { "https" } else { "http" },

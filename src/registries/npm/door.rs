@@ -7,10 +7,12 @@ use http::header::{AUTHORIZATION, CACHE_CONTROL, VARY};
 
 use super::Npm;
 use super::error::Error;
+use super::name::PackageName;
 use super::routes::{Access, Account, Action, Reads};
 use crate::base::http::{Reply, Request};
 use crate::base::secret::Secret;
-use crate::registries::gate::{Shown, Sight, Visitor};
+use crate::overlay::rights::Action as Change;
+use crate::registries::gate::{Act, Shown, Sight, Visitor};
 
 /// Who was let in.
 pub struct Guest {
@@ -46,8 +48,35 @@ impl Npm {
             Reads::Nothing => Ok(None),
             Reads::Body => Ok(Some(self.max_body)),
             Reads::Question => Ok(self.must_split().await?.then_some(self.max_body)),
-            Reads::Publication(name) => self.gate.let_write(visitor, name.as_str()).map(|()| Some(self.max_publish)),
+            Reads::Publication(name) => self.longest_publication(visitor, name).await.map(Some),
         }
+    }
+
+    /// Returns how long a write to a package may be. Who may not change it may still give it a star, for which little needs
+    /// to be said.
+    async fn longest_publication(&self, visitor: &Visitor, name: &PackageName) -> Result<u64, Error> {
+        let name = name.as_str();
+        self.gate.let_write(visitor, name)?;
+        let package = self.gate.package(name).await?;
+        if package.is_none() {
+            self.let_take(name)?;
+        }
+        for action in [Change::Push, Change::Delete, Change::Admin] {
+            match self.gate.let_act(visitor, Act { action, name, package: package.as_ref() }).await {
+                Ok(_) => return Ok(self.max_publish),
+                Err(Error::Forbidden(_)) if package.is_some() => {}
+                Err(error) => return Err(error),
+            }
+        }
+        Ok(self.max_body)
+    }
+
+    /// Lets a name be taken for what is published here.
+    pub(super) fn let_take(&self, name: &str) -> Result<(), Error> {
+        if self.gate.keeps(name) || self.gate.merges(name) {
+            return Ok(());
+        }
+        Err(Error::Forbidden(format!("{name} is not among the names that are published here").into()))
     }
 
     /// Lets who asks in, as far as reading goes and before a body is read: what writes is judged again with the package.

@@ -102,6 +102,40 @@ async fn a_body_is_only_so_long() {
 }
 
 #[tokio::test]
+async fn bodies_have_only_so_much_memory_together() {
+    const USER: &str = "/npm/-/user/org.couchdb.user:joe";
+    const LONG: usize = 700 << 10;
+    let world = World::start(|builder| builder.set("limits", "request_bodies_bytes", "\"1MiB\"")).await;
+    let put = |length: usize| {
+        let ask = Ask::new("PUT", USER).header("content-length", &length.to_string());
+        ask.body(vec![b' '; length]).within(SOON)
+    };
+    let mut first = open(&world).await;
+    first.send(format!("PUT {USER} HTTP/1.1\r\nHost: m\r\nContent-Length: {LONG}\r\n\r\n").as_bytes()).await;
+    first.send(&vec![b' '; LONG - 1]).await;
+    let (long, short) = (put(LONG), put(1 << 10));
+    let waits = async || {
+        let mut second = Box::pin(world.heliostat.ask(&long));
+        match tokio::time::timeout(Duration::from_millis(300), &mut second).await {
+            // The first has not had its share yet.
+            Ok(_) => None,
+            Err(_) => Some(second),
+        }
+    };
+    let mut second = None;
+    for _ in 0..50 {
+        if second.is_none() {
+            second = waits().await;
+        }
+    }
+    let second = second.expect("two such bodies are never held at once");
+    assert_eq!(world.heliostat.ask(&short).await.status, 422, "a short one passes");
+    first.send(b" ").await;
+    assert_eq!(first.receive(&short).await.status, 422);
+    assert_eq!(second.await.status, 422, "its turn has come");
+}
+
+#[tokio::test]
 async fn a_connection_without_a_request_is_kept_only_so_long() {
     let world = World::start(|builder| builder.set("limits", "keep_alive_timeout", "\"1s\"")).await;
     let mut used = open(&world).await;

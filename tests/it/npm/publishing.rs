@@ -6,6 +6,7 @@ use sha2::{Digest as _, Sha512};
 
 use super::acme::{Acme, NOBODY, publication};
 use super::assert_refused;
+use crate::support::http::Ask;
 use crate::support::random::hex;
 
 const TOOL: &str = "@acme/tool";
@@ -34,6 +35,27 @@ async fn what_could_not_be_served_is_not_published() {
     cleaned["_attachments"] = json!({ "@acme/tool-1.0.1.tgz": attached });
     let published = put(cleaned).await;
     assert_eq!(published.status, 201, "npm leaves build metadata out: {}", published.summary());
+}
+
+#[tokio::test]
+async fn who_may_not_publish_is_told_before_a_long_body_is_read() {
+    let acme = Acme::start(&["joe", "ann"]).await;
+    assert_eq!(acme.publish("joe", TOOL, "1.0.0", None).await.status, 201);
+    let mut long = publication(TOOL, "1.1.0");
+    long["readme"] = json!("x".repeat(2 << 20));
+    let refused = acme.send("ann", "PUT", PATH, long.clone()).await;
+    assert!(refused.status == 413 && refused.completed(), "no star is that long: {}", refused.summary());
+    assert_eq!(acme.send("joe", "PUT", PATH, long).await.status, 201);
+    let head = |who: &str, path: &str| {
+        let ask = Ask::new("PUT", &format!("/npm{path}")).header("content-length", "90000000");
+        (who.to_owned(), ask.header("expect", "100-continue"))
+    };
+    for (who, path, status) in [("ann", PATH, 413), ("ann", "/elsewhere", 403), (NOBODY, PATH, 401)] {
+        let (who, ask) = head(who, path);
+        assert_refused(&acme.ask(&who, ask).await, status);
+    }
+    let star = json!({ "_id": TOOL, "_rev": "1-a", "users": { "ann": true } });
+    assert_eq!(acme.send("ann", "PUT", PATH, star).await.status, 201, "who may not publish may like it");
 }
 
 #[tokio::test]
@@ -123,10 +145,10 @@ async fn a_tarball_of_ours_is_served_in_part_and_to_browsers() {
     let whole = acme.heliostat.get(path).await;
     assert_eq!(whole.header("access-control-allow-origin"), Some("*"));
     for _ in 0..2 {
-        let ask = crate::support::http::Ask::get(path).header("range", "bytes=3-9");
+        let ask = Ask::get(path).header("range", "bytes=3-9");
         let part = acme.heliostat.ask(&ask).await;
         assert_eq!((part.status, &part.body[..]), (206, &whole.body[3..10]));
     }
-    let head = acme.heliostat.ask(&crate::support::http::Ask::head(path)).await;
+    let head = acme.heliostat.ask(&Ask::head(path)).await;
     assert_eq!(head.header("content-length"), Some(whole.body.len().to_string().as_str()));
 }

@@ -55,9 +55,8 @@ impl Npm {
             .gate
             .let_act(visitor, Act { action: Action::Push, name: name.as_str(), package: held.as_ref() })
             .await?;
-        let is_merged = self.gate.merges(name.as_str());
-        if held.is_none() && !is_merged && !self.gate.keeps(name.as_str()) {
-            return Err(Error::Forbidden(format!("{name} is not among the names that are published here").into()));
+        if held.is_none() {
+            self.let_take(name.as_str())?;
         }
         let publisher = self.gate.user(visitor)?;
         let by = json!({ "name": publisher.name.as_str(), "email": publisher.email }).to_string();
