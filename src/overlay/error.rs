@@ -130,6 +130,11 @@ impl Error {
         Self::Unavailable(Arc::new(elapsed))
     }
 
+    /// What was about to be compared has been taken away at that moment.
+    pub(super) fn forgotten() -> Self {
+        Self::Unavailable(Arc::new(std::io::Error::from(std::io::ErrorKind::Interrupted)))
+    }
+
     pub(super) fn absent(kind: &'static str, name: impl ToString) -> Self {
         Self::Absent { kind, name: name.to_string() }
     }

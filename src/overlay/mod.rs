@@ -55,6 +55,7 @@ use self::blobs::Blobs;
 use self::blocks::Screen;
 use self::db::Database;
 use self::downloads::Tally;
+use self::firsts::Recorder;
 use self::keyring::Keyring;
 use self::packages::Roster;
 use self::passwords::Passwords;
@@ -91,6 +92,7 @@ pub struct Overlay {
     roster: Roster,
     screen: Screen,
     tally: Tally,
+    recorder: Recorder,
     blobs: Blobs,
     vault: Vault,
 }
@@ -112,6 +114,7 @@ impl Overlay {
             roster: Roster::default(),
             screen: Screen::default(),
             tally: Tally::default(),
+            recorder: Recorder::default(),
             blobs: Blobs::open(&settings.blobs)?,
             vault,
         })

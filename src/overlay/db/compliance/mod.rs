@@ -130,6 +130,8 @@ behaviours! {
         a_block_holds_on_every_node
         a_block_is_made_once_and_ends
         the_first_digest_is_held_to
+        of_bytes_that_are_proved_at_once_one_is_first
+        a_package_of_many_versions_is_held_to
         firsts_are_taken_over_from_another_index;
     vault:
         a_node_with_another_key_does_not_start

@@ -1,7 +1,9 @@
 //! Published bytes, blocks and first digests.
 
+use std::collections::HashMap;
 use std::fs;
 use std::path::PathBuf;
+use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::{Bytes, BytesMut};
@@ -14,7 +16,7 @@ use crate::overlay::Overlay;
 use crate::overlay::blobs::{Blob, Source};
 use crate::overlay::blocks::{ALL_VERSIONS, NewBlock};
 use crate::overlay::error::Error;
-use crate::overlay::firsts::{First, Verdict};
+use crate::overlay::firsts::{Accepted, First, Verdict};
 use crate::overlay::packages::{Change, Edit, File, NewRelease, Replaces};
 
 const HOUR: Duration = Duration::from_secs(3600);
@@ -214,10 +216,65 @@ pub async fn the_first_digest_is_held_to(stage: Stage) {
     let listed = nodes[1].firsts("npm/x@").await.unwrap();
     let names: Vec<_> = listed.iter().map(|first| (first.release.as_str(), first.rival.as_deref())).collect();
     assert_eq!(names, [("npm/x@1", Some("sha1-…")), ("npm/x@2", None)]);
-    assert!(nodes[0].accept("npm/x@1", &actor()).await.unwrap());
-    assert!(!nodes[0].accept("npm/x@1", &actor()).await.unwrap());
+    let before = nodes[1].heads().await.unwrap().writes;
+    let accepted = Accepted { release: "npm/x@1".to_owned(), digest: one };
+    for _ in 0..2 {
+        assert_eq!(nodes[0].accept("npm/x@1", &actor()).await.unwrap().as_ref(), Some(&accepted));
+    }
+    assert_eq!(nodes[0].accept("npm/x@9", &actor()).await.unwrap(), None);
+    assert_eq!(nodes[1].accepted_since(before).await.unwrap(), [accepted]);
+    assert_eq!(nodes[1].accepted_since(before + 1).await.unwrap(), []);
     assert_eq!(hold(&nodes[1], two, None).await, Verdict::Held, "what comes next");
     assert_eq!(nodes[0].audit(None, None, 9).await.unwrap().len(), 1, "only what was accepted is a write");
+    let again = nodes[1].accept("npm/x@1", &actor()).await.unwrap().unwrap();
+    assert_eq!((again.digest, nodes[0].accepted_since(before + 1).await.unwrap().len()), (two, 1));
+}
+
+pub async fn of_bytes_that_are_proved_at_once_one_is_first(stage: Stage) {
+    let nodes = [Arc::new(stage.node().await), Arc::new(stage.node().await)];
+    let mut tasks = Vec::new();
+    for (release, number) in (0..40).flat_map(|release| (0..6).map(move |number| (release, number))) {
+        let (node, digest) = (Arc::clone(&nodes[number % 2]), Digest::of(number.to_string().as_bytes()));
+        tasks.push(tokio::spawn(async move {
+            (release, digest, node.hold_first(&format!("npm/x@{release}"), digest, Some("dist")).await.unwrap())
+        }));
+    }
+    let mut told: HashMap<usize, Vec<(Digest, Verdict)>> = HashMap::new();
+    for task in tasks {
+        let (release, digest, verdict) = task.await.unwrap();
+        told.entry(release).or_default().push((digest, verdict));
+    }
+    for (release, told) in told {
+        let first = nodes[0].first_seen(&format!("npm/x@{release}")).await.unwrap().unwrap().digest;
+        for (digest, verdict) in told {
+            let expected = if digest == first { Verdict::Held } else { Verdict::Other(first) };
+            assert_eq!(verdict, expected, "of release {release}");
+        }
+    }
+}
+
+pub async fn a_package_of_many_versions_is_held_to(stage: Stage) {
+    let node = stage.node().await;
+    let first = |number: usize| First {
+        release: format!("npm/x@1.0.{number:04}"),
+        digest: Digest::of(b"x"),
+        testimony: None,
+        rival: None,
+        seen_at: stage.clock.now(),
+    };
+    let all: Vec<_> = (0..2_600).map(first).collect();
+    assert_eq!(node.take_firsts(&all).await.unwrap(), 2_600);
+    assert_eq!(node.firsts("npm/x@").await.unwrap(), all);
+    let rival = |first: &First| (first.release.clone(), Some("sha1-…".to_owned()));
+    let mut rivals: Vec<_> = all.iter().map(rival).collect();
+    node.note_rivals(&rivals).await.unwrap();
+    let is_noted = |first: &First| first.rival.as_deref() == Some("sha1-…");
+    assert!(node.firsts("npm/x@").await.unwrap().iter().all(is_noted));
+    rivals.iter_mut().for_each(|(_, rival)| *rival = None);
+    node.note_rivals(&rivals).await.unwrap();
+    assert_eq!(node.firsts("npm/x@").await.unwrap(), all);
+    node.note_rivals(&[]).await.unwrap();
+    assert_eq!(node.take_firsts(&[]).await.unwrap(), 0);
 }
 
 pub async fn firsts_are_taken_over_from_another_index(stage: Stage) {

@@ -19,6 +19,7 @@
 //! blobs                                which published bytes there are, or are on their way
 //! blocks                               what is not served
 //! first_seen                           the first digest of every release, and what vouched for it
+//! accepted                             releases that may have other bytes than they had first, and what those were
 //! vault        one row: by which the key is known that secrets are sealed with
 //! ```
 //!
@@ -35,7 +36,7 @@ use super::sql::{Link, values};
 use crate::overlay::error::Error;
 
 /// Each in its turn, never out of it: the first has the number 1.
-const ALL: [&str; 12] = [
+const ALL: [&str; 13] = [
     include_str!("0001_start.sql"),
     include_str!("0002_teams.sql"),
     include_str!("0003_vault.sql"),
@@ -48,6 +49,7 @@ const ALL: [&str; 12] = [
     include_str!("0010_logins.sql"),
     include_str!("0011_hooks.sql"),
     include_str!("0012_events.sql"),
+    include_str!("0013_accepted.sql"),
 ];
 
 /// The number of the last one.
