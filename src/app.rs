@@ -1,5 +1,6 @@
 //! Builds every part from the configuration once and mounts it: the only file that knows them all.
 
+mod firsts;
 mod hooks;
 mod overlay;
 
@@ -47,7 +48,10 @@ const STOP: Duration = Duration::from_millis(4_800);
 /// A store has at least this long to close.
 const LEAST_TO_CLOSE: Duration = Duration::from_millis(500);
 
+pub use self::firsts::{carry, drop_accepted};
 pub use self::overlay::open_overlay;
+
+use self::firsts::InOverlay;
 
 /// The parts that live as long as the process; the mounts are built of them anew at each reload.
 struct Parts {
@@ -82,8 +86,12 @@ pub fn serve(source: config::Source, upgrade: bool) -> anyhow::Result<()> {
     let pseudonym = pseudonym(&config.data, &store)?;
     let runtime = overlay::runtime()?;
     let overlay = Arc::new(runtime.block_on(open_overlay(&config))?);
+    runtime.block_on(carry(&store, &overlay)).context("cannot carry what was first seen to the overlay")?;
     let roots = Roots::load(&config.fetch.extra_roots).context("cannot use fetch.ca_file")?;
-    let mirror = mirror(&config, store, &pseudonym, &roots, &metrics)?;
+    let fetch = Fetch::new(config.fetch.clone(), &roots, via(&pseudonym)?, Clock::default(), Arc::clone(&metrics))
+        .context("cannot build the client of upstreams")?;
+    let firsts = Arc::new(InOverlay(Arc::clone(&overlay)));
+    let mirror = Mirror::new(store, fetch, firsts, Clock::default(), Arc::clone(&metrics));
     let health = Arc::new(Health::default());
     mirror.store().report_to(Arc::clone(&health));
     let (tls, started, mounts) = (tls(&config)?, config.clone(), Arc::default());
@@ -113,18 +121,6 @@ pub fn open_store(config: &Config, metrics: &Arc<Metrics>) -> anyhow::Result<Sto
     let directory = config.data.join(CACHE);
     Store::open(&directory, config.store.clone(), Clock::default(), Arc::clone(metrics))
         .with_context(|| format!("cannot open the store in {}", directory.display()))
-}
-
-fn mirror(
-    config: &Config,
-    store: Store,
-    pseudonym: &str,
-    roots: &Roots,
-    metrics: &Arc<Metrics>,
-) -> anyhow::Result<Mirror> {
-    let fetch = Fetch::new(config.fetch.clone(), roots, via(pseudonym)?, Clock::default(), Arc::clone(metrics))
-        .context("cannot build the client of upstreams")?;
-    Ok(Mirror::new(store, fetch, Clock::default(), Arc::clone(metrics)))
 }
 
 fn tls(config: &Config) -> anyhow::Result<Option<Arc<Tls>>> {
@@ -179,6 +175,7 @@ fn hooks(parts: &Arc<Parts>, config: &Config) -> Hooks {
         on_ready: Box::new(move |addresses| screen.print(addresses)),
         on_reload: Arc::new(move || reloading.reload()),
         background: vec![
+            Box::pin(firsts::follow(store.clone(), Arc::clone(&overlay))),
             Box::pin(async move { store.background().await }),
             Box::pin(overlay::tally(Arc::clone(&overlay))),
             Box::pin(hooks::dispatcher(parts, config).run()),

@@ -8,7 +8,6 @@ mod serve;
 mod token;
 mod user;
 
-use std::future::Future;
 use std::path::PathBuf;
 use std::sync::Arc;
 
@@ -101,10 +100,7 @@ fn with_overlay<T>(config: &Config, act: impl AsyncFnOnce(&Overlay) -> anyhow::R
 }
 
 /// Does something to the store of a data directory, beside a server that may be running on it.
-fn with_store<T, F>(config: &Config, act: impl FnOnce(Store) -> F) -> anyhow::Result<T>
-where
-    F: Future<Output = anyhow::Result<T>>,
-{
+fn with_store<T>(config: &Config, act: impl AsyncFnOnce(Store) -> anyhow::Result<T>) -> anyhow::Result<T> {
     // Opening a store makes one; a mistyped directory must not become an empty store.
     if fs::length(&config.data)?.is_none() {
         anyhow::bail!("there is no data directory {}", config.data.display());

@@ -31,12 +31,12 @@ pub fn run(arguments: &Arguments) -> anyhow::Result<()> {
     match (key, package) {
         (Some(key), _) => {
             check_key(mount, key)?;
-            let purged = with_store(&config, |store| async move { Ok(store.purge_key(key).await?) })?;
+            let purged = with_store(&config, async |store| Ok(store.purge_key(key).await?))?;
             println!("{purged} entries under {key} removed from {mount}");
         }
         (None, package) => {
             let package = package.as_deref().unwrap_or_default();
-            let purged = with_store(&config, |store| async move { Ok(store.purge_package(mount, package).await?) })?;
+            let purged = with_store(&config, async |store| Ok(store.purge_package(mount, package).await?))?;
             println!("{purged} entries of {package} removed from {mount}");
         }
     }

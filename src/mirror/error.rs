@@ -67,6 +67,9 @@ pub enum Error {
     /// The store failed.
     #[error("the store failed")]
     Store(#[source] Cause),
+    /// What releases were when they were first seen cannot be asked: nothing was kept.
+    #[error("what was first seen cannot be asked")]
+    Unasked(#[source] Cause),
     /// The fill ended without a result.
     #[error("the fill was stopped")]
     Died,
@@ -77,7 +80,12 @@ impl Error {
         Self::Store(Arc::new(error))
     }
 
-    /// Tells whether what is held may be served instead, although it is stale: upstream failed, it did not refuse.
+    pub fn unasked(cause: impl StdError + Send + Sync + 'static) -> Self {
+        Self::Unasked(Arc::new(cause))
+    }
+
+    /// Tells whether what is held may be served instead, although it is stale: upstream failed, it did not refuse; or what
+    /// it gave cannot be held to what was first seen, as what is held once was.
     ///
     /// Source: RFC 5861 §4; design "Degradation".
     pub fn is_upstreams_failure(&self) -> bool {
@@ -88,6 +96,7 @@ impl Error {
             | Self::Senseless { .. }
             | Self::Unproven(_)
             | Self::Offline
+            | Self::Unasked(_)
             | Self::Died => true,
             Self::Absent { .. }
             | Self::Refused { .. }
@@ -120,6 +129,7 @@ impl Error {
             Self::NotHeld => "not_held",
             Self::Broken { .. } => "broken",
             Self::Store(_) => "store",
+            Self::Unasked(_) => "unasked",
             Self::Died => "died",
         }
     }
@@ -129,9 +139,6 @@ impl From<store::Error> for Error {
     fn from(error: store::Error) -> Self {
         match error {
             store::Error::Broken(key) => Self::Broken { key },
-            store::Error::FirstSeen { .. } => {
-                verify::Broken { kind: verify::FIRST_SEEN, detail: error.to_string() }.into()
-            }
             other => Self::Store(Arc::new(other)),
         }
     }

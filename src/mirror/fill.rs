@@ -211,9 +211,9 @@ impl Fill {
         let is_provisional = self.want.release.as_ref().is_some_and(|release| release.is_provisional);
         proved.extend(is_provisional.then(|| first_seen::PROVISIONAL.to_owned()));
         crash::reach(Step::Proved);
-        self.pilot.release(hashed.length);
         let _turn = self.turn().await;
-        let room = if self.is_still_vouched_for().await { room } else { room.forgo() };
+        let room = if self.hold_artifact(hashed.digest, is_disputed).await? { room } else { room.forgo() };
+        self.pilot.release(hashed.length);
         self.keep(http, proved, room, hashed).await
     }
 
@@ -221,7 +221,6 @@ impl Fill {
     async fn prove(&self, room: &Room, hashed: &Hashed, http: &Http) -> Result<Vec<String>, Error> {
         let mut proved = verify::hashed(&self.want.proofs, hashed)?;
         proved.extend(self.prove_content(room, hashed, http).await?);
-        self.hold_artifact(&hashed.digest).await?;
         Ok(proved)
     }
 
@@ -278,8 +277,6 @@ impl Fill {
             pinned: self.held.as_ref().is_some_and(|held| held.pinned),
             source: None,
             segments: Vec::new(),
-            release: self.want.release.clone().filter(|release| status == 200 && !release.is_provisional),
-            keep_first_seen: true,
         }
     }
 

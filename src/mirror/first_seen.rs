@@ -1,29 +1,38 @@
 //! First seen, held to: what a release was when it was first proved, it stays, whatever its upstream says later.
 //!
-//! With the digest of every release, the store remembers for good what vouched for it. Two things are read against that:
+//! With the digest of every release, it is remembered for good what vouched for it ([`Firsts`](super::firsts::Firsts)).
+//! Two things are read against that:
 //!
 //! - a new document, before anybody sees it. Where it vouches for other bytes, the words that were first proved are put
 //!   back, so that document and artifact go on agreeing; the rival is listed as an incident, once. A hit costs nothing.
 //!   In a signed one nothing can be put back: then it is the rival's bytes that are refused.
-//! - an artifact that is fetched again. Its document names the first hashes, so that other bytes fail their proof.
+//! - an artifact that is fetched again. Its document names the first hashes, so that other bytes fail their proof. Where
+//!   another node has seen the first bytes since this one read the document, they are refused all the same, and the
+//!   document is read anew.
+//!
+//! Bytes are remembered before anybody has all of them: of two nodes that prove different ones at once, one is first. While
+//! nobody can be asked what was seen first, nothing is kept that was not kept before; what was kept is served on.
 //!
 //! Bytes that could still be replaced by rights when they were proved are remembered at the first request after that
 //! time: until then nothing is held to them.
 //!
-//! An operator who accepts the rival has all of this forgotten ([`super::store::Store::accept`]).
+//! An operator who accepts the rival has all of this forgotten, with what is kept of it
+//! ([`super::store::Store::remove_held`]).
 
 use std::io;
 use std::sync::Arc;
-use std::time::SystemTime;
+use std::time::{Duration, SystemTime};
 
 use tokio::sync::OwnedMutexGuard;
+use tokio::time::timeout;
 
 use super::Engine;
 use super::document::{self, Settled};
 use super::error::Error;
 use super::fill::Fill;
+use super::firsts::{First, Verdict};
 use super::resource::Resource;
-use super::store::{self, Entry, First, Store};
+use super::store::{Entry, Store};
 use super::verify::{Broken, FIRST_SEEN};
 use crate::base::digest::{Digest, Integrity};
 
@@ -32,6 +41,9 @@ pub const HELD: &str = "held to first seen";
 
 /// How the index says that an artifact was kept while its bytes could still be replaced.
 pub const PROVISIONAL: &str = "may still be replaced";
+
+/// How long who asks for what is kept waits until its first digest is remembered.
+const PATIENCE: Duration = Duration::from_secs(1);
 
 /// What a document says of releases, as its dialect reads it.
 pub trait Chronicle: Send + Sync {
@@ -83,10 +95,10 @@ impl Fill {
     /// Reads a proved document against what was proved first, and puts that back where it says something else.
     ///
     /// # Errors
-    /// [`Error::Store`]: what was seen first cannot be read.
+    /// [`Error::Unasked`]; [`Error::Store`]: the store cannot be read.
     pub(super) async fn hold_document(&self, settled: Settled) -> Result<Settled, Error> {
         let Some(chronicle) = self.want.chronicle.clone() else { return Ok(settled) };
-        let firsts: Arc<[First]> = self.engine.store.firsts(chronicle.prefix()).await?.into();
+        let firsts: Arc<[First]> = self.engine.firsts.list(chronicle.prefix()).await?.into();
         if firsts.is_empty() {
             return Ok(settled);
         }
@@ -117,7 +129,7 @@ impl Fill {
         if news.is_empty() {
             return;
         }
-        if let Err(error) = self.engine.store.note_rivals(news).await {
+        if let Err(error) = self.engine.firsts.note_rivals(&news).await {
             tracing::warn!(error = &error as &dyn std::error::Error, "rivals of what was seen first not written down");
         }
     }
@@ -137,31 +149,56 @@ impl Fill {
     /// Tells whether the document of this artifact speaks of other bytes now: upstream may have only those.
     ///
     /// # Errors
-    /// [`Error::Store`].
+    /// [`Error::Unasked`].
     pub(super) async fn is_disputed(&self) -> Result<bool, Error> {
         let Some(release) = &self.want.release else { return Ok(false) };
-        let first = self.engine.store.first_seen(&release.name).await?;
+        let first = self.engine.firsts.find(&release.name).await?;
         Ok(first.is_some_and(|first| first.rival.is_some()))
     }
 
-    /// The first digest ever proved for a release is held to. Source: design "First seen, held to".
+    /// Holds an artifact to the first digest ever proved for its release, or makes its own that one. Tells whether it may
+    /// be kept: not where its document has changed meanwhile, nor where there is no room to remember it.
+    ///
+    /// Source: design "First seen, held to".
     ///
     /// # Errors
-    /// [`Error::Unproven`], [`Error::Store`].
-    pub(super) async fn hold_artifact(&self, digest: &Digest) -> Result<(), Error> {
-        let Some(release) = &self.want.release else { return Ok(()) };
-        match self.engine.store.first_seen(&release.name).await? {
-            Some(First { digest: first, .. }) if first != *digest => {
-                let detail = format!("{} was sha256 {first} when first seen, and is {digest} now", release.name);
-                Err(Broken { kind: FIRST_SEEN, detail }.into())
+    /// [`Error::Unproven`], [`Error::Unasked`].
+    pub(super) async fn hold_artifact(&self, digest: Digest, is_disputed: bool) -> Result<bool, Error> {
+        let Some(release) = &self.want.release else { return Ok(true) };
+        let is_current = self.is_still_vouched_for().await;
+        let verdict = if is_current && !release.is_provisional {
+            self.engine.firsts.hold(release, digest).await?
+        } else {
+            let first = self.engine.firsts.find(&release.name).await?.map(|first| first.digest);
+            first.filter(|first| *first != digest).map_or(Verdict::Held, Verdict::Other)
+        };
+        match verdict {
+            Verdict::Held => Ok(is_current),
+            Verdict::Unwritten => {
+                tracing::warn!(release = release.name, "served, not kept: there is no room for its first digest");
+                Ok(false)
             }
-            _ => Ok(()),
+            Verdict::Other(first) => {
+                if !is_disputed {
+                    self.drop_document().await;
+                }
+                Err(other_bytes(&release.name, &first, &digest).into())
+            }
+        }
+    }
+
+    /// Drops the document of this artifact, which knows nothing of the first bytes: another node has seen them since it was
+    /// read. The next one is read against them.
+    async fn drop_document(&self) {
+        let Some((key, _)) = self.want.release.as_ref().and_then(|release| release.document.as_ref()) else { return };
+        if let Err(error) = self.engine.store.purge_key(key).await {
+            tracing::warn!(key = &**key, error = &error as &dyn std::error::Error, "document not read anew");
         }
     }
 
     /// Tells whether the document that vouches for this artifact is the one that is kept: another may have come while the
     /// bytes were on their way.
-    pub(super) async fn is_still_vouched_for(&self) -> bool {
+    async fn is_still_vouched_for(&self) -> bool {
         let document = self.want.release.as_ref().and_then(|release| release.document.as_ref());
         let Some((key, digest)) = document else { return true };
         self.engine.find(key).await.is_none_or(|kept| kept.digest == Some(*digest))
@@ -174,14 +211,14 @@ impl Engine {
     /// is asked.
     ///
     /// # Errors
-    /// [`Error::Unproven`]; [`Error::Store`].
+    /// [`Error::Unproven`]; [`Error::Unasked`].
     pub(super) async fn refuse_rival(&self, want: &Resource) -> Result<(), Error> {
         let Some(release) = &want.release else { return Ok(()) };
         let since = self.clock.now().checked_sub(want.rules.negative_ttl).unwrap_or(SystemTime::UNIX_EPOCH);
         if !self.refused.is_noted(&want.key, since) {
             return Ok(());
         }
-        match self.store.first_seen(&release.name).await? {
+        match self.firsts.find(&release.name).await? {
             Some(First { digest, rival: Some(claim), .. }) => {
                 let detail = format!("{} was sha256 {digest} when first seen, and upstream has {claim}", release.name);
                 Err(Broken { kind: FIRST_SEEN, detail }.into())
@@ -200,9 +237,11 @@ impl Engine {
         if self.settled.is_noted(&entry.key, SystemTime::UNIX_EPOCH) {
             return Ok(());
         }
-        match self.store.hold_first(release.clone(), digest).await {
-            Ok(()) => self.settled.note(&entry.key, self.clock.now()),
-            Err(error @ store::Error::FirstSeen { .. }) => return Err(error.into()),
+        let late = |_| Err(Error::unasked(io::Error::from(io::ErrorKind::TimedOut)));
+        match timeout(PATIENCE, self.firsts.hold(release, digest)).await.unwrap_or_else(late) {
+            Ok(Verdict::Held) => self.settled.note(&entry.key, self.clock.now()),
+            Ok(Verdict::Other(first)) => return Err(other_bytes(&release.name, &first, &digest).into()),
+            Ok(Verdict::Unwritten) => tracing::warn!(release = release.name, "no room to remember a first digest"),
             Err(error) => {
                 let error = &error as &dyn std::error::Error;
                 tracing::warn!(release = release.name, error, "first digest not remembered");
@@ -247,6 +286,11 @@ fn mend(
     let mut mended = document::settle(want, None, mended.into(), false)?;
     mended.proved.push(HELD.to_owned());
     Ok((mended, reading))
+}
+
+fn other_bytes(release: &str, first: &Digest, digest: &Digest) -> Broken {
+    let detail = format!("{release} was sha256 {first} when first seen, and is {digest} now");
+    Broken { kind: FIRST_SEEN, detail }
 }
 
 fn print(first: &First, claim: &str) -> String {

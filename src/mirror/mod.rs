@@ -23,6 +23,7 @@ mod fetch;
 pub mod file;
 mod fill;
 pub mod first_seen;
+pub mod firsts;
 mod flight;
 pub mod fresh;
 mod host;
@@ -53,6 +54,7 @@ pub use self::question::{Answer, Question};
 pub use self::resource::{Kind, Release, Resource, Rules, Upstream};
 
 use self::fill::{Errand, Fill};
+use self::firsts::Firsts;
 use self::flight::{Change, Flights, Landed, Rider, Sight};
 use self::fresh::{Demand, Times, Verdict};
 use self::prepare::{Keys, Shape};
@@ -71,6 +73,7 @@ pub struct Mirror(Arc<Engine>);
 pub struct Engine {
     store: Store,
     fetch: Fetch,
+    firsts: Arc<dyn Firsts>,
     flights: Arc<Flights>,
     preparing: Turns,
     /// A package's document and its artifacts are kept one after another, since each is held to the others.
@@ -126,12 +129,13 @@ enum Got {
 }
 
 impl Mirror {
-    pub fn new(store: Store, fetch: Fetch, clock: Clock, metrics: Arc<Metrics>) -> Self {
+    pub fn new(store: Store, fetch: Fetch, firsts: Arc<dyn Firsts>, clock: Clock, metrics: Arc<Metrics>) -> Self {
         let flights = Flights::new(metrics.fills_in_flight.clone(), metrics.waiters.clone());
         let cores = std::thread::available_parallelism().map_or(1, usize::from);
         Self(Arc::new(Engine {
             store,
             fetch,
+            firsts,
             flights,
             preparing: Turns::default(),
             keeping: Turns::default(),

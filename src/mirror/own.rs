@@ -150,8 +150,6 @@ impl Engine {
             pinned: false,
             source: None,
             segments: Vec::new(),
-            release: None,
-            keep_first_seen: false,
         }
     }
 }

@@ -238,8 +238,6 @@ impl Engine {
             pinned: document.pinned,
             source: document.digest,
             segments,
-            release: None,
-            keep_first_seen: false,
         };
         room.keep(&self.store, draft, &hashed).await
     }

@@ -15,16 +15,8 @@ const IN_MEMORY: u64 = 64 * 1024 * 1024;
 /// A place to write a body to.
 pub struct Room {
     pub temp: Temp,
-    share: Share,
-}
-
-/// What a body has of the store's budget.
-enum Share {
-    Reserved(Reservation),
-    /// There was no room for it.
-    Lacking,
-    /// It was given back: nothing is to be remembered of what was written.
-    Forgone,
+    /// What the body has of the store's budget; none where there was no room for it, or it was given back.
+    share: Option<Reservation>,
 }
 
 impl Room {
@@ -34,8 +26,8 @@ impl Room {
     /// [`Error::Store`].
     pub async fn make(store: &Store, length: Option<u64>) -> Result<Self, Error> {
         let share = match store.reserve(length.unwrap_or_default()).await {
-            Ok(reservation) => Share::Reserved(reservation),
-            Err(store::Error::Full) => Share::Lacking,
+            Ok(reservation) => Some(reservation),
+            Err(store::Error::Full) => None,
             Err(error) => return Err(error.into()),
         };
         let temp = match store.temp() {
@@ -63,14 +55,14 @@ impl Room {
 
     /// Gives the share of the budget back: what is written here is held for its present readers only.
     pub fn forgo(self) -> Self {
-        Self { share: Share::Forgone, ..self }
+        Self { share: None, ..self }
     }
 
     fn move_to_memory(&mut self, written: u64) -> io::Result<()> {
         tracing::warn!("the disk is full: what is being fetched is served from memory and not kept");
         let memory = Temp::in_memory()?;
         memory.write_all(&self.temp.slice(written).read_all()?)?;
-        (self.temp, self.share) = (memory, Share::Lacking);
+        (self.temp, self.share) = (memory, None);
         Ok(())
     }
 
@@ -81,9 +73,8 @@ impl Room {
     pub async fn keep(self, store: &Store, draft: Draft, hashed: &Hashed) -> Result<Arc<Entry>, Error> {
         let content = (self.temp, hashed.digest, hashed.length);
         match self.share {
-            Share::Reserved(_reservation) => Ok(store.commit(draft, Some(content)).await?),
-            Share::Lacking => Ok(store.hold(draft, content).await?),
-            Share::Forgone => Ok(store.hold(Draft { release: None, ..draft }, content).await?),
+            Some(_reservation) => Ok(store.commit(draft, Some(content)).await?),
+            None => Ok(store.hold(draft, content).await?),
         }
     }
 }

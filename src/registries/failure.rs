@@ -164,6 +164,7 @@ pub fn of_mirror(error: mirror::Error, what: &str) -> Error {
         | Engine::Senseless { .. }
         | Engine::Forbidden { .. }
         | Engine::TooLarge { .. } => Error::BadGateway { what, cause: Some(Arc::new(error)) },
+        Engine::Unasked(cause) => Error::Unavailable(cause),
         Engine::Broken { .. } | Engine::Store(_) | Engine::Died => Error::Internal(Arc::new(error)),
     }
 }

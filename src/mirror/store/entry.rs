@@ -14,7 +14,6 @@ use crate::base::digest::Digest;
 use crate::base::fs::Slice;
 use crate::base::http::Body;
 use crate::mirror::fresh::Lifetimes;
-use crate::mirror::resource::Release;
 
 /// What an entry weighs in memory besides its content, roughly: itself, its place in the hot tier, its headers.
 const OVERHEAD_BYTES: u64 = 1024;
@@ -93,10 +92,6 @@ pub struct Draft {
     pub pinned: bool,
     pub source: Option<Digest>,
     pub segments: Vec<Segment>,
-    /// The release whose first digest is remembered.
-    pub release: Option<Release>,
-    /// Whether another digest than the first is refused, rather than taken for the new first.
-    pub keep_first_seen: bool,
 }
 
 /// Where the content lies that is not in memory.

@@ -5,8 +5,6 @@ use std::sync::Arc;
 
 use rusqlite::ErrorCode;
 
-use crate::base::digest::Digest;
-
 /// A fault of the store. Cheap to clone, since all writes of one transaction are told the same.
 #[derive(Clone, Debug, thiserror::Error)]
 pub enum Error {
@@ -16,9 +14,6 @@ pub enum Error {
     /// The content of a held entry is not as it was written: drop the entry and fetch it again.
     #[error("the content of {0} is missing or damaged")]
     Broken(Arc<str>),
-    /// A release was proved with other bytes before: nothing was kept.
-    #[error("{release} was first seen with digest {first}")]
-    FirstSeen { release: String, first: Digest },
     /// A newer program has written this directory.
     #[error("the index has version {found}, this program knows up to {known}")]
     TooNew { found: i64, known: i64 },
@@ -42,7 +37,7 @@ impl Error {
     pub(super) fn is_fault(&self) -> bool {
         match self {
             Self::Io(_) | Self::Index(_) | Self::Lossy | Self::Closed => true,
-            Self::Full | Self::Broken(_) | Self::FirstSeen { .. } | Self::TooNew { .. } | Self::Row(_) => false,
+            Self::Full | Self::Broken(_) | Self::TooNew { .. } | Self::Row(_) => false,
         }
     }
 

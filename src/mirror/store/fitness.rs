@@ -88,7 +88,6 @@ mod tests {
     use std::io;
 
     use super::*;
-    use crate::base::digest::Digest;
 
     fn fitness() -> (Fitness, Arc<Health>) {
         let (fitness, health) = (Fitness::new(IntGauge::new("failing", "help").unwrap()), Arc::new(Health::default()));
@@ -116,8 +115,7 @@ mod tests {
     fn what_a_sound_store_answers_is_no_failure() {
         let (fitness, health) = fitness();
         let full = Error::from(io::Error::from(io::ErrorKind::StorageFull));
-        let first_seen = Error::FirstSeen { release: "npm/a@1".to_owned(), first: Digest::of(b"a") };
-        for error in [full, first_seen, Error::Broken("a".into())] {
+        for error in [full, Error::Broken("a".into())] {
             fitness.failed(Deed::Write, &error);
         }
         assert!(health.obstacles().is_empty());

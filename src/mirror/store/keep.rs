@@ -12,11 +12,10 @@ use super::entry::{Backing, Draft, Entry, Held, HeldLimits, Http};
 use super::error::Error;
 use super::fitness::Deed;
 use super::rows::Stamp;
-use super::{Inner, Store, blocking, firsts, rows};
+use super::{Inner, Store, blocking, rows};
 use crate::base::digest::Digest;
 use crate::base::fs::{Slice, Temp};
 use crate::mirror::crash::{self, Step};
-use crate::mirror::resource::Release;
 
 /// The share of the hot tier that one entry's segments may take.
 const ENTRY_SHARE: u64 = 16;
@@ -47,17 +46,16 @@ impl Store {
     /// the entry is returned all the same ([`Entry::is_kept`] tells): it lasts as long as somebody holds it.
     ///
     /// # Errors
-    /// [`Error::FirstSeen`]: the release had other bytes, and is to keep them; nothing was kept. [`Error::Io`]: the
-    /// temporary file cannot be read back.
+    /// [`Error::Io`]: the temporary file cannot be read back.
     pub async fn commit(&self, draft: Draft, content: Option<(Temp, Digest, u64)>) -> Result<Arc<Entry>, Error> {
         let draft = draft.ordered();
         let loose = content.as_ref().map(|(temp, digest, size)| (temp.slice(*size), *digest));
         match self.keep(draft.clone(), content).await {
-            Err(error) if !matches!(error, Error::FirstSeen { .. }) => {
+            Err(error) => {
                 tracing::warn!(key = &*draft.key, error = &error as &dyn std::error::Error, "served, not kept");
                 self.loose(draft, loose).await
             }
-            other => other,
+            kept => kept,
         }
     }
 
@@ -81,7 +79,7 @@ impl Store {
     }
 
     /// Makes an entry of proved content that is not kept, because there is no room for it: it lasts as long as somebody
-    /// holds it. Of a release, its digest is remembered all the same.
+    /// holds it.
     ///
     /// # Errors
     /// As [`Store::commit`].
@@ -91,9 +89,6 @@ impl Store {
     }
 
     async fn loose(&self, draft: Draft, content: Option<(Slice, Digest)>) -> Result<Arc<Entry>, Error> {
-        if let (Some(release), Some((_, digest))) = (&draft.release, &content) {
-            self.remember(release.clone(), *digest, draft.keep_first_seen).await?;
-        }
         let limits = self.0.held_limits();
         blocking(move || {
             let Some((slice, digest)) = content else {
@@ -104,23 +99,6 @@ impl Store {
             Ok(Arc::new(Entry::new(draft, content, held, Backing::Loose(slice))))
         })
         .await
-    }
-
-    /// Remembers the digest of a release that is not kept. What cannot be written down is only logged.
-    async fn remember(&self, release: Release, digest: Digest, keep: bool) -> Result<(), Error> {
-        let (name, now) = (release.name.clone(), self.0.clock.now());
-        let hold = move |connection: &Connection| firsts::hold(connection, &release, digest, keep, now);
-        match self.0.writer.write(hold, |()| {}).await {
-            Err(error) if !matches!(error, Error::FirstSeen { .. }) => {
-                tracing::warn!(
-                    release = &*name,
-                    error = &error as &dyn std::error::Error,
-                    "first digest not remembered"
-                );
-                Ok(())
-            }
-            held => held,
-        }
     }
 
     /// Notes that upstream has confirmed an entry; its content is not touched. `None` when it is not there any more.
@@ -194,6 +172,16 @@ impl Store {
         Ok(self.remove_by(move |connection| rows::remove_with_forms(connection, &key)).await?.len() as u64)
     }
 
+    /// Removes what of a package was held to a digest, which is not to be held to any longer. Tells whether there was any.
+    ///
+    /// # Errors
+    /// SQLite's or the system's.
+    pub async fn remove_held(&self, mount: &str, package: &str, digest: Digest) -> Result<bool, Error> {
+        let (mount, package) = (mount.to_owned(), package.to_owned());
+        let remove = move |connection: &Connection| rows::remove_held(connection, &mount, &package, digest);
+        Ok(!self.remove_by(remove).await?.is_empty())
+    }
+
     /// Removes everything of a package, pinned or not, and returns how many entries that were.
     ///
     /// # Errors
@@ -237,9 +225,6 @@ impl Pending {
     /// removes the one before it sees the other.
     fn write(self, connection: &Connection, content: Content, stamp: &Stamp) -> Result<Arc<Entry>, Error> {
         let Self { mut draft, file, held } = self;
-        if let (Some(release), Some((_, digest, _))) = (&draft.release, &file) {
-            firsts::hold(connection, release, *digest, draft.keep_first_seen, stamp.now)?;
-        }
         let stored = file.as_ref().map(|(_, digest, size)| (*digest, *size));
         if let Some((temp, digest, _)) = file {
             content.put(temp, digest)?;

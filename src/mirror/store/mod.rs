@@ -4,7 +4,7 @@
 //! ```text
 //! cache/v1/
 //!   content-v2/sha256/aa/bb/…   content, as cacache lays it out        content.rs
-//!   index.sqlite                entries, first digests, incidents      schema.rs
+//!   index.sqlite                entries, incidents                     schema.rs
 //!   tmp/<run>/…                 what is being fetched                  base/fs
 //! ```
 //!
@@ -20,12 +20,12 @@
 //! Several processes may have a store open at once (an upgrade, a purge from the command line): files are moved and
 //! removed only while the index is locked, and who sees that somebody else wrote drops his memory.
 
+mod carry;
 mod content;
 mod entry;
 mod error;
 mod evict;
 mod find;
-mod firsts;
 mod fitness;
 mod hot;
 mod house;
@@ -40,6 +40,7 @@ mod tests;
 mod values;
 mod writer;
 
+use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
@@ -47,10 +48,10 @@ use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use prometheus::IntCounter;
 use rusqlite::Connection;
 
+pub use self::carry::Carried;
 pub use self::entry::{Draft, Entry, Http, Segment};
 pub use self::error::Error;
 pub use self::evict::Reservation;
-pub use self::firsts::First;
 pub use self::incidents::Incident;
 pub use self::writer::Totals;
 
@@ -60,6 +61,7 @@ use self::hot::Hot;
 use self::index::{Readers, Suspects};
 use self::writer::{Shared, Writer};
 use crate::base::clock::Clock;
+use crate::base::digest::{Digest, Integrity};
 use crate::base::fs::RunDir;
 use crate::config::Store as Settings;
 use crate::mirror::turns::Turns;
@@ -142,6 +144,15 @@ impl Store {
     /// SQLite's.
     pub async fn incidents(&self, limit: usize) -> Result<Vec<Incident>, Error> {
         self.read(move |connection| incidents::list(connection, limit)).await
+    }
+
+    /// Tells whether the content of a digest has a promised hash; `None` when it is not kept, or damaged. Blocks for as
+    /// long as hashing takes.
+    ///
+    /// # Errors
+    /// The system's.
+    pub fn is_of(&self, digest: Digest, promised: &Integrity) -> io::Result<Option<bool>> {
+        self.0.content.is_of(digest, promised)
     }
 
     /// Has `health` told whether the store works, from now on.

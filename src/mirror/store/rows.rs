@@ -81,8 +81,6 @@ fn read(row: &Row<'_>) -> Result<Found, Error> {
         validated_at: row.get::<_, Millis>(11)?.0,
         pinned: row.get(12)?,
         segments: segments.map_or(Ok(Vec::new()), |list| serde_json::from_str(&list))?,
-        release: None,
-        keep_first_seen: true,
     };
     Ok(Found { draft, content })
 }

@@ -5,13 +5,15 @@
 //! entries     what is kept: key, what it belongs to, its content, HTTP facts, when it was last asked for
 //! segments    named parts of prepared content; apart, because they are large and never change
 //! totals      one row, kept by triggers: entries, absences, bytes on disk
-//! first_seen  the first digest of every release, and what vouched for it; survives eviction and purge
 //! incidents   proofs that did not hold
 //! runs        processes that have the store open, and how the contents that they hash are marked
 //! suspects    marks of processes that crashed, and may have left content half written
 //! ```
 //!
 //! A run's mark is its name. That of all runs before version 3, and of what they wrote, is the empty one.
+//!
+//! Up to version 3 there was `first_seen`: what every release was when it was first proved. Since that is remembered apart
+//! from the cache, it is carried there once ([`super::carry`]); until then the index stays at version 3.
 
 #![expect(clippy::disallowed_methods, reason = "the door to the index")]
 
@@ -23,7 +25,10 @@ use rusqlite::{Connection, OpenFlags};
 use super::error::Error;
 
 /// Counted up with every change of the tables. Older ones are brought up to date when they are opened ([`UPGRADES`]).
-const VERSION: i64 = 3;
+const VERSION: i64 = 4;
+
+/// The last version that remembers first digests: one is brought further when they have been carried elsewhere.
+const OF_FIRSTS: i64 = 3;
 
 /// What turns tables of version 1, 2, … into those of the next.
 const UPGRADES: [&str; VERSION as usize - 1] = [
@@ -36,6 +41,7 @@ const UPGRADES: [&str; VERSION as usize - 1] = [
     ALTER TABLE suspects ADD COLUMN run TEXT NOT NULL DEFAULT '';
     ALTER TABLE suspects DROP COLUMN since;
     ALTER TABLE suspects DROP COLUMN until;",
+    "DROP TABLE first_seen;",
 ];
 
 /// How long one process waits for another one's write.
@@ -110,14 +116,6 @@ CREATE TRIGGER content_removed AFTER DELETE ON contents BEGIN
     UPDATE totals SET bytes = bytes - OLD.size;
 END;
 
-CREATE TABLE first_seen (
-    release TEXT PRIMARY KEY,
-    digest BLOB NOT NULL,
-    seen_at INTEGER NOT NULL,
-    testimony TEXT,
-    rival TEXT
-) WITHOUT ROWID;
-
 CREATE TABLE incidents (
     id INTEGER PRIMARY KEY AUTOINCREMENT,
     at INTEGER NOT NULL,
@@ -179,11 +177,9 @@ fn set_up(connection: &Connection) -> Result<(), Error> {
 /// Two processes may come here at once: the first to get the lock makes the tables, the other finds them.
 fn make_tables(connection: &Connection) -> Result<(), Error> {
     connection.execute_batch("BEGIN IMMEDIATE")?;
-    let made = version(connection).and_then(|found| match usize::try_from(found) {
-        Ok(0) => write_tables(connection, &[TABLES]),
-        Ok(found) => write_tables(connection, UPGRADES.get(found - 1..).unwrap_or_default()),
-        // Of a program that counts otherwise: its tables are not ours to change.
-        Err(_) => Ok(()),
+    let made = version(connection).and_then(|found| match found {
+        0 => write_tables(connection, &[TABLES], VERSION),
+        found => upgrade(connection, found, OF_FIRSTS),
     });
     connection.execute_batch(if made.is_ok() { "COMMIT" } else { "ROLLBACK" })?;
     made?;
@@ -193,12 +189,34 @@ fn make_tables(connection: &Connection) -> Result<(), Error> {
     }
 }
 
-fn write_tables(connection: &Connection, batches: &[&str]) -> rusqlite::Result<()> {
-    if batches.is_empty() {
-        return Ok(());
+/// Tells whether the index still remembers first digests.
+///
+/// # Errors
+/// SQLite's.
+pub(super) fn has_firsts(connection: &Connection) -> rusqlite::Result<bool> {
+    Ok(version(connection)? == OF_FIRSTS)
+}
+
+/// Drops the first digests, which have been carried elsewhere.
+///
+/// # Errors
+/// SQLite's.
+pub(super) fn drop_firsts(connection: &Connection) -> rusqlite::Result<()> {
+    upgrade(connection, version(connection)?, VERSION)
+}
+
+/// Brings older tables to a version; leaves alone those that are newer, or of a program that counts otherwise.
+fn upgrade(connection: &Connection, found: i64, to: i64) -> rusqlite::Result<()> {
+    let (Ok(found), Ok(last)) = (usize::try_from(found), usize::try_from(to)) else { return Ok(()) };
+    match UPGRADES.get(found.saturating_sub(1)..last - 1) {
+        Some(batches) if !batches.is_empty() => write_tables(connection, batches, to),
+        _ => Ok(()),
     }
+}
+
+fn write_tables(connection: &Connection, batches: &[&str], version: i64) -> rusqlite::Result<()> {
     batches.iter().try_for_each(|batch| connection.execute_batch(batch))?;
-    connection.pragma_update(None, "user_version", VERSION)
+    connection.pragma_update(None, "user_version", version)
 }
 
 fn version(connection: &Connection) -> rusqlite::Result<i64> {

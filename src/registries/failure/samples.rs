@@ -31,6 +31,7 @@ pub fn of_engine() -> Vec<mirror::Error> {
         Engine::NotHeld,
         Engine::Broken { key: "k".into() },
         Engine::disk(io::Error::other("full")),
+        Engine::unasked(io::Error::other("down")),
         Engine::Died,
     ];
     refused.into_iter().chain(others).collect()

@@ -27,6 +27,7 @@ fn every_error_of_the_engine_is_one_failure() {
         "left-pad is not held here, and the request wants nothing else",
         "the mirror failed",
         "the mirror failed",
+        "this registry cannot be asked just now",
         "the mirror failed",
     ];
     assert_eq!(told.collect::<Vec<_>>(), expected);

@@ -16,7 +16,7 @@ use super::proofs::Trusted;
 use super::wire::Package;
 use crate::base::digest::Digest;
 use crate::mirror::first_seen::{Chronicle, IsOf, Reading, Rival};
-use crate::mirror::store::First;
+use crate::mirror::firsts::First;
 
 /// The releases of one package.
 pub struct Releases {

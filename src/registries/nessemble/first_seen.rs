@@ -7,7 +7,7 @@ use std::io;
 use super::name::{Title, Version};
 use super::wire::{parse_package, with_shasum};
 use crate::mirror::first_seen::{Chronicle, IsOf, Reading, Rival};
-use crate::mirror::store::First;
+use crate::mirror::firsts::First;
 
 /// The releases of one package, of which a document describes one.
 pub struct Releases {

@@ -6,7 +6,7 @@ use std::io;
 use super::name::{Arch, PackageName, Version};
 use super::wire::{Row, parse_versions};
 use crate::mirror::first_seen::{Chronicle, IsOf, Reading, Rival};
-use crate::mirror::store::First;
+use crate::mirror::firsts::First;
 
 /// The releases of one package: one for each version and architecture.
 pub struct Releases {

@@ -8,7 +8,7 @@ use super::proofs;
 use super::wire::{self, Dists};
 use crate::base::digest::Integrity;
 use crate::mirror::first_seen::{Chronicle, IsOf, Reading, Rival};
-use crate::mirror::store::First;
+use crate::mirror::firsts::First;
 
 /// How much of what a document claims is told, in characters: the longest hash has a hundred.
 const MAX_CLAIM: usize = 256;

@@ -3,9 +3,8 @@
 use super::*;
 use crate::base::digest::Integrity;
 use crate::mirror::first_seen::HELD;
-use crate::mirror::resource::Release;
+use crate::mirror::store::Incident;
 use crate::mirror::store::incidents::KEPT;
-use crate::mirror::store::{First, Incident};
 
 #[tokio::test]
 async fn what_is_kept_comes_back_after_a_restart_with_all_its_facts() {
@@ -147,85 +146,23 @@ async fn a_pin_stays_when_the_entry_is_replaced() {
 }
 
 #[tokio::test]
-async fn the_first_digest_of_a_release_is_held_to_beyond_a_purge() {
+async fn what_is_held_to_a_digest_goes_and_nothing_else() {
     let bench = Bench::new();
-    let release = || Some("npm/a@1".to_owned().into());
-    let draft = |keep_first_seen| Draft { release: release(), keep_first_seen, ..bench.draft("a@1") };
-    let first = async || bench.store.first_seen("npm/a@1").await.unwrap().map(|first| first.digest);
-    keep(&bench.store, draft(true), b"first").await.unwrap();
-    bench.store.purge_package("npm", "a").await.unwrap();
-    assert_eq!(first().await, Some(Digest::of(b"first")));
-    let refused = keep(&bench.store, draft(true), b"second").await.unwrap_err();
-    assert!(matches!(refused, Error::FirstSeen { first, .. } if first == Digest::of(b"first")));
-    assert_eq!((bench.text("a@1").await, bench.files()), (None, 0));
-    keep(&bench.store, draft(false), b"second").await.unwrap();
-    assert_eq!(first().await, Some(Digest::of(b"second")));
-    assert!(bench.store.accept("npm", "a", "npm/a@1").await.unwrap());
-    keep(&bench.store, draft(true), b"third").await.unwrap();
-    assert!(!bench.store.accept("npm", "b", "npm/b@1").await.unwrap());
-}
-
-#[tokio::test]
-async fn what_vouched_for_releases_first_is_found_by_their_package() {
-    let bench = Bench::new();
-    for name in ["npm/a@1", "npm/a@2", "npm/aa@1", "npm/A@1", "npm/@a/b@1", "other/a@1"] {
-        let testimony = Some(format!("words for {name}"));
-        let release = Some(Release { name: name.to_owned(), testimony, ..Release::default() });
-        keep(&bench.store, Draft { release, ..bench.draft(name) }, name.as_bytes()).await.unwrap();
-    }
-    let bench = bench.restart().await;
-    let mut firsts = bench.store.firsts("npm/a@").await.unwrap();
-    firsts.sort_by(|one, other| one.release.cmp(&other.release));
-    let expected = |name: &str| First {
-        release: name.to_owned(),
-        digest: Digest::of(name.as_bytes()),
-        testimony: Some(format!("words for {name}")),
-        rival: None,
-    };
-    assert_eq!(firsts, [expected("npm/a@1"), expected("npm/a@2")]);
-    // Proved again, it is vouched for in today's words; without any, in those there were.
-    for testimony in [Some("newer words".to_owned()), None] {
-        let release = Some(Release { name: "npm/a@1".to_owned(), testimony, ..Release::default() });
-        keep(&bench.store, Draft { release, ..bench.draft("a@1") }, b"npm/a@1").await.unwrap();
-        let first = bench.store.first_seen("npm/a@1").await.unwrap().unwrap();
-        assert_eq!(first.testimony.as_deref(), Some("newer words"));
-    }
-}
-
-#[tokio::test]
-async fn a_rival_stays_noted_until_it_is_gone() {
-    let bench = Bench::new();
-    let draft = Draft { release: Some("npm/a@1".to_owned().into()), ..bench.draft("a@1") };
-    keep(&bench.store, draft, b"first").await.unwrap();
-    let note = async |rival: Option<&str>| {
-        let rivals = vec![("npm/a@1".to_owned(), rival.map(str::to_owned)), ("npm/b@1".to_owned(), None)];
-        bench.store.note_rivals(rivals).await.unwrap();
-        bench.store.first_seen("npm/a@1").await.unwrap().unwrap().rival
-    };
-    assert_eq!(note(Some("sha512-x")).await.as_deref(), Some("sha512-x"));
-    assert_eq!(note(None).await, None);
-}
-
-#[tokio::test]
-async fn who_accepts_a_release_forgets_what_was_held_to_it_and_nothing_else() {
-    let bench = Bench::new();
-    let release = |name: &str| Some(name.to_owned().into());
     let made = |key: &str| Draft { source: Some(Digest::of(b"document")), ..bench.draft(key) };
     let mended = |key: &str| Draft { proofs: vec!["packument".into(), HELD.into()], ..bench.draft(key) };
-    keep(&bench.store, Draft { release: release("npm/a@1"), ..bench.draft("a@1") }, b"one").await.unwrap();
-    keep(&bench.store, Draft { release: release("npm/a@2"), ..bench.draft("a@2") }, b"two").await.unwrap();
+    bench.keep("a@1", b"one").await;
+    bench.keep("a@2", b"two").await;
     keep(&bench.store, mended("a@document"), b"document").await.unwrap();
     keep(&bench.store, made("a@forms"), b"forms").await.unwrap();
     keep(&bench.store, mended("b@document"), b"another document").await.unwrap();
-    keep(&bench.store, bench.draft("b@1"), b"one").await.unwrap();
-    assert!(bench.store.accept("npm", "a", "npm/a@1").await.unwrap());
+    bench.keep("b@1", b"one").await;
+    assert!(bench.store.remove_held("npm", "a", Digest::of(b"one")).await.unwrap());
     for (key, stays) in
         [("a@1", false), ("a@2", true), ("a@document", false), ("a@forms", false), ("b@document", true), ("b@1", true)]
     {
         assert_eq!(bench.text(key).await.is_some(), stays, "{key}");
     }
-    assert_eq!(bench.store.first_seen("npm/a@1").await.unwrap(), None);
-    assert!(bench.store.first_seen("npm/a@2").await.unwrap().is_some());
+    assert!(!bench.store.remove_held("npm", "a", Digest::of(b"one")).await.unwrap());
 }
 
 #[tokio::test]
@@ -241,20 +178,6 @@ async fn kept_bytes_tell_whether_they_have_a_hash() {
     assert_eq!(is_of(&promised(b"damaged")), None);
     bench.store.remove("a").await.unwrap();
     assert_eq!(is_of(&promised(&body)), None);
-}
-
-#[tokio::test]
-async fn an_index_of_the_first_version_is_brought_up_to_date() {
-    let bench = Bench::new();
-    let draft = Draft { release: Some("npm/a@1".to_owned().into()), ..bench.draft("a@1") };
-    keep(&bench.store, draft, b"first").await.unwrap();
-    let older = "ALTER TABLE first_seen DROP COLUMN testimony; ALTER TABLE first_seen DROP COLUMN rival;
-        PRAGMA user_version = 1;";
-    age(&bench, older).await;
-    let bench = bench.restart().await;
-    let first = bench.store.first_seen("npm/a@1").await.unwrap().unwrap();
-    assert_eq!((first.digest, first.testimony, first.rival), (Digest::of(b"first"), None, None));
-    assert_eq!(bench.text("a@1").await.as_deref(), Some("first"));
 }
 
 #[tokio::test]

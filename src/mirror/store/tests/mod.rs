@@ -1,5 +1,6 @@
 //! The store as its users see it, on real directories. A helper here, a file a question.
 
+mod carrying;
 mod healing;
 mod keeping;
 mod room;
@@ -21,7 +22,18 @@ use crate::config::Store as Settings;
 use crate::mirror::fresh::Lifetimes;
 use crate::telemetry::metrics::Metrics;
 
-/// Makes the tables what they were before suspicion was of runs.
+/// Makes the tables what they were when first digests were remembered here.
+const WITH_FIRSTS: &str = "
+    CREATE TABLE first_seen (
+        release TEXT PRIMARY KEY,
+        digest BLOB NOT NULL,
+        seen_at INTEGER NOT NULL,
+        testimony TEXT,
+        rival TEXT
+    ) WITHOUT ROWID;
+    PRAGMA user_version = 3;";
+
+/// Makes these the tables that they were before suspicion was of runs.
 const AGE: &str = "
     DROP INDEX contents_by_run;
     ALTER TABLE contents DROP COLUMN run;
@@ -128,8 +140,6 @@ fn draft(key: &str, now: SystemTime) -> Draft {
         pinned: false,
         source: None,
         segments: Vec::new(),
-        release: None,
-        keep_first_seen: true,
     }
 }
 
@@ -141,10 +151,12 @@ async fn keep(store: &Store, draft: Draft, body: &[u8]) -> Result<Arc<Entry>, Er
 
 /// Makes the index one of version 2, and runs more statements on it.
 async fn age(bench: &Bench, sql: &'static str) {
-    let age = move |connection: &rusqlite::Connection| {
-        connection.execute_batch(AGE)?;
-        Ok(connection.execute_batch(sql)?)
-    };
+    age_by(bench, [WITH_FIRSTS, AGE, sql].concat()).await;
+}
+
+/// Runs statements on the index that make it an older one.
+async fn age_by(bench: &Bench, sql: String) {
+    let age = move |connection: &rusqlite::Connection| Ok(connection.execute_batch(&sql)?);
     bench.store.0.writer.alone(age).await.unwrap();
 }
 

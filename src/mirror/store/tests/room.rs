@@ -209,27 +209,21 @@ async fn what_is_held_without_being_kept_is_read_like_any_other() {
     assert_eq!(bench.files(), 0);
 }
 
-/// Writes a body of a release into a room, and keeps it if there is one.
-async fn keep_in(room: Room, store: &Store, draft: Draft, body: &[u8]) -> Result<Arc<Entry>, String> {
+/// Writes a body into a room, and keeps it if there is one.
+async fn keep_in(room: Room, store: &Store, draft: Draft, body: &[u8]) -> Arc<Entry> {
     room.temp.write_all(body).unwrap();
     let mut hasher = Hasher::new(None);
     hasher.update(body);
-    room.keep(store, draft, &hasher.finish()).await.map_err(|error| error.to_string())
+    room.keep(store, draft, &hasher.finish()).await.unwrap()
 }
 
 #[tokio::test]
-async fn a_release_that_finds_no_room_is_held_to_its_first_digest_all_the_same() {
+async fn what_finds_no_room_or_gives_it_back_is_served_and_not_kept() {
     let bench = small();
-    let draft = || Draft { release: Some("npm/a@1".to_owned().into()), ..bench.draft("a@1") };
-    let room = async || Room::make(&bench.store, Some(2000)).await.unwrap();
-    let first = async || bench.store.first_seen("npm/a@1").await.unwrap().map(|first| first.digest);
-    let given_back = keep_in(room().await.forgo(), &bench.store, draft(), b"withdrawn").await.unwrap();
-    assert_eq!((given_back.is_kept(), first().await), (false, None));
-    let served = keep_in(room().await, &bench.store, draft(), b"first").await.unwrap();
-    assert_eq!((served.is_kept(), first().await), (false, Some(Digest::of(b"first"))));
-    keep_in(room().await, &bench.store, draft(), b"second").await.unwrap_err();
-    assert_eq!(first().await, Some(Digest::of(b"first")));
-    let accepted = Draft { keep_first_seen: false, ..draft() };
-    keep_in(room().await, &bench.store, accepted, b"second").await.unwrap();
-    assert_eq!(first().await, Some(Digest::of(b"second")));
+    for (bytes, is_given_back, is_kept) in [(100, false, true), (100, true, false), (2000, false, false)] {
+        let room = Room::make(&bench.store, Some(bytes)).await.unwrap();
+        let room = if is_given_back { room.forgo() } else { room };
+        let served = keep_in(room, &bench.store, bench.draft("a@1"), b"hello").await;
+        assert_eq!(served.is_kept(), is_kept, "{bytes} bytes, given back: {is_given_back}");
+    }
 }

@@ -86,15 +86,19 @@ async fn many_that_want_content_under_suspicion_are_all_served_once_it_is_hashed
 #[tokio::test]
 async fn a_write_that_fails_does_not_undo_those_it_shares_a_transaction_with() {
     let bench = Bench::new();
-    let release = |key: &str| Draft { release: Some("npm/a@1".to_owned().into()), ..bench.draft(key) };
-    let (first, refused, third) = tokio::join!(
-        keep(&bench.store, release("a"), b"one"),
-        keep(&bench.store, release("b"), b"two"),
+    bench.keep("a", b"one").await;
+    let failing = |connection: &rusqlite::Connection| -> Result<(), Error> {
+        assert_eq!(crate::mirror::store::rows::remove(connection, "a").unwrap().len(), 1);
+        Err(Error::Full)
+    };
+    let (second, failed, third) = tokio::join!(
+        keep(&bench.store, bench.draft("b"), b"two"),
+        bench.store.0.writer.write(failing, |()| {}),
         keep(&bench.store, bench.draft("c"), b"three"),
     );
-    let refusals = [first.is_err(), refused.is_err()];
-    assert_eq!(refusals.iter().filter(|refused| **refused).count(), 1, "one of the two was first");
-    third.unwrap();
-    assert_eq!(bench.text("c").await.unwrap(), "three");
-    assert_eq!(bench.store.totals().entries, 2);
+    assert!(second.is_ok() && matches!(failed, Err(Error::Full)) && third.is_ok());
+    for (key, body) in [("a", "one"), ("b", "two"), ("c", "three")] {
+        assert_eq!(bench.text(key).await.unwrap(), body);
+    }
+    assert_eq!(bench.store.totals().entries, 3);
 }
