@@ -10,7 +10,7 @@ use crate::support::backends::Backends;
 use crate::support::beside::command;
 use crate::support::heliostat::Heliostat;
 use crate::support::http::{Answer, Ask};
-use crate::support::packages::Package;
+use crate::support::packages::{Package, Release};
 use crate::support::registry::FakeRegistry;
 
 /// How long a node may take to see what another has written: a second is promised, and machines are slow.
@@ -112,6 +112,94 @@ async fn published_bytes_come_from_the_object_store_once() {
     assert_eq!(again.status, 304);
 }
 
+/// Keeps the document and the tarball of a package's one release.
+async fn keep(node: &Heliostat, package: &Package) {
+    let (name, release) = (&package.name, package.release("1.0.0"));
+    assert_eq!(node.get(&format!("/npm/{name}")).await.status, 200);
+    assert!(node.get(&format!("/npm/{name}/-/{name}-1.0.0.tgz")).await.is(&release.tarball));
+    let start = Instant::now();
+    // Clients get the last bytes before they are kept.
+    while node.metric("heliostat_fills_in_flight", &[]).await > 0.0 {
+        assert!(start.elapsed() < SOON, "fills do not end");
+        tokio::time::sleep(Duration::from_millis(10)).await;
+    }
+}
+
+fn package(name: &str, size: usize) -> Package {
+    Package::new(name).cache_control("max-age=0").with(Release::new("1.0.0").size(size))
+}
+
+async fn first_seen_incidents(node: &Heliostat) -> usize {
+    node.incidents(None).await.iter().filter(|incident| incident["kind"] == "first-seen").count()
+}
+
+#[tokio::test]
+async fn what_one_node_saw_first_holds_at_the_other_until_it_is_accepted_at_either() {
+    let Some(world) = World::start().await else { return };
+    let (old, new) = (package("shared", 5_000), package("shared", 6_000));
+    world.registry.publish(&old);
+    keep(&world.nodes[0], &old).await;
+    let integrity = async |node: &Heliostat| {
+        let document = node.get("/npm/shared").await.json();
+        document["versions"]["1.0.0"]["dist"]["integrity"].as_str().expect("an integrity").to_owned()
+    };
+    world.registry.publish(&new);
+    for node in &world.nodes {
+        assert_eq!(integrity(node).await, old.release("1.0.0").integrity);
+    }
+    let tarball = "/npm/shared/-/shared-1.0.0.tgz";
+    assert!(world.nodes[0].get(tarball).await.is(&old.release("1.0.0").tarball), "what is kept is served");
+    assert_eq!(world.nodes[1].get(tarball).await.status, 403);
+    assert_eq!(first_seen_incidents(&world.nodes[0]).await, 1);
+
+    let (well, said) = command(&world.nodes[1], "accept", &["npm", "shared@1.0.0"]);
+    assert!(well, "{said}");
+    for node in &world.nodes {
+        soon("what was accepted", node, tarball, |answer| answer.is(&new.release("1.0.0").tarball)).await;
+        assert_eq!(integrity(node).await, new.release("1.0.0").integrity);
+    }
+}
+
+#[tokio::test]
+async fn of_two_nodes_that_prove_other_bytes_at_once_one_is_refused() {
+    let Some(backends) = Backends::start() else { return };
+    let registries = [FakeRegistry::start(), FakeRegistry::start()];
+    let start =
+        async |registry: &FakeRegistry| backends.behind(Heliostat::builder()).npm(registry.url(), "").start().await;
+    let nodes = [start(&registries[0]).await, start(&registries[1]).await];
+    let mut refused = [0, 0];
+    for round in 0..6 {
+        let name = format!("both-{round}");
+        let packages = [package(&name, 90_000), package(&name, 90_001)];
+        let tarball = format!("/npm/{name}/-/{name}-1.0.0.tgz");
+        for (registry, package) in registries.iter().zip(&packages) {
+            registry.publish(package);
+        }
+        // Both have read their document when nobody has seen any bytes.
+        for node in &nodes {
+            assert_eq!(node.get(&format!("/npm/{name}")).await.status, 200);
+        }
+        let (one, other) = tokio::join!(nodes[0].get(&tarball), nodes[1].get(&tarball));
+        let right = [&one, &other].map(|answer| {
+            let is_of = |package: &Package| answer.is(&package.release("1.0.0").tarball);
+            is_of(&packages[0]) || is_of(&packages[1])
+        });
+        assert!(right[0] != right[1], "{name}: {} and {}", one.summary(), other.summary());
+        let loser = usize::from(right[0]);
+        let lost = if loser == 0 { &one } else { &other };
+        assert!(lost.status == 403 || lost.status == 200 && !lost.completed(), "{}", lost.summary());
+        refused[loser] += 1;
+        // Its document is read anew, and speaks of the bytes that were first.
+        let first = &packages[1 - loser].release("1.0.0").integrity;
+        let document = nodes[loser].get(&format!("/npm/{name}")).await.json();
+        assert_eq!(document["versions"]["1.0.0"]["dist"]["integrity"].as_str(), Some(first.as_str()));
+    }
+    for (node, refused) in nodes.iter().zip(refused) {
+        // Of the bytes, and of the document when it was read anew.
+        assert_eq!(first_seen_incidents(node).await, 2 * refused);
+    }
+}
+
 #[tokio::test]
 async fn a_mirror_goes_on_while_the_database_is_down_and_writes_nothing() {
     let Some(mut world) = World::start().await else { return };
@@ -121,7 +209,14 @@ async fn a_mirror_goes_on_while_the_database_is_down_and_writes_nothing() {
         assert_eq!(world.nodes[0].get(path).await.status, 200, "{path}");
     }
     assert_eq!(world.whoami(0).await, 200);
+    let (stale, unkept) = (package("stale", 5_000), Package::with_versions("unkept", &["1.0.0"]));
+    world.registry.publish(&stale);
+    world.registry.publish(&unkept);
+    keep(&world.nodes[0], &stale).await;
+    assert_eq!(world.nodes[0].get("/npm/unkept").await.status, 200);
+    let before = world.nodes[0].get("/npm/stale").await;
     world.backends.stop_database();
+    world.registry.publish(&package("stale", 6_000));
     tokio::time::sleep(Duration::from_millis(700)).await;
     for _ in 0..3 {
         for path in ["/npm/left", "/npm/left/-/left-1.0.0.tgz", "/npm/@acme/tool", TARBALL, "/npm/left/1.0.0"] {
@@ -130,6 +225,13 @@ async fn a_mirror_goes_on_while_the_database_is_down_and_writes_nothing() {
         }
         assert_eq!(world.whoami(0).await, 200, "a token that was known");
     }
+    // Nobody can say what these were when they were first seen.
+    for path in ["/npm/left-alone", "/npm/unkept/-/unkept-1.0.0.tgz"] {
+        world.registry.publish(&Package::with_versions("left-alone", &["1.0.0"]));
+        let answer = world.nodes[0].get(path).await;
+        assert!(answer.status == 503 && answer.completed(), "{path}: {}", answer.summary());
+    }
+    assert!(world.nodes[0].get("/npm/stale").await.is(&before.body), "what was held to it once is served on");
     assert_eq!(world.publish(0, "2.0.0").await.status, 503);
     assert_eq!(world.nodes[0].get("/npm/@acme/new").await.status, 401, "a name that is ours is never asked upstream");
     assert!(!world.registry.upstream.all_seen().iter().any(|seen| seen.path.contains("acme")));

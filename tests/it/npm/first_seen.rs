@@ -2,6 +2,7 @@
 
 use std::time::{Duration, Instant};
 
+use rusqlite::Connection;
 use serde_json::Value;
 use sha2::{Digest, Sha256};
 
@@ -124,6 +125,57 @@ async fn the_first_hashes_stay_when_nothing_else_is_kept_and_other_bytes_are_ref
         let (other, tarball) = World::tarball(&new, "0.9.0");
         assert!(world.get(&other).await.is(&tarball));
     }
+}
+
+/// Fails unless the first bytes are held to, though upstream has others and nothing is kept.
+async fn assert_held(world: &World, new: &Package, right: &[Value]) {
+    assert_eq!(dists(world, &new.name, "1.0.0").await, right, "the first hashes stay");
+    let (path, _) = World::tarball(new, "1.0.0");
+    assert_refused(&world.get(&path).await, 403);
+    assert_eq!(incidents(world, &new.name).await.len(), 2, "of the document, and of the bytes");
+}
+
+#[tokio::test]
+async fn what_was_first_seen_outlives_the_cache() {
+    let mut world = World::start(Switches::default(), "").await;
+    let (old, new) = (package("outlived", SMALL), package("outlived", SMALL + 1_000));
+    world.registry.publish(&old);
+    keep(&world, &old).await;
+    let right = dists(&world, "outlived", "1.0.0").await;
+    world.heliostat.stop();
+    std::fs::remove_dir_all(world.heliostat.data().join("cache")).expect("the cache may be deleted");
+    world.registry.publish(&new);
+    world.heliostat.start().await;
+    assert_held(&world, &new, &right).await;
+}
+
+#[tokio::test]
+async fn what_an_older_index_remembers_is_carried_over() {
+    let mut world = World::start(Switches::default(), "").await;
+    let (old, new) = (package("carried", SMALL), package("carried", SMALL + 1_000));
+    world.registry.publish(&old);
+    keep(&world, &old).await;
+    let right = dists(&world, "carried", "1.0.0").await;
+    let (well, said) = command(&world.heliostat, "purge", &["npm", "carried"]);
+    assert!(well, "{said}");
+    world.heliostat.stop();
+    let file = |name: &str| world.heliostat.data().join(name);
+    let index = Connection::open(file("cache/v1/index.sqlite")).expect("an index");
+    let overlay = file("overlay/overlay.sqlite").display().to_string();
+    // As it was before: in the index, of version 3, and nowhere else.
+    index.execute("ATTACH ?1 AS overlay", [overlay]).expect("both are files of SQLite");
+    let moved =
+        "CREATE TABLE main.first_seen (release TEXT PRIMARY KEY, digest BLOB NOT NULL, seen_at INTEGER NOT NULL,
+            testimony TEXT, rival TEXT) WITHOUT ROWID;
+        INSERT INTO main.first_seen SELECT release, digest, seen_at, testimony, rival FROM overlay.first_seen;
+        DELETE FROM overlay.first_seen;
+        PRAGMA main.user_version = 3;";
+    index.execute_batch(moved).expect("the tables are as they should be");
+    let version = || index.query_row("PRAGMA main.user_version", [], |row| row.get::<_, u32>(0)).expect("a number");
+    world.registry.publish(&new);
+    world.heliostat.start().await;
+    assert_eq!(version(), 4);
+    assert_held(&world, &new, &right).await;
 }
 
 #[tokio::test]
