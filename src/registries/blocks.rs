@@ -103,7 +103,7 @@ impl Blocks {
     /// # Errors
     /// The overlay's.
     pub async fn of(&self, package: &str) -> Result<Barred, Error> {
-        Ok(Barred::new(self.overlay.blocks_of(&self.mount, package).await?))
+        Barred::of(&self.overlay, &self.mount, package).await
     }
 
     /// Returns all of them, for a list of many packages.
@@ -128,7 +128,20 @@ impl Screen {
 
     /// Tells whether a package as a whole is blocked.
     pub fn hides(&self, package: &str) -> bool {
-        !self.blocked.is_empty() && Barred::new(self.blocked.of(&self.mount, package, self.now)).check(package).is_err()
+        self.of(package).hides_all()
+    }
+
+    /// Returns the blocks that a package is under.
+    pub fn of(&self, package: &str) -> Barred {
+        if self.blocked.is_empty() {
+            return Barred::default();
+        }
+        Barred::new(self.blocked.of(&self.mount, package, self.now))
+    }
+
+    /// Tells whether nothing is blocked anywhere.
+    pub fn is_empty(&self) -> bool {
+        self.blocked.is_empty()
     }
 }
 
@@ -139,8 +152,21 @@ impl Barred {
         Self(blocks.into_iter().map(|block| (Arc::clone(&block), Extent::parse(&block.versions))).collect())
     }
 
+    /// Returns the blocks that a package of a mount is under.
+    ///
+    /// # Errors
+    /// The overlay's.
+    pub async fn of(overlay: &Overlay, mount: &str, package: &str) -> Result<Self, Error> {
+        Ok(Self::new(overlay.blocks_of(mount, package).await?))
+    }
+
     pub fn is_empty(&self) -> bool {
         self.0.is_empty()
+    }
+
+    /// Tells whether the package as a whole is blocked.
+    pub fn hides_all(&self) -> bool {
+        self.whole().is_some()
     }
 
     /// Finds what a version is blocked by, the whole package's blocks among them.
@@ -155,8 +181,11 @@ impl Barred {
     }
 
     fn check(&self, package: &str) -> Result<(), Error> {
-        let whole = self.0.iter().find(|(_, extent)| *extent == Extent::All);
-        whole.map_or(Ok(()), |(block, _)| Err(Error::barred(package.to_owned(), block)))
+        self.whole().map_or(Ok(()), |block| Err(Error::barred(package.to_owned(), block)))
+    }
+
+    fn whole(&self) -> Option<&Block> {
+        self.0.iter().find(|(_, extent)| *extent == Extent::All).map(|(block, _)| &**block)
     }
 
     /// Lets a version through, unless it is blocked.
@@ -170,7 +199,28 @@ impl Barred {
     /// Tells that a document has no version left.
     pub fn nothing_left(&self, package: &str) -> Error {
         let reasons: Vec<_> = self.0.iter().map(|(block, _)| block.reason.as_str()).collect();
-        Error::not_found(format!("{package}: all its versions are blocked here ({}), and so it is", reasons.join("; ")))
+        Error::NothingLeft { what: package.to_owned(), reason: reasons.join("; ") }
+    }
+}
+
+#[cfg(test)]
+impl Barred {
+    /// Returns the blocks of versions of a package, each with a number and a reason.
+    pub fn by(versions: &[&str]) -> Self {
+        let block = |(id, versions): (u64, &&str)| {
+            Arc::new(Block {
+                id,
+                mount: "npm".to_owned(),
+                package: "x".to_owned(),
+                versions: (*versions).to_owned(),
+                reason: format!("reason {id}"),
+                operator: String::new(),
+                created_at: SystemTime::UNIX_EPOCH,
+                modified_at: SystemTime::UNIX_EPOCH,
+                expires_at: None,
+            })
+        };
+        Self::new((1..).zip(versions).map(block).collect())
     }
 }
 
@@ -205,23 +255,9 @@ impl Extent {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::base::clock::from_millis;
 
     fn barred(versions: &[&str]) -> Barred {
-        let block = |(id, versions): (u64, &&str)| {
-            Arc::new(Block {
-                id,
-                mount: "npm".to_owned(),
-                package: "x".to_owned(),
-                versions: (*versions).to_owned(),
-                reason: format!("reason {id}"),
-                operator: String::new(),
-                created_at: from_millis(0),
-                modified_at: from_millis(0),
-                expires_at: None,
-            })
-        };
-        Barred::new((1..).zip(versions).map(block).collect())
+        Barred::by(versions)
     }
 
     #[test]

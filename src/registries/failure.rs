@@ -72,6 +72,9 @@ pub enum Error {
     /// An operator of this mirror has blocked it, and says why.
     #[error("{what} is blocked here: {reason}")]
     Barred { what: String, reason: String },
+    /// All that there was of it is blocked by an operator of this mirror, who says why.
+    #[error("{what}: all its versions are blocked here: {reason}")]
+    NothingLeft { what: String, reason: String },
     /// Somebody else has written meanwhile, or has had the name before.
     #[error("{0}")]
     Conflict(Cow<'static, str>),
@@ -229,6 +232,7 @@ impl Error {
             | Self::Gone { .. }
             | Self::Blocked { .. }
             | Self::Barred { .. }
+            | Self::NothingLeft { .. }
             | Self::Conflict(_)
             | Self::Unprocessable(_)
             | Self::TooLarge
@@ -251,7 +255,7 @@ impl Error {
             Self::BadRequest(_) => StatusCode::BAD_REQUEST,
             Self::Unauthorized(_) | Self::Challenge(_) => StatusCode::UNAUTHORIZED,
             Self::Forbidden(_) => StatusCode::FORBIDDEN,
-            Self::NotFound { .. } => StatusCode::NOT_FOUND,
+            Self::NotFound { .. } | Self::NothingLeft { .. } => StatusCode::NOT_FOUND,
             Self::MethodNotAllowed { .. } => StatusCode::METHOD_NOT_ALLOWED,
             Self::NotAcceptable(_) => StatusCode::NOT_ACCEPTABLE,
             Self::Gone { .. } => StatusCode::GONE,

@@ -65,5 +65,6 @@ pub fn every() -> Vec<Error> {
         Error::TooManyAttempts { seconds: 7 },
         Error::Unavailable(Arc::new(io::Error::other("secret detail"))),
         Error::Challenge(Challenge::Network),
+        Error::NothingLeft { what: what(), reason: "it is evil".to_owned() },
     ]
 }

@@ -70,6 +70,12 @@ fn what_a_client_can_do_about_it_stands_in_the_headers() {
         (Error::missing("x".into(), CacheState::Stale), header::RETRY_AFTER, None),
         (Error::not_found("x"), header::CACHE_CONTROL, Some("no-cache")),
         (Error::TooLarge, header::CACHE_CONTROL, Some("no-store")),
+        (
+            Error::NothingLeft { what: "x".into(), reason: "evil".into() },
+            header::CACHE_CONTROL,
+            // It ends with the block.
+            Some("no-store"),
+        ),
     ] {
         let mut reply = Reply::empty(::http::StatusCode::OK);
         error.explain(&mut reply);

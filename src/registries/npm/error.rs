@@ -57,7 +57,7 @@ fn code(error: &Error) -> &'static str {
         Error::BadRequest(_) | Error::NotAcceptable(_) => "bad_request",
         Error::Unauthorized(_) | Error::Challenge(_) => "unauthorized",
         Error::Forbidden(_) => "forbidden",
-        Error::NotFound { .. } => "not_found",
+        Error::NotFound { .. } | Error::NothingLeft { .. } => "not_found",
         Error::MethodNotAllowed { .. } => "method_not_allowed",
         Error::Gone { .. } => "gone",
         Error::Conflict(_) => "conflict",
@@ -77,10 +77,10 @@ fn code(error: &Error) -> &'static str {
 
 /// npm itself prints no more than the code of these, and its user is to know why.
 fn needs_notice(error: &Error) -> bool {
-    use Error::{Barred, Blocked, Conflict, Forbidden, MethodNotAllowed, Unprocessable, Unproven};
+    use Error::{Barred, Blocked, Conflict, Forbidden, MethodNotAllowed, NothingLeft, Unprocessable, Unproven};
     let is_refusal =
         matches!(error, MethodNotAllowed { .. } | Forbidden(_) | Blocked { .. } | Barred { .. } | Unproven { .. });
-    is_refusal || matches!(error, Conflict(_) | Unprocessable(_))
+    is_refusal || matches!(error, NothingLeft { .. } | Conflict(_) | Unprocessable(_))
 }
 
 /// Says why in a header that npm prints on errors too: visible ASCII, less than 400 bytes (contract npm §2.1).
@@ -152,6 +152,7 @@ mod tests {
             (429, "too_many_requests"),
             (503, "unavailable"),
             (401, "unauthorized"),
+            (404, "not_found"),
         ];
         assert_eq!(told, expected.map(|(status, code)| (status, code.to_owned())));
     }
