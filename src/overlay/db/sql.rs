@@ -70,8 +70,8 @@ impl<'a> Link<'a> {
     /// Returns all rows of an answer.
     pub(super) async fn all(self, sql: &str, values: Vec<Bound>) -> Result<Vec<Row>, Error> {
         let rows = match self.0 {
-            Way::Pool(pool) => pool.query_all_raw(statement(pool, sql, values)).await,
-            Way::Transaction(transaction) => transaction.query_all_raw(statement(transaction, sql, values)).await,
+            Way::Pool(pool) => pool.query_all_raw(statement(pool, sql, values)?).await,
+            Way::Transaction(transaction) => transaction.query_all_raw(statement(transaction, sql, values)?).await,
         };
         Ok(rows?.into_iter().map(Row).collect())
     }
@@ -84,15 +84,22 @@ impl<'a> Link<'a> {
     /// Runs a statement, and returns how many rows it has changed.
     pub(super) async fn run(self, sql: &str, values: Vec<Bound>) -> Result<u64, Error> {
         let done = match self.0 {
-            Way::Pool(pool) => pool.execute_raw(statement(pool, sql, values)).await,
-            Way::Transaction(transaction) => transaction.execute_raw(statement(transaction, sql, values)).await,
+            Way::Pool(pool) => pool.execute_raw(statement(pool, sql, values)?).await,
+            Way::Transaction(transaction) => transaction.execute_raw(statement(transaction, sql, values)?).await,
         };
         Ok(done?.rows_affected())
     }
 }
 
-fn statement(link: &impl ConnectionTrait, sql: &str, values: Vec<Bound>) -> Statement {
-    Statement::from_sql_and_values(link.get_database_backend(), sql, values.into_iter().map(|Bound(value)| value))
+/// Puts a statement together. No text has the one character that PostgreSQL cannot hold, on either database: whoever sends
+/// one is told so, wherever that is.
+fn statement(link: &impl ConnectionTrait, sql: &str, values: Vec<Bound>) -> Result<Statement, Error> {
+    let has_nul = |Bound(value): &Bound| matches!(value, Value::String(Some(text)) if text.contains('\0'));
+    if values.iter().any(has_nul) {
+        return Err(Error::Malformed { what: "text", why: "has a NUL character" });
+    }
+    let values = values.into_iter().map(|Bound(value)| value);
+    Ok(Statement::from_sql_and_values(link.get_database_backend(), sql, values))
 }
 
 // === impl Row ===

@@ -137,6 +137,9 @@ impl Npm {
         if endpoint.chars().count() > MAX_ENDPOINT || !(1..=MAX_SECRET).contains(&secret.reveal().chars().count()) {
             return Err(wrong("an endpoint has at most 2048 characters, a secret 1 to 200"));
         }
+        if endpoint.chars().any(char::is_control) || secret.reveal().contains('\0') {
+            return Err(wrong("an endpoint has no control characters, and a secret no NUL"));
+        }
         let url: Url = endpoint.parse().map_err(|_| wrong("the endpoint is no URL"))?;
         if !url.username().is_empty() || url.password().is_some() {
             return Err(wrong("an endpoint has no user and password: its secret signs what it is told"));

@@ -70,6 +70,7 @@ behaviours! {
         a_commit_is_on_the_disk
         a_write_that_is_dropped_leaves_nothing_and_no_gap
         whatever_is_told_of_a_write_is_written
+        text_that_one_database_cannot_hold_is_refused_by_both
         who_reads_does_not_wait_for_who_writes
         writes_of_all_nodes_stand_in_one_line
         a_snapshot_does_not_see_what_is_written_meanwhile

@@ -83,6 +83,15 @@ pub async fn whatever_is_told_of_a_write_is_written(stage: Stage) {
     assert_eq!((line.actor.reason.as_deref(), line.actor.address), (Some("a\u{fffd}b"), None));
 }
 
+pub async fn text_that_one_database_cannot_hold_is_refused_by_both(stage: Stage) {
+    let database = stage.open().await;
+    for text in ["a\0", "\0"] {
+        let asked = database.link().all("SELECT name FROM users WHERE name = $1", values![text]).await;
+        assert!(matches!(asked, Err(Error::Malformed { .. })), "{text:?}");
+    }
+    assert!(database.link().all("SELECT name FROM users WHERE name = $1", values!["\u{1}"]).await.is_ok());
+}
+
 /// More writes at once than there are connections that write.
 pub async fn who_reads_does_not_wait_for_who_writes(stage: Stage) {
     let database = stage.open().await;
