@@ -1,4 +1,7 @@
-//! What hooks are told: an event of the feed in npm's words, with the whole document. Source: contract npm §15.
+//! What hooks are told: an event of the feed in npm's words, with the whole document, printed as it is served. Source:
+//! contract npm §15.
+
+use std::io;
 
 use serde_json::{Value, json};
 
@@ -6,14 +9,18 @@ use crate::base::clock::millis;
 use crate::overlay::Overlay;
 use crate::overlay::hooks::Hook;
 use crate::overlay::packages::{Event, EventKind, Package};
+use crate::registries::blocks::Barred;
 use crate::registries::bodies;
 use crate::registries::npm::error::Error;
+use crate::registries::npm::name::PackageName;
 use crate::registries::npm::own::{is_there, print as print_document};
+use crate::registries::npm::wire::{self, Sinks};
 
 /// The form of what is told. Source: contract npm §15.
 const SCHEMA: &str = "1.0.0";
 
-/// Prints what a hook is told of an event, with links below `base`; `None` when its user may know nothing of that.
+/// Prints what a hook is told of an event, with links below `base`; `None` when its user may know nothing of that, or nobody
+/// since it is blocked.
 ///
 /// # Errors
 /// The overlay's, or a manifest of ours that cannot be read.
@@ -21,6 +28,10 @@ pub async fn print(overlay: &Overlay, hook: &Hook, event: &Event, base: &str) ->
     let Some(package) = overlay.package(&event.mount, &event.package).await? else { return Ok(None) };
     let user = overlay.user_by_id(hook.user).await?.filter(|user| user.locked_at.is_none());
     let Some(user) = user.filter(|user| may_know(user.id, &package)) else { return Ok(None) };
+    let barred = Barred::of(overlay, &event.mount, &event.package).await?;
+    if barred.hides_all() || event.version.as_deref().is_some_and(|version| barred.find(version).is_some()) {
+        return Ok(None);
+    }
     let about = match event.kind.user() {
         Some(user) => overlay.user_by_id(user).await?.map(|user| user.name.to_string()),
         None => None,
@@ -36,7 +47,7 @@ pub async fn print(overlay: &Overlay, hook: &Hook, event: &Event, base: &str) ->
         "time": millis(event.at),
     });
     let base = base.to_owned();
-    bodies::apart(move || print_with(head, &package, &base)).await.map(Some)
+    bodies::apart(move || print_with(&head, &package, &base, &barred)).await
 }
 
 /// Of a package that not everybody sees, its owners hear.
@@ -45,18 +56,20 @@ fn may_know(user: u64, package: &Package) -> bool {
     !is_closed || package.owners.iter().any(|owner| owner.user == user)
 }
 
-fn print_with(mut head: Value, package: &Package, base: &str) -> Result<Vec<u8>, Error> {
-    let unreadable = |_| Error::internal("a document of ours that cannot be read");
-    let mut document: Value = serde_json::from_slice(&print_document(package)?).map_err(unreadable)?;
-    let versions = document.get_mut("versions").and_then(Value::as_object_mut);
-    for (_, manifest) in versions.into_iter().flatten() {
-        let Some(link) = manifest.pointer_mut("/dist/tarball") else { continue };
-        if let Some(path) = link.as_str().filter(|path| path.starts_with('/')) {
-            *link = json!(format!("{base}{path}"));
-        }
+/// Prints the document as everybody reads it, below the head; `None` when nothing is left of it.
+fn print_with(head: &Value, package: &Package, base: &str, barred: &Barred) -> Result<Option<Vec<u8>>, Error> {
+    let name = PackageName::parse(&package.name).map_err(|_| Error::internal("a package of ours without a name"))?;
+    let mut document = print_document(package)?.to_vec();
+    if !barred.is_empty() {
+        document = wire::screen(&document, |version| barred.find(version).map(|block| block.reason.as_str()))?;
     }
-    head["payload"] = document;
-    Ok(head.to_string().into_bytes())
+    let head = head.to_string();
+    let mut body = format!("{},\"payload\":", head.strip_suffix('}').unwrap_or_default()).into_bytes();
+    let sinks = Sinks { full: &mut body, abbreviated: &mut io::sink(), index: &mut io::sink() };
+    let summary = wire::prepare(&document, &name, base, sinks)?;
+    body.push(b'}');
+    let is_hidden = summary.versions == 0 && package.releases.iter().any(is_there);
+    Ok((!is_hidden).then_some(body))
 }
 
 /// Says what has happened. `about`: the user that it is about.
@@ -106,7 +119,9 @@ mod tests {
             removed_at: None,
             files: Vec::new(),
         };
-        let dist = r#"{"dist":{"tarball":"/x/-/x-1.0.0.tgz"}}"#;
+        let attested = r#"{"name":"x","version":"1.0.0","dist":{"tarball":"/x/-/x-1.0.0.tgz",
+            "attestations":{"url":"/-/npm/v1/attestations/x@1.0.0"}}}"#;
+        let old = r#"{"name":"x","version":"2.0.0","dist":{"tarball":"/x/-/x-2.0.0.tgz"},"deprecated":"old"}"#;
         Package {
             mount: "npm".to_owned(),
             name: "x".to_owned(),
@@ -117,8 +132,8 @@ mod tests {
             document: None,
             created_at: now,
             modified_at: now,
-            releases: vec![release("1.0.0", dist), release("2.0.0", r#"{"deprecated":"old"}"#)],
-            tags: BTreeMap::new(),
+            releases: vec![release("1.0.0", attested), release("2.0.0", old)],
+            tags: BTreeMap::from([("latest".to_owned(), "2.0.0".to_owned())]),
             owners: Vec::new(),
             stars: Vec::new(),
         }
@@ -152,12 +167,26 @@ mod tests {
         }
     }
 
+    fn printed(barred: &Barred) -> Option<Value> {
+        let body = print_with(&json!({ "event": "x" }), &package(), "http://host.example/npm", barred).unwrap();
+        body.map(|body| serde_json::from_slice(&body).unwrap())
+    }
+
     #[test]
-    fn links_lead_to_where_clients_reach_us() {
-        let body = print_with(json!({}), &package(), "http://host.example/npm").unwrap();
-        let body: Value = serde_json::from_slice(&body).unwrap();
-        let link = &body["payload"]["versions"]["1.0.0"]["dist"]["tarball"];
-        assert_eq!(link, "http://host.example/npm/x/-/x-1.0.0.tgz");
-        assert_eq!(body["payload"]["name"], "x");
+    fn the_document_is_told_as_it_is_served() {
+        let body = printed(&Barred::default()).unwrap();
+        let dist = &body["payload"]["versions"]["1.0.0"]["dist"];
+        assert_eq!(dist["tarball"], "http://host.example/npm/x/-/x-1.0.0.tgz");
+        assert_eq!(dist["attestations"]["url"], "http://host.example/npm/-/npm/v1/attestations/x@1.0.0");
+        assert_eq!((&body["event"], &body["payload"]["name"]), (&json!("x"), &json!("x")));
+        assert_eq!(body["payload"]["dist-tags"], json!({ "latest": "2.0.0" }));
+    }
+
+    #[test]
+    fn what_is_blocked_is_not_told() {
+        let body = printed(&Barred::by(&["2.0.0"])).unwrap();
+        assert_eq!(body["payload"]["dist-tags"], json!({ "latest": "1.0.0" }));
+        assert!(body["payload"]["versions"].get("2.0.0").is_none() && body["payload"]["time"].get("2.0.0").is_none());
+        assert_eq!(printed(&Barred::by(&["1.x", "2.x"])), None);
     }
 }
