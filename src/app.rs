@@ -27,6 +27,7 @@ use crate::front::mounts::{Mount, Mounts};
 use crate::front::patience::Patience;
 use crate::front::server::{Front, Hooks, Settings};
 use crate::front::tls::Tls;
+use crate::hooks::Bases;
 use crate::mirror::store::{Incident, Store};
 use crate::mirror::{Fetch, Mirror, via};
 use crate::overlay::Overlay;
@@ -66,6 +67,8 @@ struct Parts {
     health: Arc<Health>,
     log: log::Log,
     mounts: Arc<ArcSwap<Mounts>>,
+    /// What hooks are told of as being there.
+    bases: Bases,
     /// Whom we believe.
     roots: Roots,
     /// What clients are shown; none where plain HTTP is spoken.
@@ -94,8 +97,9 @@ pub fn serve(source: config::Source, upgrade: bool) -> anyhow::Result<()> {
     let mirror = Mirror::new(store, fetch, firsts, Clock::default(), Arc::clone(&metrics));
     let health = Arc::new(Health::default());
     mirror.store().report_to(Arc::clone(&health));
-    let (tls, started, mounts) = (tls(&config)?, config.clone(), Arc::default());
-    let parts = Arc::new(Parts { source, started, mirror, overlay, runtime, metrics, health, log, mounts, roots, tls });
+    let (tls, started, mounts, bases) = (tls(&config)?, config.clone(), Arc::default(), Arc::default());
+    let parts = Parts { source, started, mirror, overlay, runtime, metrics, health, log, mounts, bases, roots, tls };
+    let parts = Arc::new(parts);
     parts.mount(&config)?;
     let ended = front(&parts, &config, pseudonym, upgrade).run(hooks(&parts, &config));
     parts.close();
@@ -196,6 +200,7 @@ impl Parts {
         self.mirror.fetch().set_offline(config.offline);
         let reserved = self.started.mounts.iter().flat_map(ports).collect();
         self.mounts.store(Arc::new(Mounts::new(mounts, reserved)));
+        self.bases.store(Arc::new(hooks::bases(config)));
         Ok(())
     }
 

@@ -1,5 +1,6 @@
 //! Builds what tells webhooks of what has happened.
 
+use std::collections::HashMap;
 use std::sync::Arc;
 
 use super::Parts;
@@ -11,15 +12,19 @@ use crate::overlay::hooks::dispatch::Patience;
 /// Builds the dispatcher of this process.
 pub fn dispatcher(parts: &Parts, config: &Config) -> Dispatcher {
     let hooks = &config.hooks;
-    let base = |mount: &Mount| (mount.name.clone(), base_of(mount, config));
     Dispatcher {
         overlay: Arc::clone(&parts.overlay),
         mirror: parts.mirror.clone(),
         node: format!("{:016x}", rand::random::<u64>()),
         patience: Patience { limit: hooks.timeout, pause: hooks.retry_pause },
         reach: if hooks.allow_private { Reach::Private } else { Reach::Public },
-        bases: config.mounts.iter().map(base).collect(),
+        bases: Arc::clone(&parts.bases),
     }
+}
+
+/// Lists where clients reach each mount, by its name.
+pub fn bases(config: &Config) -> HashMap<String, String> {
+    config.mounts.iter().map(|mount| (mount.name.clone(), base_of(mount, config))).collect()
 }
 
 /// Returns where clients reach a mount, as far as nobody asks: by its public URL, or by the first address.

@@ -1,7 +1,7 @@
 //! Webhooks on their way out: what is due is printed by the dialect, signed, and posted to whoever wants to be told.
 //!
 //! The overlay says what is due and what comes next ([`overlay::hooks::dispatch`]); this loop takes the lease, prints, and
-//! sends, a few at a time, by the client of upstreams and within its egress rules. Nothing is read of an answer but its
+//! sends, a few at a time and each hook in its order, by the client of upstreams and within its egress rules. Nothing is read of an answer but its
 //! status, and no redirect is followed. Contract npm §15.
 
 mod sign;
@@ -10,10 +10,11 @@ use std::collections::HashMap;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use arc_swap::ArcSwap;
 use bytes::Bytes;
-use futures_util::future::join_all;
 use http::header::CONTENT_TYPE;
 use http::{HeaderMap, HeaderName, HeaderValue};
+use tokio::task::{Id, JoinError, JoinSet};
 use url::Url;
 
 use crate::mirror::Mirror;
@@ -24,13 +25,17 @@ use crate::overlay::{self, Overlay};
 use crate::registries::npm::hooks::heralds;
 
 /// Deliveries that are on their way at once.
-const AT_ONCE: u64 = 8;
+const AT_ONCE: usize = 16;
 
 /// How often it is looked whether there is something to do at all, and whether another node has stopped doing it.
 const IDLE: Duration = Duration::from_secs(1);
 const RENEW: Duration = Duration::from_secs(5);
 
 const SIGNATURE: HeaderName = HeaderName::from_static("x-npm-signature");
+
+/// Where clients reach the mounts whose hooks are told of, by their names, without a slash at the end: as the configuration
+/// has it now.
+pub type Bases = Arc<ArcSwap<HashMap<String, String>>>;
 
 /// Tells hooks of what has happened. One a process.
 pub struct Dispatcher {
@@ -41,8 +46,14 @@ pub struct Dispatcher {
     pub patience: Patience,
     /// Whether endpoints may be neighbours.
     pub reach: Reach,
-    /// Where clients reach the mounts whose hooks are told of, without a slash at the end.
-    pub bases: HashMap<String, String>,
+    pub bases: Bases,
+}
+
+/// Deliveries that are being sent, each by a task of its own.
+#[derive(Default)]
+struct UnderWay {
+    tasks: JoinSet<()>,
+    deliveries: HashMap<Id, Delivery>,
 }
 
 /// Why a delivery was not made.
@@ -56,21 +67,25 @@ enum Error {
     Unsent(#[from] crate::mirror::Error),
     #[error("the endpoint is no URL")]
     NoUrl(#[from] url::ParseError),
+    #[error("the mount is not served here")]
+    NoMount,
 }
 
 impl Dispatcher {
     /// Goes on for ever.
     pub async fn run(self) {
+        let (dispatcher, mut under_way) = (Arc::new(self), UnderWay::default());
         loop {
-            if let Err(error) = self.round().await {
+            if let Err(error) = dispatcher.round(&mut under_way).await {
                 tracing::warn!(error = &error as &dyn std::error::Error, "hooks are told later");
                 tokio::time::sleep(RENEW).await;
             }
         }
     }
 
-    /// Does what is to be done now, and waits until there may be more.
-    async fn round(&self) -> Result<(), overlay::Error> {
+    /// Begins what is to be done now, and waits until there may be more. Nothing waits for what is being sent but what is
+    /// to go the same way.
+    async fn round(self: &Arc<Self>, under_way: &mut UnderWay) -> Result<(), overlay::Error> {
         if !self.overlay.has_hooks().await? {
             tokio::time::sleep(IDLE).await;
             return Ok(());
@@ -80,21 +95,40 @@ impl Dispatcher {
             return Ok(());
         }
         let read_to = self.overlay.fan_out(&self.node).await?;
-        let claimed = self.overlay.claim_deliveries(self.patience, AT_ONCE).await?;
-        if !claimed.is_empty() {
-            let sent = join_all(claimed.iter().map(|delivery| self.deliver(delivery))).await;
-            return sent.into_iter().collect();
+        under_way.reap();
+        let beside: Vec<&Delivery> = under_way.deliveries.values().collect();
+        let claimed = self.overlay.claim_deliveries(self.patience, &beside, AT_ONCE - beside.len()).await?;
+        for delivery in claimed {
+            under_way.send(self, delivery);
         }
+        let pause = self.pause(under_way.tasks.is_empty()).await?;
+        tokio::select! {
+            Some(ended) = under_way.tasks.join_next_with_id() => under_way.end(ended),
+            waited = self.overlay.wait_for_changes(read_to, Instant::now() + pause) => drop(waited?),
+        }
+        Ok(())
+    }
+
+    /// Says how long there is nothing to do, if nothing happens. What is due already waits for what is being sent.
+    async fn pause(&self, is_idle: bool) -> Result<Duration, overlay::Error> {
         let due = self.overlay.next_delivery().await?;
-        let left = due.map(|due| due.duration_since(self.overlay.now()).unwrap_or_default());
-        self.overlay.wait_for_changes(read_to, Instant::now() + left.unwrap_or(RENEW).min(RENEW)).await.map(drop)
+        let left = due.map_or(RENEW, |due| due.duration_since(self.overlay.now()).unwrap_or_default());
+        Ok(if left.is_zero() && !is_idle { RENEW } else { left.min(RENEW) })
     }
 
     /// Tries one delivery, and writes down how that went.
-    async fn deliver(&self, delivery: &Delivery) -> Result<(), overlay::Error> {
+    async fn deliver(&self, delivery: &Delivery) {
+        if let Err(error) = self.try_to_deliver(delivery).await {
+            let (hook, error) = (delivery.hook, &error as &dyn std::error::Error);
+            tracing::warn!(hook, error, "how a hook was told is not written down: it is told again");
+        }
+    }
+
+    async fn try_to_deliver(&self, delivery: &Delivery) -> Result<(), overlay::Error> {
         let Some(hook) = self.overlay.hook(delivery.hook).await? else { return Ok(()) };
         let status = match self.send(&hook, delivery).await {
-            Ok(status) => status.map(u64::from),
+            Ok(Some(status)) => Some(u64::from(status)),
+            Ok(None) => return self.overlay.forget_delivery(delivery).await,
             Err(Error::Overlay(error)) => return Err(error),
             Err(error) => {
                 let tries = delivery.tries;
@@ -107,13 +141,41 @@ impl Dispatcher {
 
     /// Returns what the endpoint answered; `None` when there is nothing that it may be told.
     async fn send(&self, hook: &Hook, delivery: &Delivery) -> Result<Option<u16>, Error> {
-        let Some(base) = self.bases.get(&hook.mount) else { return Ok(None) };
-        let Some(body) = heralds::print(&self.overlay, hook, &delivery.event, base).await? else { return Ok(None) };
+        let base = self.bases.load().get(&hook.mount).cloned().ok_or(Error::NoMount)?;
+        let Some(body) = heralds::print(&self.overlay, hook, &delivery.event, &base).await? else { return Ok(None) };
         let secret = self.overlay.hook_secret(hook.id).await?;
         let headers = headers(&sign::sign(&secret, &body));
         let url: Url = hook.endpoint.parse()?;
         let sent = self.mirror.fetch().deliver(&url, self.reach, (headers, Bytes::from(body)), self.patience.limit);
         Ok(Some(sent.await?.as_u16()))
+    }
+}
+
+// === impl UnderWay ===
+
+impl UnderWay {
+    fn send(&mut self, dispatcher: &Arc<Dispatcher>, delivery: Delivery) {
+        let (dispatcher, sent) = (Arc::clone(dispatcher), delivery.clone());
+        let task = self.tasks.spawn(async move { dispatcher.deliver(&sent).await });
+        self.deliveries.insert(task.id(), delivery);
+    }
+
+    /// Forgets what has ended meanwhile.
+    fn reap(&mut self) {
+        while let Some(ended) = self.tasks.try_join_next_with_id() {
+            self.end(ended);
+        }
+    }
+
+    fn end(&mut self, ended: Result<(Id, ()), JoinError>) {
+        let id = match ended {
+            Ok((id, ())) => id,
+            Err(error) => {
+                tracing::error!(%error, "a hook was not told, and is told again");
+                error.id()
+            }
+        };
+        self.deliveries.remove(&id);
     }
 }
 

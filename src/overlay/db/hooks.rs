@@ -1,14 +1,14 @@
 //! The rows of hooks, of deliveries, and of who makes them.
 
+use std::collections::BTreeSet;
 use std::time::SystemTime;
 
 use super::packages::{read_event, user_name};
 use super::sql::{Link, Row, values};
-use super::{Database, Write};
+use super::{Database, Note, Write};
 use crate::overlay::error::Error;
 use crate::overlay::hooks::dispatch::Delivery;
 use crate::overlay::hooks::{About, Hook, HookId, Last, NewHook};
-use crate::overlay::packages::Event;
 use crate::overlay::users::UserId;
 
 /// In the order in which [`read`] takes them.
@@ -16,12 +16,37 @@ const HOOKS: &str = "SELECT hooks.id, hooks.mount, hooks.account, users.name, ho
                      hooks.created_at, hooks.modified_at, hooks.last_at, hooks.last_status, hooks.is_delivered \
                      FROM hooks JOIN users ON users.id = hooks.account";
 
+/// What every hook is to be told next.
+const HEADS: &str = "hooks JOIN deliveries ON deliveries.hook = hooks.id AND deliveries.event = \
+                     (SELECT MIN(event) FROM deliveries WHERE deliveries.hook = hooks.id)";
+
+/// Makes deliveries of events of the feed: for hooks about the package, about its scope, whose names stand between its
+/// slash and the next character, and about one of its owners.
+const HEARD: &str = "INSERT INTO deliveries (hook, event, tries, due_at) \
+    SELECT hooks.id, changes.number, 0, CAST($3 AS BIGINT) FROM changes \
+    JOIN hooks ON hooks.mount = changes.mount AND hooks.about = 'package' AND hooks.name = changes.package \
+    WHERE changes.number > $1 AND changes.number <= $2 AND hooks.since < changes.number \
+    UNION SELECT hooks.id, changes.number, 0, CAST($3 AS BIGINT) FROM changes \
+    JOIN hooks ON hooks.mount = changes.mount AND hooks.about = 'scope' \
+    AND changes.package >= hooks.name || '/' AND changes.package < hooks.name || '0' \
+    WHERE changes.number > $1 AND changes.number <= $2 AND hooks.since < changes.number \
+    UNION SELECT hooks.id, changes.number, 0, CAST($3 AS BIGINT) FROM changes \
+    JOIN packages ON packages.mount = changes.mount AND packages.name = changes.package \
+    JOIN owners ON owners.package = packages.id JOIN users ON users.id = owners.account \
+    JOIN hooks ON hooks.mount = changes.mount AND hooks.about = 'owner' AND hooks.name = users.name \
+    WHERE changes.number > $1 AND changes.number <= $2 AND hooks.since < changes.number \
+    ON CONFLICT DO NOTHING RETURNING hook";
+
 pub async fn count(link: Link<'_>, user: UserId) -> Result<u64, Error> {
     let row = link.first("SELECT COUNT(*) FROM hooks WHERE account = $1", values![user]).await?;
     row.ok_or(Error::Row("a count is missing"))?.get(0)
 }
 
+/// Makes a hook. The first of all begins at the end of the feed, which nobody was to be told of before.
 pub async fn insert(write: &Write, new: &NewHook<'_>, sealed: &[u8]) -> Result<(), Error> {
+    let sql = "UPDATE dispatcher SET read_to = (SELECT changes FROM heads WHERE heads.one = 1) \
+               WHERE one = 1 AND NOT EXISTS (SELECT 1 FROM hooks)";
+    write.link().run(sql, values![]).await?;
     let sql = "INSERT INTO hooks (id, mount, account, about, name, endpoint, secret, since, created_at, modified_at, \
                is_delivered) SELECT $1, $2, $3, $4, $5, $6, $7, changes, $8, $8, $9 FROM heads WHERE one = 1";
     let mut bound = values![write.number, new.mount, new.user, new.about.as_str(), new.name, new.endpoint];
@@ -74,18 +99,6 @@ pub async fn any(link: Link<'_>) -> Result<bool, Error> {
     Ok(link.first("SELECT 1 FROM hooks LIMIT 1", values![]).await?.is_some())
 }
 
-/// Lists the hooks about something that were made before an event.
-pub async fn about(
-    link: Link<'_>,
-    mount: &str,
-    (about, name): (About, &str),
-    event: u64,
-) -> Result<Vec<HookId>, Error> {
-    let sql = "SELECT id FROM hooks WHERE mount = $1 AND about = $2 AND name = $3 AND since < $4";
-    let rows = link.all(sql, values![mount, about.as_str(), name, event]).await?;
-    rows.iter().map(|row| row.get(0)).collect()
-}
-
 pub async fn lease(database: &Database, node: &str, now: SystemTime, until: SystemTime) -> Result<bool, Error> {
     let note = database.note().await?;
     let sql = "UPDATE dispatcher SET holder = $1, held_until = $2 WHERE one = 1 AND (holder = $1 OR held_until < $3)";
@@ -99,51 +112,86 @@ pub async fn read_to(link: Link<'_>) -> Result<u64, Error> {
     row.ok_or(Error::Row("the dispatcher is missing"))?.get(0)
 }
 
-/// Moves the cursor on and adds what is due; `false`, and nothing of it, when another node has the lease or moved it.
+/// Returns the number of the last of the next events of all mounts; `None` where there are none.
+pub async fn end_of_page(link: Link<'_>, after: u64, limit: u64) -> Result<Option<u64>, Error> {
+    let sql = "SELECT MAX(number) FROM \
+               (SELECT number FROM changes WHERE number > $1 ORDER BY number LIMIT $2) AS page";
+    link.first(sql, values![after, limit]).await?.ok_or(Error::Row("a maximum is missing"))?.find(0)
+}
+
+/// Moves the cursor on, adds what is due, and returns of which hooks so many old deliveries were given up since there are
+/// too many; `None`, and nothing of it, when another node has the lease or has moved the cursor.
 pub async fn advance(
     database: &Database,
     node: &str,
     (from, to): (u64, u64),
-    due: &[(HookId, u64)],
+    max_waiting: u64,
     now: SystemTime,
-) -> Result<bool, Error> {
-    let note = database.note().await?;
+) -> Result<Option<Vec<(HookId, u64)>>, Error> {
+    // In line with writes: no hook is taken away meanwhile.
+    let note = database.note_in_line().await?;
     let sql = "UPDATE dispatcher SET read_to = $3 WHERE one = 1 AND holder = $1 AND read_to = $2";
     if note.link().run(sql, values![node, from, to]).await? == 0 {
-        return Ok(false);
+        return Ok(None);
     }
-    for (hook, event) in due {
-        // A hook that was taken away meanwhile hears of nothing.
-        let sql = "INSERT INTO deliveries (hook, event, tries, due_at) SELECT id, $2, 0, $3 FROM hooks WHERE id = $1 \
-                   ON CONFLICT DO NOTHING";
-        note.link().run(sql, values![*hook, *event, now]).await?;
+    let told = note.link().all(HEARD, values![from, to, now]).await?;
+    let told = told.iter().map(|row| row.get(0)).collect::<Result<BTreeSet<HookId>, _>>()?;
+    let mut given_up = Vec::new();
+    for hook in told {
+        let sql = "DELETE FROM deliveries WHERE hook = $1 AND event <= \
+                   (SELECT event FROM deliveries WHERE hook = $1 ORDER BY event DESC LIMIT 1 OFFSET $2)";
+        let count = note.link().run(sql, values![hook, max_waiting]).await?;
+        if count > 0 {
+            went(&note, hook, Last::failed(now)).await?;
+            given_up.push((hook, count));
+        }
     }
     note.commit().await?;
-    Ok(true)
+    Ok(Some(given_up))
 }
 
-/// Takes deliveries that are due, each until a time.
+/// Lists what hooks are to be told next, as far as it is due.
+pub async fn due(link: Link<'_>, now: SystemTime, limit: u64) -> Result<Vec<Delivery>, Error> {
+    let sql = format!(
+        "SELECT changes.number, changes.at, changes.mount, changes.package, changes.kind, changes.version, changes.tag, \
+         changes.account, hooks.id, hooks.account, hooks.endpoint, deliveries.tries FROM {HEADS} \
+         JOIN changes ON changes.number = deliveries.event WHERE deliveries.due_at <= $1 \
+         ORDER BY deliveries.due_at, deliveries.event, deliveries.hook LIMIT $2"
+    );
+    let read = |row: &Row| {
+        Ok(Delivery {
+            event: read_event(row)?,
+            hook: row.get(8)?,
+            user: row.get(9)?,
+            endpoint: row.get(10)?,
+            tries: row.get(11)?,
+        })
+    };
+    link.all(&sql, values![now, limit]).await?.iter().map(read).collect()
+}
+
+/// Takes deliveries that are due, each until a time, and gives those up that were tried often enough.
 pub async fn claim(
     database: &Database,
-    now: SystemTime,
-    until: SystemTime,
-    limit: u64,
+    due: Vec<Delivery>,
+    spent: &[Delivery],
+    (now, until): (SystemTime, SystemTime),
 ) -> Result<Vec<Delivery>, Error> {
-    let sql = "SELECT changes.number, changes.at, changes.mount, changes.package, changes.kind, changes.version, \
-               changes.tag, changes.account, deliveries.hook, deliveries.tries FROM deliveries \
-               JOIN changes ON changes.number = deliveries.event \
-               WHERE deliveries.due_at <= $1 ORDER BY deliveries.due_at, deliveries.event, deliveries.hook LIMIT $2";
-    let rows = database.link().all(sql, values![now, limit]).await?;
-    if rows.is_empty() {
+    if due.is_empty() && spent.is_empty() {
         return Ok(Vec::new());
     }
     let note = database.note().await?;
-    let mut claimed = Vec::with_capacity(rows.len());
-    for row in &rows {
-        let (event, hook, tries) = (read_event(row)?, row.get(8)?, row.get::<u64>(9)?);
+    let mut claimed = Vec::with_capacity(due.len());
+    for delivery in due {
+        let Delivery { hook, event, tries, .. } = &delivery;
         let sql = "UPDATE deliveries SET tries = tries + 1, due_at = $4 WHERE hook = $1 AND event = $2 AND tries = $3";
-        if note.link().run(sql, values![hook, event.number, tries, until]).await? == 1 {
-            claimed.push(Delivery { hook, event, tries: tries + 1 });
+        if note.link().run(sql, values![*hook, event.number, *tries, until]).await? == 1 {
+            claimed.push(Delivery { tries: tries + 1, ..delivery });
+        }
+    }
+    for Delivery { hook, event, .. } in spent {
+        if over(&note, (*hook, event.number)).await? == 1 {
+            went(&note, *hook, Last::failed(now)).await?;
         }
     }
     note.commit().await?;
@@ -158,36 +206,36 @@ pub async fn settle(
     again: Option<SystemTime>,
 ) -> Result<(), Error> {
     let note = database.note().await?;
-    let sql = "UPDATE hooks SET last_at = $2, last_status = $3, is_delivered = $4 WHERE id = $1";
-    note.link().run(sql, values![hook, last.at, last.status, last.is_delivered]).await?;
+    went(&note, hook, last).await?;
     match again {
         Some(again) => {
             let sql = "UPDATE deliveries SET due_at = $3 WHERE hook = $1 AND event = $2";
             note.link().run(sql, values![hook, event, again]).await?;
         }
-        None => {
-            let sql = "DELETE FROM deliveries WHERE hook = $1 AND event = $2";
-            note.link().run(sql, values![hook, event]).await?;
-        }
+        None => drop(over(&note, (hook, event)).await?),
     }
     note.commit().await
 }
 
+/// Takes a delivery away, of which its hook shows nothing.
+pub async fn forget(database: &Database, delivery: (HookId, u64)) -> Result<(), Error> {
+    let note = database.note().await?;
+    over(&note, delivery).await?;
+    note.commit().await
+}
+
+async fn over(note: &Note, (hook, event): (HookId, u64)) -> Result<u64, Error> {
+    note.link().run("DELETE FROM deliveries WHERE hook = $1 AND event = $2", values![hook, event]).await
+}
+
+/// Writes down how it went last.
+async fn went(note: &Note, hook: HookId, last: Last) -> Result<(), Error> {
+    let sql = "UPDATE hooks SET last_at = $2, last_status = $3, is_delivered = $4 WHERE id = $1";
+    note.link().run(sql, values![hook, last.at, last.status, last.is_delivered]).await.map(drop)
+}
+
+/// Returns when the next delivery is due.
 pub async fn next_due(link: Link<'_>) -> Result<Option<SystemTime>, Error> {
-    let row = link.first("SELECT MIN(due_at) FROM deliveries", values![]).await?;
+    let row = link.first(&format!("SELECT MIN(deliveries.due_at) FROM {HEADS}"), values![]).await?;
     row.ok_or(Error::Row("a minimum is missing"))?.find(0)
-}
-
-/// Lists the next events of all mounts.
-pub async fn events(link: Link<'_>, after: u64, limit: u64) -> Result<Vec<Event>, Error> {
-    let sql = "SELECT number, at, mount, package, kind, version, tag, account FROM changes WHERE number > $1 \
-               ORDER BY number LIMIT $2";
-    link.all(sql, values![after, limit]).await?.iter().map(read_event).collect()
-}
-
-/// Lists the names of a package's owners.
-pub async fn owners(link: Link<'_>, mount: &str, package: &str) -> Result<Vec<String>, Error> {
-    let sql = "SELECT users.name FROM owners JOIN packages ON packages.id = owners.package \
-               JOIN users ON users.id = owners.account WHERE packages.mount = $1 AND packages.name = $2";
-    link.all(sql, values![mount, package]).await?.iter().map(|row| row.get(0)).collect()
 }

@@ -145,6 +145,15 @@ fn subject(id: HookId) -> String {
     format!("hook {id}")
 }
 
+// === impl Last ===
+
+impl Last {
+    /// Says that nothing was answered.
+    pub(super) fn failed(at: SystemTime) -> Self {
+        Self { at, status: None, is_delivered: false }
+    }
+}
+
 // === impl About ===
 
 impl About {

@@ -2,10 +2,12 @@
 
 use std::time::Duration;
 
+use rustix::process::Signal;
 use serde_json::{Value, json};
 use sha2::{Digest as _, Sha256};
 
 use super::{Publisher, assert_refused, register};
+use crate::support::beside::configuration;
 use crate::support::fault::Fault;
 use crate::support::heliostat::Heliostat;
 use crate::support::registry::FakeRegistry;
@@ -170,6 +172,96 @@ async fn what_cannot_be_told_is_tried_three_times() {
     endpoint.fail_all(Fault::ResetBeforeHead);
     joe.publish("@acme/tool", "1.2.0", json!({})).await;
     soon("nothing was answered", async || (code(&deaf).await == (Value::Null, json!(false))).then_some(())).await;
+}
+
+#[tokio::test]
+async fn an_endpoint_that_does_not_answer_holds_up_no_other() {
+    let (joe, endpoint) = (start(true).await, FakeUpstream::start());
+    endpoint.put("/quick", Resource::new("text/plain", "thanks"));
+    endpoint.fail("/slow", Fault::StallBeforeHead);
+    let slow = add(&joe, "package", "@acme/tool", &format!("{}/slow", endpoint.url())).await;
+    add(&joe, "package", "@acme/tool", &format!("{}/quick", endpoint.url())).await;
+    for version in ["1.0.0", "1.1.0", "1.2.0"] {
+        joe.publish("@acme/tool", version, json!({})).await;
+        soon("the quick one is told", async || {
+            let seen = endpoint.seen("/quick").into_iter();
+            let mut told = seen.map(|seen| serde_json::from_slice::<Value>(&seen.body).expect("JSON"));
+            told.any(|body| body["event"] == "package:publish" && body["change"]["version"] == version).then_some(())
+        })
+        .await;
+    }
+    assert_eq!(endpoint.count("/slow"), 1, "one thing at a time, in order");
+    assert_eq!(shown(&joe, &slow).await["last_delivery"], Value::Null, "it is still waited for");
+}
+
+#[tokio::test]
+async fn a_hook_says_nothing_of_what_its_user_may_no_longer_read() {
+    let (joe, endpoint) = (start(true).await, FakeUpstream::start());
+    endpoint.put("/x", Resource::new("text/plain", "thanks"));
+    joe.publish("@acme/secret", "1.0.0", json!({})).await;
+    let token = register(&joe.heliostat, "jim").await;
+    let restricted = json!({ "access": "restricted" });
+    let set = joe.send("POST", "/-/package/@acme%2fsecret/access", &restricted).await;
+    assert_eq!(set.status, 200, "{}", set.summary());
+    let Publisher { registry, heliostat, token: of_joe } = joe;
+    let jim = Publisher { registry, heliostat, token };
+    let secret = add(&jim, "package", "@acme/secret", &format!("{}/x", endpoint.url())).await;
+    add(&jim, "scope", "@acme", &format!("{}/x", endpoint.url())).await;
+    let Publisher { registry, heliostat, token: of_jim } = jim;
+    let joe = Publisher { registry, heliostat, token: of_joe };
+    joe.publish("@acme/secret", "1.1.0", json!({})).await;
+    joe.publish("@acme/open", "1.0.0", json!({})).await;
+    // What has happened before was to be told before.
+    told(&endpoint, "/x", "package:publish").await;
+    let jim = Publisher { token: of_jim, ..joe };
+    let hook = shown(&jim, &secret).await;
+    assert_eq!(
+        (&hook["last_delivery"], &hook["delivered"], &hook["response_code"]),
+        (&Value::Null, &json!(false), &Value::Null)
+    );
+    for seen in endpoint.seen("/x") {
+        assert!(!String::from_utf8_lossy(&seen.body).contains("secret"), "a stranger was told");
+    }
+}
+
+#[tokio::test]
+async fn a_hook_is_told_where_clients_reach_the_mount_now() {
+    let registry = FakeRegistry::start();
+    let builder =
+        Heliostat::builder().set("accounts", "registration", "\"open\"").top("public_url", "\"http://one.example\"");
+    let builder = builder.set("hooks", "allow_private", "true");
+    let heliostat = builder.npm(registry.url(), "own = [\"@acme/*\"]").start().await;
+    let token = register(&heliostat, "joe").await;
+    let (joe, endpoint) = (Publisher { registry, heliostat, token }, FakeUpstream::start());
+    endpoint.put("/x", Resource::new("text/plain", "thanks"));
+    add(&joe, "package", "@acme/tool", &format!("{}/x", endpoint.url())).await;
+    let file = configuration(&joe.heliostat);
+    let text = std::fs::read_to_string(&file).expect("the file it was started with");
+    assert!(text.contains("http://one.example"), "{text}");
+    std::fs::write(&file, text.replace("http://one.example", "http://two.example")).expect("a file of ours");
+    joe.heliostat.signal(Signal::HUP);
+    soon("it is read", async || joe.heliostat.said().contains("configuration read again").then_some(())).await;
+    joe.publish("@acme/tool", "1.0.0", json!({})).await;
+    let (_, body) = told(&endpoint, "/x", "package:publish").await;
+    assert_eq!(
+        body["payload"]["versions"]["1.0.0"]["dist"]["tarball"],
+        "http://two.example/npm/@acme/tool/-/tool-1.0.0.tgz"
+    );
+}
+
+#[tokio::test]
+async fn text_that_no_database_holds_is_refused() {
+    let joe = start(true).await;
+    let hook = |name: &str, endpoint: &str, secret: &str| json!({ "type": "package", "name": name, "endpoint": endpoint, "secret": secret });
+    let at = "https://host.example/x";
+    for wish in [hook("a\0", at, "s"), hook("a", "https://host.example/\0x", "s"), hook("a", at, "s\0")] {
+        assert_refused(&joe.send("POST", "/-/npm/v1/hooks/hook", &wish).await, 422);
+    }
+    for member in ["name", "description"] {
+        let mut wish = json!({ "password": "a long password", "name": "plain" });
+        wish[member] = json!("a\0b");
+        assert_refused(&joe.send("POST", "/-/npm/v1/tokens", &wish).await, 422);
+    }
 }
 
 #[tokio::test]

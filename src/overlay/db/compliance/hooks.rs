@@ -7,17 +7,18 @@ use super::{Stage, actor, user};
 use crate::base::secret::Secret;
 use crate::overlay::Overlay;
 use crate::overlay::error::Error;
-use crate::overlay::hooks::dispatch::{Delivery, Patience};
+use crate::overlay::hooks::dispatch::{Delivery, MAX_WAITING, Patience, TRIES};
 use crate::overlay::hooks::{About, Hook, NewHook};
-use crate::overlay::packages::{Change, Edit, EventKind, NewRelease, Replaces};
+use crate::overlay::packages::{Change, Edit, EventKind, NewRelease, Replaces, When};
 use crate::overlay::users::UserId;
 
 const PATIENCE: Patience = Patience { limit: Duration::from_secs(10), pause: Duration::from_secs(15) };
 
 async fn hook(node: &Overlay, user: UserId, about: About, name: &str) -> Result<Hook, Error> {
     let secret = Secret::new("hunter2");
-    let (mount, endpoint) = ("npm", "https://host.example/x");
-    node.add_hook(NewHook { mount, user, about, name, endpoint, secret: &secret, limit: 3 }, &actor()).await
+    let (mount, endpoint) = ("npm", format!("https://host.example/{}/{name}", about.as_str()));
+    let new = NewHook { mount, user, about, name, endpoint: &endpoint, secret: &secret, limit: 3 };
+    node.add_hook(new, &actor()).await
 }
 
 async fn publish(node: &Overlay, package: &str, version: &str, owner: UserId) {
@@ -35,7 +36,22 @@ async fn publish(node: &Overlay, package: &str, version: &str, owner: UserId) {
 }
 
 async fn claim(node: &Overlay) -> Vec<Delivery> {
-    node.claim_deliveries(PATIENCE, 10).await.unwrap()
+    node.claim_deliveries(PATIENCE, &[], 10).await.unwrap()
+}
+
+/// Tells everything that there is to tell, in the order in which it can be.
+async fn tell_all(node: &Overlay) -> Vec<Delivery> {
+    let mut told = Vec::new();
+    loop {
+        let claimed = claim(node).await;
+        if claimed.is_empty() {
+            return told;
+        }
+        for delivery in &claimed {
+            node.settle_delivery(delivery, Some(200), PATIENCE).await.unwrap();
+        }
+        told.extend(claimed);
+    }
 }
 
 pub async fn a_hook_is_kept_with_its_secret_sealed(stage: Stage) {
@@ -72,13 +88,18 @@ pub async fn whoever_is_meant_hears_once_of_what_comes_after(stage: Stage) {
     assert!(node.has_hooks().await.unwrap());
     publish(&node, "@a/x", "2.0.0", joe.id).await;
     publish(&node, "@a/y", "1.0.0", joe.id).await;
+    publish(&node, "@a0/y", "1.0.0", user(&node, "jim").await.id).await;
     publish(&node, "y", "1.0.0", joe.id).await;
     assert!(node.lease_dispatch("one").await.unwrap());
     let head = node.heads().await.unwrap().changes;
     assert_eq!(node.fan_out("one").await.unwrap(), head);
     assert_eq!(node.fan_out("one").await.unwrap(), head, "nothing is told twice");
-    let told: BTreeSet<(u64, String, String)> = claim(&node)
-        .await
+    let told = tell_all(&node).await;
+    for hook in [about.id, scope.id, owner.id] {
+        let numbers: Vec<u64> = told.iter().filter(|one| one.hook == hook).map(|one| one.event.number).collect();
+        assert!(numbers.is_sorted_by(|one, next| one < next), "a hook hears of everything in order: {numbers:?}");
+    }
+    let told: BTreeSet<(u64, String, String)> = told
         .into_iter()
         .filter(|delivery| delivery.event.kind == EventKind::VersionAdded)
         .map(|delivery| (delivery.hook, delivery.event.package, delivery.event.version.unwrap()))
@@ -87,9 +108,107 @@ pub async fn whoever_is_meant_hears_once_of_what_comes_after(stage: Stage) {
         .into_iter()
         .chain([(owner.id, "@a/x", "2.0.0"), (owner.id, "@a/y", "1.0.0"), (owner.id, "y", "1.0.0")]);
     assert_eq!(told, expected.map(|(hook, name, version)| (hook, name.to_owned(), version.to_owned())).collect());
+    publish(&node, "@a/z", "1.0.0", joe.id).await;
+    node.fan_out("one").await.unwrap();
     node.remove_hook(scope.id, &actor()).await.unwrap();
-    stage.clock.advance(Duration::from_secs(60));
-    assert!(claim(&node).await.iter().all(|delivery| delivery.hook != scope.id), "who is gone is told of nothing");
+    assert!(tell_all(&node).await.iter().all(|delivery| delivery.hook != scope.id), "who is gone is told of nothing");
+}
+
+pub async fn the_first_hook_begins_at_the_end_of_the_feed(stage: Stage) {
+    let node = stage.node().await;
+    let joe = user(&node, "joe").await;
+    let read_to = async || crate::overlay::db::hooks::read_to(stage.open().await.link()).await.unwrap();
+    publish(&node, "x", "1.0.0", joe.id).await;
+    let first = hook(&node, joe.id, About::Package, "x").await.unwrap();
+    let begun = node.heads().await.unwrap().changes;
+    assert_eq!(read_to().await, begun, "what was before is not read");
+    publish(&node, "x", "2.0.0", joe.id).await;
+    hook(&node, joe.id, About::Owner, "joe").await.unwrap();
+    assert_eq!(read_to().await, begun, "what the first is to hear of is not passed over");
+    node.lease_dispatch("one").await.unwrap();
+    node.fan_out("one").await.unwrap();
+    let told = tell_all(&node).await;
+    assert!(!told.is_empty() && told.iter().all(|delivery| delivery.hook == first.id), "{told:?}");
+}
+
+pub async fn a_hook_that_does_not_answer_holds_up_itself_alone(stage: Stage) {
+    let node = stage.node().await;
+    let (joe, jim) = (user(&node, "joe").await, user(&node, "jim").await);
+    let (slow, quick) = (
+        hook(&node, joe.id, About::Package, "x").await.unwrap(),
+        hook(&node, jim.id, About::Owner, "joe").await.unwrap(),
+    );
+    node.lease_dispatch("one").await.unwrap();
+    publish(&node, "x", "1.0.0", joe.id).await;
+    node.fan_out("one").await.unwrap();
+    let mut told = 0;
+    let (stuck, first): (Vec<_>, Vec<_>) = claim(&node).await.into_iter().partition(|one| one.hook == slow.id);
+    let mut next = first;
+    assert_eq!((stuck.len(), next.len()), (1, 1), "each is told one thing at a time");
+    while let [delivery] = next.as_slice() {
+        assert_eq!(delivery.hook, quick.id);
+        node.settle_delivery(delivery, Some(200), PATIENCE).await.unwrap();
+        told += 1;
+        next = node.claim_deliveries(PATIENCE, &[&stuck[0]], 10).await.unwrap();
+    }
+    assert!(next.is_empty() && told >= 2, "{next:?}");
+    node.settle_delivery(&stuck[0], Some(500), PATIENCE).await.unwrap();
+    assert_eq!(claim(&node).await, [], "what comes later waits for what is tried again");
+}
+
+pub async fn a_hook_with_too_much_to_hear_loses_the_oldest(stage: Stage) {
+    let node = stage.node().await;
+    let joe = user(&node, "joe").await;
+    let hook = hook(&node, joe.id, About::Package, "x").await.unwrap();
+    publish(&node, "x", "1.0.0", joe.id).await;
+    let tag = |number: u64| format!("t{number}");
+    let tags: Vec<String> = (0..MAX_WAITING).map(tag).collect();
+    let edits: Vec<Edit<'_>> = tags.iter().map(|tag| Edit::Tag { tag, version: "1.0.0", when: When::Always }).collect();
+    let change = Change { mount: "npm", package: "x", expected: None, by_owner: None, verb: "test", edits: &edits };
+    node.change_package(&change, &actor()).await.unwrap();
+    node.lease_dispatch("one").await.unwrap();
+    let head = node.fan_out("one").await.unwrap();
+    let last = node.hook(hook.id).await.unwrap().unwrap().last.unwrap();
+    assert_eq!((last.status, last.is_delivered), (None, false), "what is lost is seen at the hook");
+    let [next] = claim(&node).await.try_into().unwrap();
+    assert_eq!(next.event.number, head - MAX_WAITING + 1, "the newest are still to be told");
+}
+
+pub async fn a_delivery_that_ends_its_node_is_not_tried_for_ever(stage: Stage) {
+    let node = stage.node().await;
+    let joe = user(&node, "joe").await;
+    let hook = hook(&node, joe.id, About::Package, "x").await.unwrap();
+    node.lease_dispatch("one").await.unwrap();
+    publish(&node, "x", "1.0.0", joe.id).await;
+    node.fan_out("one").await.unwrap();
+    let mut first = None;
+    for tries in 1..=TRIES {
+        let [claimed] = claim(&node).await.try_into().unwrap();
+        assert_eq!(claimed.tries, tries);
+        assert_eq!(*first.get_or_insert(claimed.event.number), claimed.event.number);
+        stage.clock.advance(PATIENCE.limit + PATIENCE.pause);
+    }
+    assert_eq!(claim(&node).await, [], "it was tried often enough");
+    let last = node.hook(hook.id).await.unwrap().unwrap().last.unwrap();
+    assert_eq!((last.at, last.status, last.is_delivered), (stage.clock.now(), None, false));
+    let [next] = claim(&node).await.try_into().unwrap();
+    assert!(Some(next.event.number) > first && next.tries == 1, "{next:?}");
+}
+
+pub async fn what_is_forgotten_leaves_no_trace_at_its_hook(stage: Stage) {
+    let node = stage.node().await;
+    let joe = user(&node, "joe").await;
+    let hook = hook(&node, joe.id, About::Package, "x").await.unwrap();
+    node.lease_dispatch("one").await.unwrap();
+    publish(&node, "x", "1.0.0", joe.id).await;
+    node.fan_out("one").await.unwrap();
+    loop {
+        let claimed = claim(&node).await;
+        let [delivery] = claimed.as_slice() else { break };
+        node.forget_delivery(delivery).await.unwrap();
+    }
+    assert_eq!(node.next_delivery().await.unwrap(), None);
+    assert_eq!(node.hook(hook.id).await.unwrap().unwrap().last, None);
 }
 
 pub async fn one_node_dispatches_and_another_takes_over(stage: Stage) {
@@ -123,24 +242,22 @@ pub async fn a_delivery_is_tried_three_times(stage: Stage) {
     publish(&node, "x", "1.0.0", joe.id).await;
     node.fan_out("one").await.unwrap();
     let last = async || node.hook(hook.id).await.unwrap().unwrap().last.unwrap();
-    for (tries, pause) in [(1, 15), (2, 60), (3, 600)] {
-        let claimed = claim(&node).await;
-        assert!(claimed.len() >= 2 && claimed.iter().all(|delivery| delivery.tries == tries), "{claimed:?}");
-        for (delivery, status) in claimed.iter().zip([None, Some(500), Some(302)].into_iter().cycle()) {
-            node.settle_delivery(delivery, status, PATIENCE).await.unwrap();
-            assert_eq!((last().await.status, last().await.is_delivered), (status, false));
+    let mut first = None;
+    for (tries, pause, status) in [(1, 15, None), (2, 60, Some(500)), (3, 0, Some(302))] {
+        let [delivery] = claim(&node).await.try_into().unwrap();
+        assert_eq!((delivery.tries, *first.get_or_insert(delivery.event.number)), (tries, delivery.event.number));
+        node.settle_delivery(&delivery, status, PATIENCE).await.unwrap();
+        assert_eq!((last().await.status, last().await.is_delivered), (status, false));
+        if pause > 0 {
+            stage.clock.advance(Duration::from_secs(pause - 1));
+            assert_eq!(claim(&node).await, [], "not before its time");
+            stage.clock.advance(Duration::from_secs(1));
         }
-        stage.clock.advance(Duration::from_secs(pause - 1));
-        assert_eq!(claim(&node).await, [], "not before its time");
-        stage.clock.advance(Duration::from_secs(1));
     }
-    assert_eq!(node.next_delivery().await.unwrap(), None, "it was tried often enough");
-    publish(&node, "x", "2.0.0", joe.id).await;
-    node.lease_dispatch("one").await.unwrap();
-    node.fan_out("one").await.unwrap();
-    let claimed = claim(&node).await;
-    node.settle_delivery(&claimed[0], Some(204), PATIENCE).await.unwrap();
+    let [next] = claim(&node).await.try_into().unwrap();
+    assert!(Some(next.event.number) > first, "the first was tried often enough");
+    node.settle_delivery(&next, Some(204), PATIENCE).await.unwrap();
     assert_eq!((last().await.status, last().await.is_delivered, last().await.at), (Some(204), true, stage.clock.now()));
-    stage.clock.advance(Duration::from_secs(60));
-    assert_eq!(claim(&node).await.len(), claimed.len() - 1, "what was delivered is over; what nobody settled is not");
+    tell_all(&node).await;
+    assert_eq!(node.next_delivery().await.unwrap(), None);
 }

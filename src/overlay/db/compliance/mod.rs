@@ -117,6 +117,11 @@ behaviours! {
         a_hook_is_kept_with_its_secret_sealed
         whoever_is_meant_hears_once_of_what_comes_after
         one_node_dispatches_and_another_takes_over
+        the_first_hook_begins_at_the_end_of_the_feed
+        a_hook_that_does_not_answer_holds_up_itself_alone
+        a_hook_with_too_much_to_hear_loses_the_oldest
+        a_delivery_that_ends_its_node_is_not_tried_for_ever
+        what_is_forgotten_leaves_no_trace_at_its_hook
         a_delivery_is_tried_three_times;
     listing:
         packages_are_listed_as_a_tag_shows_them
