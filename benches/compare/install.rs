@@ -1,4 +1,4 @@
-//! Brings what the comparison needs and the machine lacks: nginx, Varnish and wrk from Debian, verdaccio from npm.
+//! Brings what the comparison needs and the machine lacks: nginx, Varnish, PostgreSQL and wrk from Debian, verdaccio from npm.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -13,6 +13,9 @@ use crate::process::run;
 /// Answers "may a service be started" while a package is set up; exit status 101 forbids it.
 /// Source: Debian invoke-rc.d(8), policy-rc.d interface.
 const SERVICE_POLICY: &str = "/usr/sbin/policy-rc.d";
+
+/// Where Debian's package puts the programs of PostgreSQL.
+const POSTGRESQL: &str = "/usr/lib/postgresql";
 
 /// One of verdaccio's plugins asks for a tag (`node-fetch@cjs`) that registries which keep only `latest` do not have; it
 /// stands for the second major version.
@@ -30,7 +33,10 @@ pub fn everything(options: &Options, tools: &Path) -> Result<()> {
     wanted.extend(needs_nginx.then_some(("nginx", "nginx")));
     wanted.extend(kinds.contains(&Kind::Varnish).then_some(("varnishd", "varnish")));
     wanted.retain(|(program, _)| find_program(program).is_none());
-    let packages: Vec<_> = wanted.into_iter().map(|(_, package)| package).collect();
+    let mut packages: Vec<_> = wanted.into_iter().map(|(_, package)| package).collect();
+    if options.wants("publish", false) && !Path::new(POSTGRESQL).exists() {
+        packages.push("postgresql");
+    }
     if !packages.is_empty() {
         from_debian(&packages)?;
     }

@@ -24,8 +24,11 @@ mod options;
 mod origin;
 mod peers;
 mod process;
+mod publishing;
 mod report;
 mod rows;
+#[path = "../../src/overlay/db/compliance/server.rs"]
+mod server;
 mod trees;
 mod wire;
 mod wrk;
@@ -41,6 +44,7 @@ fn main() -> Result<()> {
     let first = arguments.next();
     match first.as_deref() {
         Some(origin::ROLE) => origin::serve(),
+        Some(publishing::ROLE) => publishing::serve(&arguments.next().context("publishers without a plan")?),
         Some(load::ROLE) => load::serve(&arguments.next().context("a load without a plan")?),
         _ => compare(&Options::parse(first.into_iter().chain(arguments))?),
     }

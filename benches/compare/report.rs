@@ -46,6 +46,12 @@ pub enum Target {
     None,
     /// At least so many times the rival's figure.
     AtLeast(Kind, f64),
+    /// At least so many times another figure of ours.
+    AtLeastOf {
+        what: &'static str,
+        base: f64,
+        times: f64,
+    },
     /// At most so many times the rival's figure.
     AtMost(Kind, f64),
     /// At most this, in the unit that values are given in.
@@ -98,11 +104,11 @@ impl Samples {
 impl Figure {
     /// Returns our figure over the rival's, where both were measured.
     fn ratio(&self) -> Option<f64> {
-        let rival = match self.target {
-            Target::AtLeast(rival, _) | Target::AtMost(rival, _) => rival,
-            Target::None | Target::Below(_) | Target::Exactly(_) => Kind::Nginx,
+        let theirs = match self.target {
+            Target::AtLeast(rival, _) | Target::AtMost(rival, _) => *self.values.get(&rival)?,
+            Target::AtLeastOf { base, .. } => base,
+            Target::None | Target::Below(_) | Target::Exactly(_) => *self.values.get(&Kind::Nginx)?,
         };
-        let theirs = *self.values.get(&rival)?;
         let ours = *self.values.get(&Kind::Heliostat)?;
         (theirs > 0.0).then_some(ours / theirs)
     }
@@ -111,7 +117,7 @@ impl Figure {
         let ours = *self.values.get(&Kind::Heliostat)?;
         match self.target {
             Target::None => None,
-            Target::AtLeast(_, times) => Some(self.ratio()? >= times),
+            Target::AtLeast(_, times) | Target::AtLeastOf { times, .. } => Some(self.ratio()? >= times),
             Target::AtMost(_, times) => Some(self.ratio()? <= times),
             Target::Below(bound) => Some(ours <= bound),
             Target::Exactly(value) => Some(ours == value),
@@ -166,6 +172,7 @@ impl Target {
         match self {
             Self::None => String::new(),
             Self::AtLeast(rival, times) => format!("≥ {times:.1}× {rival}"),
+            Self::AtLeastOf { what, base, times } => format!("≥ {times:.2}× {what} ({})", unit.print(base)),
             Self::AtMost(rival, times) => format!("≤ {times:.2}× {rival}"),
             Self::Below(bound) => format!("≤ {}", unit.print(bound)),
             Self::Exactly(value) => unit.print(value),

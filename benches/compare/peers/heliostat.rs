@@ -20,6 +20,10 @@ pub struct Settings<'a> {
     pub upstream: Option<&'a str>,
     /// Ceiling of a document's freshness, as the configuration writes it.
     pub max_ttl: &'a str,
+    /// Whether `measured-*` is published here, by who makes an account.
+    pub publishes: bool,
+    /// Where accounts and packages lie; in files of its own when absent.
+    pub database: Option<&'a str>,
 }
 
 /// Starts Heliostat on `directory`, which may hold an earlier run's data.
@@ -39,14 +43,18 @@ pub fn spawn(site: &Site<'_>, directory: &Path, settings: &Settings<'_>) -> Resu
     let address = free_address()?;
     let file = directory.join("heliostat.toml");
     let origin = site.origin.url();
-    let npm = configuration(address, directory, settings.upstream.unwrap_or(&origin), settings.max_ttl);
+    let npm = configuration(address, directory, settings.upstream.unwrap_or(&origin), settings);
     fs::write(&file, npm + &tree_mounts(&origin, &trees::write_public_key(directory)?))?;
     let mut command = Command::new(env!("CARGO_BIN_EXE_heliostat"));
     command.arg("serve").arg("--config").arg(&file);
     Ok((address, Process::start("heliostat", SERVER_CORE, &command, site.work)?))
 }
 
-fn configuration(address: SocketAddr, directory: &Path, upstream: &str, max_ttl: &str) -> String {
+fn configuration(address: SocketAddr, directory: &Path, upstream: &str, settings: &Settings<'_>) -> String {
+    let max_ttl = settings.max_ttl;
+    let own = if settings.publishes { "own = [\"measured-*\"]\n" } else { "" };
+    let accounts = if settings.publishes { "[accounts]\nregistration = \"open\"\n" } else { "" };
+    let database = settings.database.map(|url| format!("[overlay]\ndatabase = \"{url}\"\n")).unwrap_or_default();
     let data = directory.join("data");
     let upstream = if upstream.is_empty() {
         String::new()
@@ -54,8 +62,8 @@ fn configuration(address: SocketAddr, directory: &Path, upstream: &str, max_ttl:
         format!("[[mount.upstream]]\nurl = \"{upstream}\"\nallow_private = true\n")
     };
     format!(
-        "listen = \"{address}\"\ndata = \"{}\"\nthreads = 1\n[log]\nfilter = \"warn\"\naccess = false\n[[mount]]\ndialect = \
-         \"npm\"\nname = \"npm\"\npath = \"{MOUNT}\"\nmax_ttl = \"{max_ttl}\"\n{upstream}",
+        "listen = \"{address}\"\ndata = \"{}\"\nthreads = 1\n[log]\nfilter = \"warn\"\naccess = false\n{accounts}{database}[[mount]]\ndialect = \
+         \"npm\"\nname = \"npm\"\npath = \"{MOUNT}\"\nmax_ttl = \"{max_ttl}\"\n{own}{upstream}",
         data.display()
     )
 }
@@ -76,6 +84,6 @@ fn tree_mounts(origin: &str, key: &Path) -> String {
 
 impl Default for Settings<'_> {
     fn default() -> Self {
-        Self { upstream: None, max_ttl: "1h" }
+        Self { upstream: None, max_ttl: "1h", publishes: false, database: None }
     }
 }

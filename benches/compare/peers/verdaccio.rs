@@ -28,7 +28,7 @@ pub fn start(site: &Site<'_>, directory: &Path) -> Result<Peer> {
 fn configuration(origin: &str) -> String {
     format!(
         "storage: ./storage\nweb:\n  enable: false\nauth:\n  htpasswd:\n    file: ./htpasswd\nuplinks:\n  origin:\n    \
-         url: {origin}/\n    maxage: 60m\n    timeout: 60s\npackages:\n  '**':\n    access: $all\n    proxy: origin\nlog:\n  \
+         url: {origin}/\n    maxage: 60m\n    timeout: 60s\npackages:\n  '**':\n    access: $all\n    publish: $authenticated\n    proxy: origin\nlog:\n  \
          type: stdout\n  format: json\n  level: error\n"
     )
 }

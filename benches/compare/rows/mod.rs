@@ -10,6 +10,7 @@ mod changed;
 mod herd;
 mod hits;
 mod npm_ci;
+mod registry;
 mod start;
 mod subject;
 
@@ -31,7 +32,7 @@ pub struct Row {
 }
 
 /// Every row, in the order of the table.
-pub const ALL: [Row; 18] = [
+pub const ALL: [Row; 21] = [
     Row { name: "doc-1k", explicit: false, run: hits::small_document },
     Row { name: "abbr-60k", explicit: false, run: hits::medium_document },
     Row { name: "pack-10m", explicit: false, run: hits::large_document },
@@ -47,6 +48,9 @@ pub const ALL: [Row; 18] = [
     Row { name: "file-2k", explicit: false, run: hits::small_file },
     Row { name: "file-10m", explicit: false, run: hits::large_file },
     Row { name: "file-10m-304", explicit: false, run: hits::large_file_unchanged },
+    Row { name: "token", explicit: false, run: registry::token },
+    Row { name: "publish", explicit: false, run: registry::publish },
+    Row { name: "publish-hits", explicit: false, run: registry::hits_while_publishing },
     Row { name: "herd", explicit: false, run: herd::run },
     Row { name: "start", explicit: false, run: start::run },
     Row { name: "npm-ci", explicit: true, run: npm_ci::run_row },
