@@ -31,6 +31,8 @@ pub struct Npm {
     pub anonymous_reading: bool,
     pub downloads: Downloads,
     pub signatures: Signatures,
+    /// Whether what is published here is signed, with a key of our own.
+    pub sign: bool,
 }
 
 /// Keys of niso mounts.
@@ -178,7 +180,7 @@ impl Dialect {
 impl Default for Npm {
     fn default() -> Self {
         let (downloads, signatures) = (Downloads::Upstream, Signatures::Verify);
-        Self { own: Vec::new(), merged: Vec::new(), anonymous_reading: true, downloads, signatures }
+        Self { own: Vec::new(), merged: Vec::new(), anonymous_reading: true, downloads, signatures, sign: true }
     }
 }
 
@@ -190,16 +192,18 @@ impl Npm {
             anonymous_reading: section.value("anonymous_reading", self.anonymous_reading),
             downloads: section.value("downloads", self.downloads),
             signatures: section.value("signatures", self.signatures),
+            sign: section.value("sign", self.sign),
         }
     }
 
     fn print(&self, out: &mut Printer) {
-        let Self { own, merged, anonymous_reading, downloads, signatures } = self;
+        let Self { own, merged, anonymous_reading, downloads, signatures, sign } = self;
         out.text("own", &print_list(own));
         out.text("merged", &print_list(merged));
         out.key("anonymous_reading", anonymous_reading);
         out.key("downloads", downloads);
         out.key("signatures", signatures);
+        out.key("sign", sign);
     }
 }
 

@@ -41,6 +41,7 @@ mod passwords;
 mod patience;
 mod pulse;
 pub mod rights;
+mod secrets;
 pub mod teams;
 pub mod tokens;
 mod totp;

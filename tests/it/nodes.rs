@@ -6,6 +6,7 @@ use serde_json::{Value, json};
 
 use crate::npm::acme::publication;
 use crate::npm::register;
+use crate::npm::signing::{is_verified, keys};
 use crate::support::backends::Backends;
 use crate::support::beside::command;
 use crate::support::heliostat::Heliostat;
@@ -78,6 +79,13 @@ async fn what_one_node_is_told_holds_at_the_other() {
         .await;
     let documents = [first.get("/npm/@acme/tool").await.json(), second.get("/npm/@acme/tool").await.json()];
     assert_eq!(documents[0]["_rev"], documents[1]["_rev"]);
+    let keys = [keys(first).await, keys(second).await];
+    assert_eq!(keys[0], keys[1], "they sign with one key");
+    for version in ["1.0.0", "1.1.0"] {
+        let signatures = documents.each_ref().map(|document| &document["versions"][version]["dist"]["signatures"]);
+        assert_eq!(signatures[0], signatures[1]);
+        assert!(is_verified(&keys[0], &documents[0]["versions"][version]), "{version}");
+    }
 
     let (well, said) = command(first, "block", &["npm", "@acme/tool", "1.1.0", "--reason", "it steals secrets"]);
     assert!(well, "{said}");

@@ -40,6 +40,7 @@ pub mod namespaces;
 pub mod packages;
 mod postgres;
 pub mod roster;
+pub mod secrets;
 pub mod sql;
 pub mod teams;
 pub mod tokens;

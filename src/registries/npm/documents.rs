@@ -186,7 +186,7 @@ impl Npm {
                 self.mirror.find_own(&Keys::new(&self.own_key(name, edition), &shape))
             }
             Whose::Both(edition) => {
-                let shape = Served::id_at(request.base, &barred, Some(edition));
+                let shape = Served::id_at(request.base, &barred, Some(&self.own_state(edition)));
                 self.find_prepared(name, &shape, demand).map(with_ours)
             }
             Whose::Upstreams => self.find_prepared(name, &Served::id_at(request.base, &barred, None), demand),
@@ -207,9 +207,9 @@ impl Npm {
     /// no reason to show less than both: clients would choose other versions than a moment ago.
     async fn prepare_both(&self, name: &PackageName, served: Served, demand: &Demand) -> Result<Prepared, Error> {
         let package = self.own_package(name).await?;
-        let edition = package.edition;
-        let ours = bodies::apart(move || own::print(&package)).await?;
-        let both: Arc<dyn Shape> = Arc::new(served.clone().over(ours, edition));
+        let state = self.own_state(package.edition);
+        let ours = self.printed(package).await?;
+        let both: Arc<dyn Shape> = Arc::new(served.clone().over(ours, &state));
         match self.mirror.prepared(&self.sources.packument(name)?, &both, demand).await {
             Ok(prepared) => Ok(with_ours(prepared)),
             Err(mirror::Error::Absent { .. }) => self.print_own(name, Arc::new(served)).await,

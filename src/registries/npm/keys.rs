@@ -4,7 +4,6 @@
 use std::sync::Arc;
 
 use bytes::Bytes;
-use http::StatusCode;
 use http::header::CACHE_CONTROL;
 
 use super::Npm;
@@ -12,12 +11,12 @@ use super::error::{Error, of_mirror};
 use super::merge::JSON;
 use super::name::PackageName;
 use super::proofs::KeySet;
-use super::replies::SHORT;
+use super::replies::{NO_STORE, SHORT};
 use crate::base::http::{CacheState, Reply, Request};
 use crate::config::Signatures;
 use crate::mirror::fresh::Demand;
 use crate::mirror::{self, Upstream};
-use crate::registries::bodies;
+use crate::registries::{bodies, replies};
 
 /// What an error calls the key sets.
 const KEYS: &str = "the registry's keys";
@@ -29,24 +28,34 @@ struct Key {
 }
 
 impl Npm {
-    /// `GET /-/npm/v1/keys`: those of every upstream of the mount, since a client asks here for all of its scopes. Absent
-    /// only if none of them signs.
+    /// `GET /-/npm/v1/keys`: our own and those of every upstream of the mount, since a client asks here for all of its
+    /// scopes; of an upstream that cannot be asked, none, since ours are of use all the same. Absent only if nobody signs.
     pub(super) async fn keys(&self, request: &Request<'_>) -> Result<Reply, Error> {
         let default = self.sources.default_upstream();
-        if self.sources.scoped_upstreams().next().is_none() {
+        if !self.signs && self.sources.scoped_upstreams().next().is_none() {
             return self.mirrored(request, &self.sources.keys(default)?, KEYS).await;
         }
-        let (mut keys, mut cache) = (Vec::new(), CacheState::Hit);
+        let (mut keys, mut cache, mut kept) = (Vec::new(), CacheState::Hit, SHORT);
         for upstream in std::iter::once(default).chain(self.sources.scoped_upstreams()) {
-            let Some((set, state)) = self.key_set(upstream, &Demand::of(request.headers)).await? else { continue };
-            keys.extend(split(&set)?);
-            cache = if cache == CacheState::Hit { state } else { cache };
+            match self.key_set(upstream, &Demand::of(request.headers)).await {
+                Ok(Some((set, state))) => {
+                    keys.extend(split(&set)?);
+                    cache = if cache == CacheState::Hit { state } else { cache };
+                }
+                Ok(None) => {}
+                Err(error) if self.signs && !error.is_ours() => {
+                    tracing::warn!(%error, "served without the keys of an upstream");
+                    kept = NO_STORE;
+                }
+                Err(error) => return Err(error),
+            }
         }
+        keys.extend(self.signer().await?.map(|signer| Key::of(signer.entry().clone())));
         if keys.is_empty() {
             return Err(Error::not_found(KEYS));
         }
-        let mut reply = Reply::bytes(StatusCode::OK, JSON, join(keys));
-        reply.set(CACHE_CONTROL, SHORT);
+        let mut reply = replies::tagged(JSON, join(keys));
+        reply.set(CACHE_CONTROL, kept);
         reply.note.cache = cache;
         Ok(reply)
     }
@@ -78,10 +87,18 @@ impl Npm {
     }
 }
 
+// === impl Key ===
+
+impl Key {
+    fn of(value: serde_json::Value) -> Self {
+        Self { id: value["keyid"].to_string(), value }
+    }
+}
+
 fn split(set: &[u8]) -> Result<Vec<Key>, Error> {
     let set: serde_json::Value = serde_json::from_slice(set).map_err(|_| unreadable())?;
     let keys = set["keys"].as_array().cloned().unwrap_or_default();
-    Ok(keys.into_iter().map(|value| Key { id: value["keyid"].to_string(), value }).collect())
+    Ok(keys.into_iter().map(Key::of).collect())
 }
 
 /// Prints a set of all keys, each once, as the first that has it says it.

@@ -17,7 +17,6 @@ use super::name::PackageName;
 use super::wire::{self, FORMS_VERSION, Sinks};
 use crate::base::clock::from_millis;
 use crate::mirror::prepare::{Forms, Gzip, Shape};
-use crate::overlay::packages::Edition;
 use crate::registries::blocks::Barred;
 
 pub const FULL: &str = "full";
@@ -56,18 +55,16 @@ impl Served {
     }
 
     /// Serves the document of a package of ours over it, in the state that the document is of.
-    pub fn over(self, ours: Bytes, edition: Edition) -> Self {
-        let id = Self::id_at(&self.base, &self.barred, Some(edition));
+    pub fn over(self, ours: Bytes, state: &str) -> Self {
+        let id = Self::id_at(&self.base, &self.barred, Some(state));
         Self { ours: Some(ours), id, ..self }
     }
 
     /// Names the forms that are served below `base`, with ours in that state over them.
-    pub fn id_at(base: &str, barred: &Barred, over: Option<Edition>) -> String {
+    pub fn id_at(base: &str, barred: &Barred, over: Option<&str>) -> String {
         match over {
             None => format!("packument {FORMS_VERSION} {base}{barred}"),
-            Some(Edition { revision, stamp }) => {
-                format!("packument {FORMS_VERSION} {base}{barred} under {revision}-{stamp:x}")
-            }
+            Some(state) => format!("packument {FORMS_VERSION} {base}{barred} under {state}"),
         }
     }
 

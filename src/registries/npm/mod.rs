@@ -49,6 +49,7 @@ mod release;
 mod replies;
 pub mod routes;
 mod search;
+mod signing;
 pub mod sources;
 mod stars;
 mod vouch;
@@ -58,13 +59,14 @@ mod write;
 use std::sync::Arc;
 
 use bytes::Bytes;
-use tokio::sync::Semaphore;
+use tokio::sync::{OnceCell, Semaphore};
 
 use self::accounts::confirm::Code;
 use self::catalog::Catalog;
 use self::door::{Guest, closed};
 use self::error::Error;
 use self::routes::{Action, Discover};
+use self::signing::Signer;
 use self::sources::Sources;
 use self::sources::bases::Bases;
 use super::blocks::Blocks;
@@ -98,6 +100,9 @@ pub struct Npm {
     mirror: Mirror,
     sources: Sources,
     signatures: Signatures,
+    /// Whether what is published here is signed.
+    signs: bool,
+    signer: OnceCell<Arc<Signer>>,
     passthrough: bool,
     downloads: config::Downloads,
     /// Longest request body passed through, in bytes.
@@ -148,6 +153,8 @@ impl Registry for config::Npm {
             mirror: opening.mirror,
             sources: Sources::new(Shelf::new(opening.mount), opening.upstreams),
             signatures: self.signatures,
+            signs: self.sign,
+            signer: OnceCell::new(),
             passthrough: opening.mount.passthrough,
             downloads: self.downloads,
             max_body: opening.max_request_bytes,

@@ -1,6 +1,7 @@
 //! Packages that were published here: printed as a registry would have them, and served like upstream's. Their names are
 //! never asked upstream, but for those that the mount merges. Source: contract npm §4.2.
 
+use std::borrow::Cow;
 use std::sync::Arc;
 use std::time::SystemTime;
 
@@ -17,6 +18,7 @@ use super::merge::JSON;
 use super::name::{LATEST, PackageName, Version};
 use super::publish::provenance::Statement;
 use super::replies::NO_CACHE;
+use super::signing::Signer;
 use super::write::publishing::BUNDLE;
 use super::{Npm, rev};
 use crate::base::digest::Digest;
@@ -82,9 +84,14 @@ impl Npm {
         let package = self.own_package(name).await?;
         // It may have changed since its state was looked up.
         let key = self.own_key(name, package.edition);
-        let printed = bodies::apart(move || print(&package));
-        let prepared = self.mirror.own(self.own(name, &key), &shape, printed).await;
+        let prepared = self.mirror.own(self.own(name, &key), &shape, self.printed(package)).await;
         prepared.map_err(|failed| told(failed, name.as_str()))
+    }
+
+    /// Prints the document of a package of ours, its versions signed if the mount signs.
+    pub(super) async fn printed(&self, package: Package) -> Result<Bytes, Error> {
+        let signer = self.signer().await?;
+        bodies::apart(move || print(&package, signer.as_deref())).await
     }
 
     /// Returns the tarball of a version of ours; `None` for a version that is not ours.
@@ -164,8 +171,14 @@ impl Npm {
     }
 
     /// Names one state of a document of ours in the cache. No upstream's identifier is empty, so no key of theirs is this.
-    pub(super) fn own_key(&self, name: &PackageName, Edition { revision, stamp }: Edition) -> String {
-        format!("{}@/own/{name}@{revision}-{stamp:x}", self.sources.shelf.mount)
+    pub(super) fn own_key(&self, name: &PackageName, edition: Edition) -> String {
+        format!("{}@/own/{name}@{}", self.sources.shelf.mount, self.own_state(edition))
+    }
+
+    /// Names one state of what is printed of ours: it is another one where it is signed.
+    pub(super) fn own_state(&self, Edition { revision, stamp }: Edition) -> String {
+        let signed = if self.signs { "+" } else { "" };
+        format!("{revision}-{stamp:x}{signed}")
     }
 }
 
@@ -182,14 +195,18 @@ pub fn is_there(release: &Release) -> bool {
     release.removed_at.is_none()
 }
 
-/// Prints the whole document. Source: contract npm §4.1.
-pub fn print(package: &Package) -> Result<Bytes, Error> {
+/// Prints the whole document, its versions signed. Source: contract npm §4.1.
+pub fn print(package: &Package, signer: Option<&Signer>) -> Result<Bytes, Error> {
     let unreadable = |_| Error::internal("a manifest of ours that cannot be read");
     let there: Vec<&Release> = package.releases.iter().filter(|release| is_there(release)).collect();
     let mut versions = String::new();
     for release in &there {
         let manifest =
             std::str::from_utf8(&release.manifest).map_err(|_| Error::internal("a manifest that is no text"))?;
+        let manifest = match signer {
+            Some(signer) => Cow::Owned(signer.sign(&package.name, &release.version, manifest)?),
+            None => Cow::Borrowed(manifest),
+        };
         let comma = if versions.is_empty() { "" } else { "," };
         versions.push_str(&format!("{comma}{}:{manifest}", quote(&release.version)));
     }

@@ -18,7 +18,7 @@ use crate::base::digest::{self, Algorithm, Integrity, Promise};
 use crate::config::Signatures;
 
 /// The only kind of key that registries sign with (contract npm §6.2).
-const KEY_TYPE: &str = "ecdsa-sha2-nistp256";
+pub const KEY_TYPE: &str = "ecdsa-sha2-nistp256";
 /// When a version without a publish time counts as published: 2015-01-01, as npm has it (contract npm §6.2).
 const UNKNOWN_TIME: u64 = 1_420_070_400_000;
 /// Signatures looked at for one version, since each costs some 0.1 ms; registries give one or two.
@@ -210,7 +210,7 @@ impl Key {
 /// Returns the key's OpenSSH fingerprint: over the strings of the SSH wire form, each after its length.
 ///
 /// Source: RFC 5656 §3.1, RFC 4251 §5.
-fn fingerprint(key: &VerifyingKey) -> String {
+pub fn fingerprint(key: &VerifyingKey) -> String {
     let point = key.to_sec1_point(false);
     let mut hash = Sha256::new();
     for part in [KEY_TYPE.as_bytes(), b"nistp256", point.as_bytes()] {

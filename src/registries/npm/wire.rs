@@ -18,7 +18,7 @@ mod tags;
 mod time;
 mod unite;
 
-pub use dist::{Attestations, Dist, Dists, Signature, check_manifest, find_dist, parse_dist};
+pub use dist::{Attestations, Dist, Dists, Signature, check_manifest, find_dist, parse_dist, with_in_dist};
 pub use index::{VersionLine, find_tag, find_version, resolve, tags, versions};
 pub use screen::screen;
 pub use tags::latest;

@@ -21,6 +21,7 @@ mod publisher;
 mod publishing;
 mod releases;
 mod search;
+pub mod signing;
 mod sources;
 mod tarballs;
 mod versions;

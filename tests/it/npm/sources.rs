@@ -51,6 +51,7 @@ async fn the_keys_of_every_upstream_are_served() {
         public.url(),
         acme.url(),
     );
+    let mount = mount.replacen("path", "sign = false\npath", 1);
     let heliostat = Heliostat::builder().mount(&mount).start().await;
     let answer = heliostat.get("/npm/-/npm/v1/keys").await;
     assert!(answer.headers.get("cache-status").is_some_and(|status| status.contains("fwd=uri-miss")));

@@ -113,6 +113,12 @@ impl Builder {
         self
     }
 
+    /// Takes all mounts away.
+    pub fn without_mounts(mut self) -> Self {
+        self.mounts.clear();
+        self
+    }
+
     /// Shows an identity to clients, which believe in its authority.
     pub fn tls(mut self, authority: &Authority, identity: &Identity) -> Self {
         self.tls = Some(authority.client(&["http/1.1"]));

@@ -142,7 +142,8 @@ behaviours! {
     vault:
         a_node_with_another_key_does_not_start
         nodes_that_start_at_once_take_one_key
-        what_one_node_seals_another_opens;
+        what_one_node_seals_another_opens
+        a_secret_is_made_once_for_all_nodes;
 }
 
 /// What is asked of a store of bytes, whichever it is.

@@ -47,3 +47,20 @@ pub async fn what_one_node_seals_another_opens(stage: Stage) {
     assert_eq!(nodes[1].vault().open("of joe", &sealed).unwrap(), secret);
     assert!(nodes[1].vault().open("of jim", &sealed).is_err());
 }
+
+pub async fn a_secret_is_made_once_for_all_nodes(stage: Stage) {
+    let nodes = [Arc::new(stage.node().await), Arc::new(stage.node().await)];
+    let ask = |index: usize, name: &'static str| {
+        let node = Arc::clone(&nodes[index % 2]);
+        async move { node.secret(name, || Secret::new(format!("of {index}"))).await.unwrap() }
+    };
+    let tasks: Vec<_> = (0..8).map(|index| tokio::spawn(ask(index, "one"))).collect();
+    let mut told = Vec::new();
+    for task in tasks {
+        told.push(task.await.unwrap());
+    }
+    let again = stage.node().await.secret("one", || panic!("it is there")).await.unwrap();
+    assert!(told.iter().all(|secret| *secret == again));
+    assert_eq!(ask(9, "other").await.reveal(), "of 9");
+    assert_eq!(nodes[0].heads().await.unwrap().writes, 0, "it is no write");
+}

@@ -20,6 +20,7 @@
 //! blocks                               what is not served
 //! first_seen                           the first digest of every release, and what vouched for it
 //! accepted                             releases that may have other bytes than they had first, and what those were
+//! secrets      what lasts and is shared by all nodes, sealed: keys that releases are signed with
 //! vault        one row: by which the key is known that secrets are sealed with
 //! ```
 //!
@@ -36,7 +37,7 @@ use super::sql::{Link, values};
 use crate::overlay::error::Error;
 
 /// Each in its turn, never out of it: the first has the number 1.
-const ALL: [&str; 13] = [
+const ALL: [&str; 14] = [
     include_str!("0001_start.sql"),
     include_str!("0002_teams.sql"),
     include_str!("0003_vault.sql"),
@@ -50,6 +51,7 @@ const ALL: [&str; 13] = [
     include_str!("0011_hooks.sql"),
     include_str!("0012_events.sql"),
     include_str!("0013_accepted.sql"),
+    include_str!("0014_secrets.sql"),
 ];
 
 /// The number of the last one.

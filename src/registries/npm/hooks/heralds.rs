@@ -59,7 +59,7 @@ fn may_know(user: u64, package: &Package) -> bool {
 /// Prints the document as everybody reads it, below the head; `None` when nothing is left of it.
 fn print_with(head: &Value, package: &Package, base: &str, barred: &Barred) -> Result<Option<Vec<u8>>, Error> {
     let name = PackageName::parse(&package.name).map_err(|_| Error::internal("a package of ours without a name"))?;
-    let mut document = print_document(package)?.to_vec();
+    let mut document = print_document(package, None)?.to_vec();
     if !barred.is_empty() {
         document = wire::screen(&document, |version| barred.find(version).map(|block| block.reason.as_str()))?;
     }

@@ -66,6 +66,21 @@ struct Alone<'a> {
 /// [`Error::Missing`]: there is none; [`Error::Repeated`]: there are two; [`Error::NotJson`] and what else [`Scanner`]
 /// refuses.
 pub fn find_dist(manifest: &[u8]) -> Result<&str, Error> {
+    place_of_dist(manifest).map(|(text, place)| &text[place.range()])
+}
+
+/// Returns a manifest with one more member, as it is to be written, at the end of its `dist`, which has others already.
+///
+/// # Errors
+/// As [`find_dist`].
+pub fn with_in_dist(manifest: &str, member: &str) -> Result<String, Error> {
+    let (text, place) = place_of_dist(manifest.as_bytes())?;
+    // Before the brace that ends it.
+    let (before, after) = text.split_at(place.range().end.saturating_sub(1));
+    Ok([before, ",", member, after].concat())
+}
+
+fn place_of_dist(manifest: &[u8]) -> Result<(&str, Span), Error> {
     let mut scanner = Scanner::new(manifest)?;
     let mut dist = None;
     scanner.object(|scanner, key| {
@@ -73,7 +88,7 @@ pub fn find_dist(manifest: &[u8]) -> Result<&str, Error> {
         if key.decode() == DIST { refuse_second(dist.replace(value), DIST) } else { Ok(()) }
     })?;
     scanner.finish()?;
-    dist.map(|place| &scanner.text()[place.range()]).ok_or(Error::Missing(DIST))
+    dist.map(|place| (scanner.text(), place)).ok_or(Error::Missing(DIST))
 }
 
 /// Proves that `document` describes this version of this package, and has a `dist`.
