@@ -4,6 +4,8 @@ use std::collections::BTreeSet;
 use std::process::Command;
 use std::time::{Duration, SystemTime};
 
+use base64::Engine;
+use base64::engine::general_purpose::STANDARD;
 use serde_json::{Value, json};
 
 use crate::client::{Client, From, Npm, Pnpm, YarnBerry};
@@ -12,6 +14,7 @@ use crate::modules;
 use crate::run::{Said, finish, run};
 use crate::sandbox::Sandbox;
 use crate::support::heliostat::Heliostat;
+use crate::support::http::Ask;
 use crate::support::packages::{Package, Release, Signing};
 use crate::support::registry::FakeRegistry;
 use crate::support::signing::Key;
@@ -44,7 +47,7 @@ async fn npm_audit_signatures_verifies_every_package_online_and_offline() {
     publish_family(&upstream, Signing::Right);
     let mut mirror = in_front_of(&upstream).await;
     for npm in BOTH {
-        let (verified, said) = audit_signatures(&tools, &npm, &mirror);
+        let (verified, said) = audit_signatures(&tools, &npm, &mirror, &family());
         assert!(
             verified && said.stdout.contains("3 packages have verified registry signatures"),
             "{}: {said:?}",
@@ -53,8 +56,30 @@ async fn npm_audit_signatures_verifies_every_package_online_and_offline() {
     }
     assert!(upstream.upstream.count("/-/npm/v1/keys") > 0, "npm's keys came from elsewhere");
     go_offline(&mut mirror).await;
-    let (verified, said) = audit_signatures(&tools, &Npm::V12, &mirror);
+    let (verified, said) = audit_signatures(&tools, &Npm::V12, &mirror, &family());
     assert!(verified && said.stdout.contains("3 packages have verified registry signatures"), "offline: {said:?}");
+}
+
+#[tokio::test]
+async fn npm_audit_signatures_verifies_what_is_published_here_beside_what_is_mirrored() {
+    let Some(tools) = tools::ready() else { return };
+    let wanted = json!({"@family/parent": "1.0.0", "@acme/tool": "1.0.0"});
+    for (mount, is_signed) in [("own = [\"@acme/*\"]", true), ("own = [\"@acme/*\"]\nsign = false", false)] {
+        let upstream = FakeRegistry::start();
+        publish_family(&upstream, Signing::Right);
+        let builder = Heliostat::builder().set("accounts", "registration", "\"open\"");
+        let mirror = builder.npm(upstream.url(), mount).start().await;
+        publish_ours(&mirror, "@acme/tool").await;
+        for npm in BOTH {
+            let (verified, said) = audit_signatures(&tools, &npm, &mirror, &wanted);
+            let expected = if is_signed {
+                "4 packages have verified registry signatures"
+            } else {
+                "1 package has a missing registry signature"
+            };
+            assert!(verified == is_signed && said.stdout.contains(expected), "{}: {said:?}", npm.name);
+        }
+    }
 }
 
 #[tokio::test]
@@ -64,7 +89,7 @@ async fn npm_audit_signatures_still_finds_a_missing_signature() {
     publish_family(&upstream, Signing::Missing);
     let mirror = in_front_of(&upstream).await;
     for npm in BOTH {
-        let (verified, said) = audit_signatures(&tools, &npm, &mirror);
+        let (verified, said) = audit_signatures(&tools, &npm, &mirror, &family());
         assert!(!verified && said.stdout.contains("missing registry signature"), "{}: {said:?}", npm.name);
     }
 }
@@ -204,6 +229,26 @@ fn publish_family(upstream: &FakeRegistry, child: Signing) {
     upstream.publish(&Package::new("child").with(Release::new("1.0.0").signature(child)));
 }
 
+/// Publishes version 1.0.0 of a package here. Source: contract npm §7.1, §8.2.
+async fn publish_ours(mirror: &Heliostat, name: &str) {
+    let put = async |path: &str, token: &str, body: Value| {
+        let body = body.to_string();
+        let ask = Ask::new("PUT", &format!("/npm/{path}")).header("content-length", &body.len().to_string());
+        let answer = mirror.ask(&ask.header("authorization", &format!("Bearer {token}")).body(body)).await;
+        assert_eq!(answer.status, 201, "{}", answer.summary());
+        answer.json()["token"].as_str().unwrap_or_default().to_owned()
+    };
+    let joe = json!({"name": "joe", "password": "a long password", "email": "joe@host.example"});
+    let token = put("-/user/org.couchdb.user:joe", "none", joe).await;
+    let manifest = json!({"name": name, "version": "1.0.0"});
+    let tarball = tarball::pack(&[("package.json".to_owned(), manifest.to_string().into_bytes())]);
+    let body = json!({
+        "_id": name, "name": name, "dist-tags": {"latest": "1.0.0"}, "versions": {"1.0.0": manifest},
+        "_attachments": {format!("{name}-1.0.0.tgz"): {"data": STANDARD.encode(&tarball), "length": tarball.len()}},
+    });
+    put(&name.replace('/', "%2f"), &token, body).await;
+}
+
 /// Returns a package published on the first three days of 2024: 1.0.0, 1.1.0 and 2.0.0.
 fn aging() -> Package {
     Package::with_versions("aging", &["1.0.0", "1.1.0", "2.0.0"]).tag("legacy", "1.1.0").tag("latest", "2.0.0")
@@ -243,9 +288,14 @@ fn ask(npm: &Npm, sandbox: &Sandbox, arguments: &[&str]) -> Value {
     serde_json::from_str(&said.stdout).unwrap_or_else(|error| panic!("{}: {error}: {said:?}", npm.name))
 }
 
-/// Installs the family and audits it; tells whether npm is content, and what it said.
-fn audit_signatures(tools: &Tools, npm: &Npm, mirror: &Heliostat) -> (bool, Said) {
-    let sandbox = sandbox(tools, npm, mirror, &json!({"@family/parent": "1.0.0"}));
+/// What is needed of [`publish_family`]: the other two come with it.
+fn family() -> Value {
+    json!({"@family/parent": "1.0.0"})
+}
+
+/// Installs what is needed and audits it; tells whether npm is content, and what it said.
+fn audit_signatures(tools: &Tools, npm: &Npm, mirror: &Heliostat, dependencies: &Value) -> (bool, Said) {
+    let sandbox = sandbox(tools, npm, mirror, dependencies);
     install(npm, &sandbox);
     sandbox.write_home("without-tuf.cjs", WITHOUT_TUF);
     let preload = format!("--require {}", sandbox.home().join("without-tuf.cjs").display());
