@@ -18,7 +18,7 @@
 //! # What other nodes see
 //!
 //! Each part has a head that moves with it. A node asks for the heads at most twice a second, and drops what it holds in
-//! memory when one has moved: tokens, blocks and packages are the same everywhere within a second. While the database does
+//! memory when one has moved: tokens, blocks, routes and packages are the same everywhere within a second. While the database does
 //! not answer, what was last known stands for a time of grace ([`Settings::grace`]), and nothing is written.
 
 pub mod audit;
@@ -45,6 +45,7 @@ mod secrets;
 pub mod teams;
 pub mod tokens;
 mod totp;
+pub mod upstreams;
 pub mod users;
 pub mod vault;
 
@@ -92,6 +93,7 @@ pub struct Overlay {
     passwords: Passwords,
     roster: Roster,
     screen: Screen,
+    map: upstreams::Map,
     tally: Tally,
     recorder: Recorder,
     blobs: Blobs,
@@ -114,6 +116,7 @@ impl Overlay {
             passwords: Passwords::new(),
             roster: Roster::default(),
             screen: Screen::default(),
+            map: upstreams::Map::default(),
             tally: Tally::default(),
             recorder: Recorder::default(),
             blobs: Blobs::open(&settings.blobs)?,

@@ -44,6 +44,7 @@ pub mod secrets;
 pub mod sql;
 pub mod teams;
 pub mod tokens;
+pub mod upstreams;
 pub mod users;
 pub mod vault;
 
@@ -89,6 +90,8 @@ pub struct Heads {
     pub identity: u64,
     /// Counted up when blocks change.
     pub blocks: u64,
+    /// Counted up when upstreams change, or what they serve.
+    pub routes: u64,
 }
 
 /// What a write moves, besides the number of writes.
@@ -96,6 +99,7 @@ pub struct Heads {
 pub enum Head {
     Identity,
     Blocks,
+    Routes,
 }
 
 /// A transaction that reads one state, whatever is written meanwhile.
@@ -178,9 +182,10 @@ impl Database {
 
     /// Returns how far everything has come.
     pub async fn heads(&self) -> Result<Heads, Error> {
-        let sql = "SELECT writes, changes, identity, blocks FROM heads WHERE one = 1";
+        let sql = "SELECT writes, changes, identity, blocks, routes FROM heads WHERE one = 1";
         let row = self.link().first(sql, values![]).await?.ok_or(Error::Row("the heads are missing"))?;
-        Ok(Heads { writes: row.get(0)?, changes: row.get(1)?, identity: row.get(2)?, blocks: row.get(3)? })
+        let (writes, changes, identity) = (row.get(0)?, row.get(1)?, row.get(2)?);
+        Ok(Heads { writes, changes, identity, blocks: row.get(3)?, routes: row.get(4)? })
     }
 
     /// Closes all connections, after what they are doing.
@@ -222,6 +227,7 @@ impl Write {
         let sql = match head {
             Head::Identity => "UPDATE heads SET identity = identity + 1 WHERE one = 1",
             Head::Blocks => "UPDATE heads SET blocks = blocks + 1 WHERE one = 1",
+            Head::Routes => "UPDATE heads SET routes = routes + 1 WHERE one = 1",
         };
         self.link().run(sql, values![]).await.map(drop)
     }

@@ -16,6 +16,7 @@ mod rest;
 mod server;
 mod store;
 mod teams;
+mod upstreams;
 mod vault;
 mod writes;
 
@@ -139,6 +140,10 @@ behaviours! {
         of_bytes_that_are_proved_at_once_one_is_first
         a_package_of_many_versions_is_held_to
         firsts_are_taken_over_from_another_index;
+    upstreams:
+        an_upstream_is_kept_with_its_token_sealed
+        a_token_never_leaves_the_server_it_was_given_for
+        a_scope_is_bound_on_every_node;
     vault:
         a_node_with_another_key_does_not_start
         nodes_that_start_at_once_take_one_key

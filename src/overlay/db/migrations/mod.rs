@@ -18,10 +18,11 @@
 //! downloads                            how often versions were fetched, by day
 //! blobs                                which published bytes there are, or are on their way
 //! blocks                               what is not served
+//! upstreams, routes                    where names come from that are not published here
 //! first_seen                           the first digest of every release, and what vouched for it
 //! accepted                             releases that may have other bytes than they had first, and what those were
-//! secrets      what lasts and is shared by all nodes, sealed: keys that releases are signed with
-//! vault        one row: by which the key is known that secrets are sealed with
+//! secrets                              what all nodes share, sealed: keys that releases are signed with
+//! vault                                one row: by which the key is known that secrets are sealed with
 //! ```
 //!
 //! Written once for both databases: `BYTES` stands for either one's type of bytes, `TEXT` for text in the order of its
@@ -37,7 +38,7 @@ use super::sql::{Link, values};
 use crate::overlay::error::Error;
 
 /// Each in its turn, never out of it: the first has the number 1.
-const ALL: [&str; 14] = [
+const ALL: [&str; 15] = [
     include_str!("0001_start.sql"),
     include_str!("0002_teams.sql"),
     include_str!("0003_vault.sql"),
@@ -52,6 +53,7 @@ const ALL: [&str; 14] = [
     include_str!("0012_events.sql"),
     include_str!("0013_accepted.sql"),
     include_str!("0014_secrets.sql"),
+    include_str!("0015_upstreams.sql"),
 ];
 
 /// The number of the last one.
