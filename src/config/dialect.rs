@@ -29,6 +29,8 @@ pub struct Npm {
     pub merged: Vec<String>,
     /// Whether who shows no credentials may read.
     pub anonymous_reading: bool,
+    /// Whether registries that admins name over HTTP may have loopback, link-local and private addresses.
+    pub private_registries: bool,
     pub downloads: Downloads,
     pub signatures: Signatures,
     /// Whether what is published here is signed, with a key of our own.
@@ -180,7 +182,8 @@ impl Dialect {
 impl Default for Npm {
     fn default() -> Self {
         let (downloads, signatures) = (Downloads::Upstream, Signatures::Verify);
-        Self { own: Vec::new(), merged: Vec::new(), anonymous_reading: true, downloads, signatures, sign: true }
+        let (own, merged) = (Vec::new(), Vec::new());
+        Self { own, merged, anonymous_reading: true, private_registries: false, downloads, signatures, sign: true }
     }
 }
 
@@ -190,6 +193,7 @@ impl Npm {
             own: section.list("own", self.own, read_pattern),
             merged: section.list("merged", self.merged, read_pattern),
             anonymous_reading: section.value("anonymous_reading", self.anonymous_reading),
+            private_registries: section.value("private_registries", self.private_registries),
             downloads: section.value("downloads", self.downloads),
             signatures: section.value("signatures", self.signatures),
             sign: section.value("sign", self.sign),
@@ -197,10 +201,11 @@ impl Npm {
     }
 
     fn print(&self, out: &mut Printer) {
-        let Self { own, merged, anonymous_reading, downloads, signatures, sign } = self;
+        let Self { own, merged, anonymous_reading, private_registries, downloads, signatures, sign } = self;
         out.text("own", &print_list(own));
         out.text("merged", &print_list(merged));
         out.key("anonymous_reading", anonymous_reading);
+        out.key("private_registries", private_registries);
         out.key("downloads", downloads);
         out.key("signatures", signatures);
         out.key("sign", sign);

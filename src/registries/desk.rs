@@ -115,6 +115,11 @@ fn fail<D: Desk>(desk: &D, error: &Error, request: &Request<'_>) -> Reply {
     desk.tell(error, request)
 }
 
+/// Answers with a fault that comes before anything is looked at.
+pub fn turn_away<D: Desk>(desk: &D, error: &Error, request: &Request<'_>) -> Reply {
+    hide_path(desk, fail(desk, error, request).action("refused"), request)
+}
+
 /// Keeps a path that holds a secret from the log, also where its body was read, or was too long for that.
 fn hide_path<D: Desk>(desk: &D, mut reply: Reply, request: &Request<'_>) -> Reply {
     let read = desk.parse(request);

@@ -93,9 +93,9 @@ pub enum Error {
     /// What was written here cannot be read just now, nor anything added.
     #[error("this registry cannot be asked just now")]
     Unavailable(#[source] Cause),
-    /// The method is none that registries use.
-    #[error("this method is not implemented")]
-    NotImplemented,
+    /// Nothing here does what is asked for: a method that no registry uses, or a part of the protocol that is not spoken.
+    #[error("{0}")]
+    NotImplemented(&'static str),
     /// The request has been here before.
     #[error("the request came back to this mirror: it is its own upstream")]
     Loop,
@@ -189,6 +189,11 @@ impl Error {
         Self::MethodNotAllowed { allow: Cow::Borrowed(allow) }
     }
 
+    /// Builds the [`Error::NotImplemented`] of a method that no registry knows.
+    pub const fn unknown_method() -> Self {
+        Self::NotImplemented("this method is not implemented")
+    }
+
     /// Builds our own fault from what cannot be.
     pub fn internal(reason: &'static str) -> Self {
         Self::Internal(Arc::new(io::Error::other(reason)))
@@ -238,7 +243,7 @@ impl Error {
             | Self::TooLarge
             | Self::TooMany
             | Self::TooManyAttempts { .. }
-            | Self::NotImplemented
+            | Self::NotImplemented(_)
             | Self::NotHeld { .. } => Fault::Client,
             Self::Unproven { .. } | Self::BadGateway { .. } | Self::Unreachable { .. } | Self::TimedOut { .. } => {
                 Fault::Upstream
@@ -265,7 +270,7 @@ impl Error {
             Self::TooMany | Self::TooManyAttempts { .. } => StatusCode::TOO_MANY_REQUESTS,
             Self::Blocked { .. } | Self::Barred { .. } => StatusCode::UNAVAILABLE_FOR_LEGAL_REASONS,
             Self::Internal(_) => StatusCode::INTERNAL_SERVER_ERROR,
-            Self::NotImplemented => StatusCode::NOT_IMPLEMENTED,
+            Self::NotImplemented(_) => StatusCode::NOT_IMPLEMENTED,
             Self::Unproven { .. } | Self::BadGateway { .. } => StatusCode::BAD_GATEWAY,
             Self::Unreachable { .. } | Self::Unavailable(_) => StatusCode::SERVICE_UNAVAILABLE,
             Self::TimedOut { .. } | Self::NotHeld { .. } => StatusCode::GATEWAY_TIMEOUT,

@@ -59,15 +59,18 @@ pub struct Rules {
     pub anonymous_reading: bool,
 }
 
-/// The gate of one mount.
+/// The gate of one mount. A clone knows the same visitors.
+#[derive(Clone)]
 pub struct Gate {
     overlay: Arc<Overlay>,
     mount: String,
     rules: Rules,
+    /// Patterns of further names that are ours, beside those of the rules.
+    also_own: Vec<String>,
     accounts: config::Accounts,
-    believed: Mutex<HashMap<Digest, Believed>>,
+    believed: Arc<Mutex<HashMap<Digest, Believed>>>,
     /// Held while a password is looked at, by what is shown: a client opens many connections at once, with the same.
-    turns: Turns,
+    turns: Arc<Turns>,
 }
 
 /// A password that was right.
@@ -84,10 +87,16 @@ impl Gate {
             overlay: Arc::clone(&opening.overlay),
             mount: opening.mount.name.clone(),
             rules,
+            also_own: Vec::new(),
             accounts: opening.accounts.clone(),
-            believed: Mutex::default(),
-            turns: Turns::default(),
+            believed: Arc::default(),
+            turns: Arc::default(),
         }
+    }
+
+    /// Returns the same gate, which keeps names of these patterns too.
+    pub fn also_keeping(&self, patterns: Vec<String>) -> Self {
+        Self { also_own: patterns, ..self.clone() }
     }
 
     pub fn overlay(&self) -> &Overlay {
@@ -197,9 +206,9 @@ impl Gate {
         }
     }
 
-    /// Tells whether the configuration keeps a name for what is published here.
+    /// Tells whether a name is kept for what is published here.
     pub fn keeps(&self, name: &str) -> bool {
-        self.rules.own.iter().any(|pattern| rights::matches(pattern, name))
+        self.patterns().any(|pattern| rights::matches(pattern, name))
     }
 
     /// Tells whether what is published under a name here is served with what upstream has there.
@@ -207,10 +216,21 @@ impl Gate {
         !self.keeps(name) && self.rules.merged.iter().any(|pattern| rights::matches(pattern, name))
     }
 
-    /// Returns the scopes, with their `@`, of the names that the configuration keeps.
+    /// Tells whether the configuration itself keeps every name of a scope, with its `@`, for what is published here.
+    pub fn rules_keep_all_of(&self, scope: &str) -> bool {
+        // No name has a `*`: what matches it matches whatever may stand in its place.
+        let any = format!("{scope}/*");
+        self.rules.own.iter().any(|pattern| rights::matches(pattern, &any))
+    }
+
+    /// Returns the scopes, with their `@`, of the names that are kept.
     pub fn own_scopes(&self) -> impl Iterator<Item = String> {
-        let scope = |pattern: &String| pattern.split_once('/').map(|(scope, _)| scope.to_owned());
-        self.rules.own.iter().filter(|pattern| pattern.starts_with('@')).filter_map(scope)
+        let scope = |pattern: &str| pattern.split_once('/').map(|(scope, _)| scope.to_owned());
+        self.patterns().filter(|pattern| pattern.starts_with('@')).filter_map(scope)
+    }
+
+    fn patterns(&self) -> impl Iterator<Item = &str> {
+        self.rules.own.iter().chain(&self.also_own).map(String::as_str)
     }
 
     /// Tells whether any name may be ours.
@@ -218,7 +238,7 @@ impl Gate {
     /// # Errors
     /// The overlay's.
     pub async fn has_own(&self) -> Result<bool, Error> {
-        Ok(!self.rules.own.is_empty() || self.overlay.heads().await?.changes > 0)
+        Ok(self.patterns().next().is_some() || self.overlay.heads().await?.changes > 0)
     }
 
     /// Tells whether a name is ours: then no upstream hears of it.

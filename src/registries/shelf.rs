@@ -11,6 +11,7 @@ use crate::mirror::resource::{Expires, Kind, Redirects, Resource, Rules};
 use crate::mirror::verify::Proof;
 
 /// Where the resources of one mount stand.
+#[derive(Clone)]
 pub struct Shelf {
     pub mount: Arc<str>,
     pub rules: Arc<Rules>,

@@ -9,6 +9,7 @@ use crate::config::{self, Credentials, Listen};
 use crate::mirror::Upstream;
 
 /// The upstreams of one mount.
+#[derive(Clone)]
 pub struct Upstreams {
     /// Serves what no scope claims.
     pub default: Arc<Upstream>,

@@ -30,7 +30,8 @@ impl World {
         let (registry, backends) = (FakeRegistry::start(), Backends::start()?);
         let node = async || {
             let builder = Heliostat::builder().set("accounts", "registration", "\"open\"");
-            backends.behind(builder).npm(registry.url(), "own = [\"@acme/*\"]").start().await
+            let mount = "own = [\"@acme/*\"]\nprivate_registries = true";
+            backends.behind(builder).npm(registry.url(), mount).start().await
         };
         let nodes = [node().await, node().await];
         let token = register(&nodes[0], "joe").await;
@@ -98,6 +99,43 @@ async fn what_one_node_is_told_holds_at_the_other() {
         assert!(start.elapsed() < SOON, "a token that was revoked is taken");
         tokio::time::sleep(Duration::from_millis(50)).await;
     }
+}
+
+#[tokio::test]
+async fn a_scope_that_one_node_binds_comes_from_there_at_the_other() {
+    let Some(world) = World::start().await else { return };
+    let corp = FakeRegistry::start();
+    for (registry, version) in [(&world.registry, "1.0.0"), (&corp, "2.0.0")] {
+        registry.publish(&Package::with_versions("@corp/x", &[version]));
+    }
+    let (well, said) = command(&world.nodes[0], "user", &["admin", "joe"]);
+    assert!(well, "{said}");
+    let is_latest = |version: &'static str| move |answer: &Answer| answer.json()["dist-tags"]["latest"] == version;
+    for node in &world.nodes {
+        soon("unbound", node, "/npm/@corp/x", is_latest("1.0.0")).await;
+    }
+    let wish = json!({ "name": "corp", "host": corp.url(), "type": "npm", "authToken": "hunter2" });
+    let start = Instant::now();
+    let made = loop {
+        let made = world.send(0, "POST", "/npm/-/registry", &wish).await;
+        if made.status != 403 {
+            break made;
+        }
+        assert!(start.elapsed() < SOON, "joe never becomes an admin");
+        tokio::time::sleep(Duration::from_millis(50)).await;
+    };
+    assert_eq!(made.status, 200, "{}", made.summary());
+    let binding = json!({ "name": "@corp", "registryId": made.json()["id"] });
+    let bound = world.send(0, "POST", "/npm/-/scope", &binding).await;
+    assert_eq!(bound.status, 200, "{}", bound.summary());
+    let document = world.nodes[0].get("/npm/@corp/x").await;
+    assert!(is_latest("2.0.0")(&document), "at once where it was bound: {}", document.summary());
+    soon("a scope that was bound", &world.nodes[1], "/npm/@corp/x", is_latest("2.0.0")).await;
+    let seen = corp.upstream.all_seen();
+    assert!(seen.iter().all(|seen| seen.headers.get("authorization") == Some("Bearer hunter2")));
+    let path = format!("/npm/-/scope/{}", bound.json()["id"].as_str().expect("an id"));
+    assert_eq!(world.send(1, "DELETE", &path, &json!({})).await.status, 200);
+    soon("a scope that was unbound", &world.nodes[0], "/npm/@corp/x", is_latest("1.0.0")).await;
 }
 
 #[tokio::test]

@@ -53,7 +53,7 @@ pub fn every() -> Vec<Error> {
         Error::Blocked { what: what() },
         Error::Barred { what: what(), reason: "it is evil".to_owned() },
         Error::Internal(cause.clone().expect("a cause")),
-        Error::NotImplemented,
+        Error::unknown_method(),
         Error::Unproven { what: what(), cause: cause.clone() },
         Error::BadGateway { what: what(), cause: cause.clone() },
         Error::Unreachable { what: what(), retry_after: None, cause: cause.clone() },

@@ -91,13 +91,13 @@ fn judge_read(method: &Method, action: Action) -> Result<Action, Error> {
     match method {
         _ if is_read(method) => Ok(action),
         _ if is_known(method) => Err(Error::only(ALLOW_READ)),
-        _ => Err(Error::NotImplemented),
+        _ => Err(Error::unknown_method()),
     }
 }
 
 /// The API's own methods are for the API to judge.
 fn judge_any(method: &Method, action: Action) -> Result<Action, Error> {
-    if is_known(method) { Ok(action) } else { Err(Error::NotImplemented) }
+    if is_known(method) { Ok(action) } else { Err(Error::unknown_method()) }
 }
 
 fn find(segments: &[&str]) -> Result<Action, Error> {

@@ -13,7 +13,7 @@ use super::Npm;
 use super::error::{Error, of_mirror};
 use super::merge::{self, Indexed, Served};
 use super::name::{PackageName, Spec, Version};
-use super::own::{self, Whose};
+use super::own::Whose;
 use super::replies;
 use super::replies::NO_CACHE;
 use super::wire::{self, VersionLine};

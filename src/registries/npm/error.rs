@@ -66,7 +66,7 @@ fn code(error: &Error) -> &'static str {
         Error::TooMany | Error::TooManyAttempts { .. } => "too_many_requests",
         Error::Blocked { .. } | Error::Barred { .. } => "blocked",
         Error::Internal(_) => "internal",
-        Error::NotImplemented => "not_implemented",
+        Error::NotImplemented(_) => "not_implemented",
         Error::Unproven { .. } | Error::BadGateway { .. } => "bad_gateway",
         Error::Unreachable { .. } | Error::Unavailable(_) => "unavailable",
         Error::TimedOut { .. } => "gateway_timeout",

@@ -17,6 +17,7 @@
 //! | `PUT /{name}`, `-rev`, tags, tarballs taken away | the overlay | hashes, tar, package.json; the visitor's rights |
 //! | users, logins, profiles, tokens | the overlay | |
 //! | blocks | the overlay | |
+//! | registries, scopes | the configuration, then the overlay | |
 //! | owners, collaborators, access, stars, organisations, teams | the overlay | the visitor's rights |
 //!
 //! One request: [`routes::parse`] reads the path once into an action; the action names the handler and the label in the
@@ -45,8 +46,10 @@ mod own;
 mod passthrough;
 pub mod proofs;
 mod publish;
+mod registries;
 mod release;
 mod replies;
+mod routed;
 pub mod routes;
 mod search;
 mod signing;
@@ -65,6 +68,7 @@ use self::accounts::confirm::Code;
 use self::catalog::Catalog;
 use self::door::{Guest, closed};
 use self::error::Error;
+use self::routed::Routed;
 use self::routes::{Action, Discover};
 use self::signing::Signer;
 use self::sources::Sources;
@@ -75,7 +79,7 @@ use super::gate::{Gate, Rules, Visitor};
 use super::memo::Memo;
 use super::missed::Missed;
 use super::shelf::Shelf;
-use super::{Opening, Place, Registry, SetUp};
+use super::{Opening, Place, Registry, SetUp, Upstreams};
 use crate::base::clock::Clock;
 use crate::base::digest::Digest;
 use crate::base::http::{BodyWanted, Handler, Outcome, Reply, Request};
@@ -95,34 +99,39 @@ const MAX_TARBALLS: usize = 50_000;
 /// What stands in paths before a token, or what a login is known by.
 const HIDING: [&str; 3] = ["/user/token/", "/v1/tokens/", "/v1/login/"];
 
-/// One npm mount.
+/// One npm mount, by one state of its routes. Cheap to clone.
+#[derive(Clone)]
 pub struct Npm {
     mirror: Mirror,
-    sources: Sources,
+    sources: Arc<Sources>,
+    /// What the configuration says of where names come from, whatever was named at run time.
+    configured: Arc<Upstreams>,
+    /// Whether registries that are named at run time may have private addresses.
+    private_registries: bool,
     signatures: Signatures,
     /// Whether what is published here is signed.
     signs: bool,
-    signer: OnceCell<Arc<Signer>>,
+    signer: Arc<OnceCell<Arc<Signer>>>,
     passthrough: bool,
     downloads: config::Downloads,
     /// Longest request body passed through, in bytes.
     max_body: u64,
-    bases: Bases,
+    bases: Arc<Bases>,
     /// Versions that no document has, by the names of packages.
-    missed: Missed,
+    missed: Arc<Missed>,
     gate: Arc<Gate>,
-    blocks: Blocks,
-    catalog: Catalog,
+    blocks: Arc<Blocks>,
+    catalog: Arc<Catalog>,
     /// How many clients wait for changes at once.
-    waiting: Semaphore,
+    waiting: Arc<Semaphore>,
     /// The bytes of versions of ours, by the states of their packages.
-    tarballs: Memo<Option<Blob>>,
+    tarballs: Arc<Memo<Option<Blob>>>,
     /// Whether hooks may be told at private addresses.
     private_hooks: bool,
     /// Longest body of a publish, in bytes.
     max_publish: u64,
     /// Held while a tarball stands in memory.
-    publishing: Semaphore,
+    publishing: Arc<Semaphore>,
 }
 
 impl Registry for config::Npm {
@@ -141,26 +150,30 @@ impl Registry for config::Npm {
     fn open(&self, opening: Opening<'_>) -> Arc<dyn Handler> {
         let rules =
             Rules { own: self.own.clone(), merged: self.merged.clone(), anonymous_reading: self.anonymous_reading };
-        Arc::new(Npm {
-            blocks: Blocks::new(&opening),
+        let mount = opening.mount;
+        let npm = Npm {
+            blocks: Arc::new(Blocks::new(&opening)),
             gate: Arc::new(Gate::new(&opening, rules)),
-            catalog: Catalog::default(),
-            waiting: Semaphore::new(feed::MAX_WAITING),
-            tarballs: Memo::new(MAX_TARBALLS),
+            catalog: Arc::default(),
+            waiting: Arc::new(Semaphore::new(feed::MAX_WAITING)),
+            tarballs: Arc::new(Memo::new(MAX_TARBALLS)),
             private_hooks: opening.private_hooks,
             max_publish: MAX_PUBLISH,
-            publishing: Semaphore::new(PUBLISHING),
+            publishing: Arc::new(Semaphore::new(PUBLISHING)),
             mirror: opening.mirror,
-            sources: Sources::new(Shelf::new(opening.mount), opening.upstreams),
+            sources: Arc::new(Sources::new(Shelf::new(mount), opening.upstreams.clone())),
+            configured: Arc::new(opening.upstreams),
+            private_registries: self.private_registries,
             signatures: self.signatures,
             signs: self.sign,
-            signer: OnceCell::new(),
-            passthrough: opening.mount.passthrough,
+            signer: Arc::default(),
+            passthrough: mount.passthrough,
             downloads: self.downloads,
             max_body: opening.max_request_bytes,
-            bases: Bases::default(),
-            missed: Missed::new(Clock::default(), opening.mount.negative_ttl),
-        })
+            bases: Arc::default(),
+            missed: Arc::new(Missed::new(Clock::default(), mount.negative_ttl)),
+        };
+        Arc::new(Routed::new(npm, mount))
     }
 }
 
@@ -224,6 +237,7 @@ impl Desk for Npm {
             Action::Stars(stars) => self.answer_stars_body(visitor, stars, &body).await,
             Action::Orgs(orgs) => self.answer_orgs_body(visitor, orgs, &body).await,
             Action::Hook(hook) => self.answer_hook_body(visitor, hook, &body).await,
+            Action::Registries(asked) => self.answer_registries_body(visitor, asked, &body).await,
             _ => Err(Error::internal("a body that nobody asked for")),
         }
     }
@@ -257,6 +271,7 @@ impl Npm {
             Action::Stars(stars) => self.answer_stars(request, visitor, stars).await?,
             Action::Orgs(orgs) => self.answer_orgs(visitor, orgs).await?,
             Action::Hook(hook) => self.answer_hook(visitor, hook).await?,
+            Action::Registries(asked) => self.answer_registries(request, visitor, asked).await?,
             Action::Discover(Discover::Search(query)) => return self.search(request, visitor, query).await,
             Action::Discover(discover) => self.answer_discover(visitor, discover).await?,
             Action::Downloads(asked) => return self.downloads(request, visitor, asked).await,

@@ -22,6 +22,7 @@ mod discover;
 mod downloads;
 mod hook;
 mod orgs;
+mod registries;
 mod sharing;
 mod stars;
 mod web;
@@ -35,6 +36,7 @@ pub use self::discover::{Discover, Since};
 pub use self::downloads::{Counted, Downloads, Form, Period};
 pub use self::hook::Hook;
 pub use self::orgs::{Orgs, TeamAt};
+pub use self::registries::Registries;
 pub use self::sharing::Sharing;
 pub use self::stars::Stars;
 pub use self::web::Web;
@@ -50,6 +52,7 @@ struct Target {
     read: Option<Action>,
     put: Option<Action>,
     post: Option<Action>,
+    patch: Option<Action>,
     delete: Option<Action>,
     options: Option<Action>,
 }
@@ -72,10 +75,11 @@ fn judge_method(method: &Method, target: Target) -> Result<Action, Error> {
         _ if is_read(method) => target.read,
         Method::PUT => target.put,
         Method::POST => target.post,
+        Method::PATCH => target.patch,
         Method::DELETE => target.delete,
         Method::OPTIONS => target.options,
         _ if is_known(method) => None,
-        _ => return Err(Error::NotImplemented),
+        _ => return Err(Error::unknown_method()),
     };
     action.ok_or(Error::MethodNotAllowed { allow: allow.into() })
 }
@@ -97,9 +101,10 @@ impl Target {
 
     /// Names the methods that it takes. Source: RFC 9110 §10.2.1.
     fn allow(&self) -> String {
-        let Self { read, put, post, delete, options } = self;
-        let words = [("GET, HEAD", read), ("PUT", put), ("POST", post), ("DELETE", delete), ("OPTIONS", options)];
-        let taken: Vec<&str> = words.into_iter().filter_map(|(word, action)| action.as_ref().map(|_| word)).collect();
+        let Self { read, put, post, patch, delete, options } = self;
+        let changing = [("PUT", put), ("POST", post), ("PATCH", patch), ("DELETE", delete)];
+        let words = [("GET, HEAD", read)].into_iter().chain(changing).chain([("OPTIONS", options)]);
+        let taken: Vec<&str> = words.filter_map(|(word, action)| action.as_ref().map(|_| word)).collect();
         taken.join(", ")
     }
 }

@@ -39,6 +39,11 @@ impl Sources {
         Self { upstreams, alone: Arc::new(alone), shelf }
     }
 
+    /// Returns the same resources, from other upstreams.
+    pub fn from_others(&self, upstreams: Upstreams) -> Self {
+        Self { upstreams, shelf: self.shelf.clone(), alone: Arc::clone(&self.alone) }
+    }
+
     /// Returns the upstream that serves a package.
     pub fn upstream(&self, name: &PackageName) -> &Arc<Upstream> {
         self.upstreams.of_scope(name.scope())

@@ -19,6 +19,7 @@ mod orgs;
 mod own;
 mod publisher;
 mod publishing;
+mod registries;
 mod releases;
 mod search;
 pub mod signing;

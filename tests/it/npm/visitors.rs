@@ -70,6 +70,9 @@ fn reads() -> Vec<Row> {
         row("GET", "/-/npm/v1/user", nothing, KNOWN),
         row("GET", "/-/npm/v1/tokens", nothing, KNOWN),
         row("GET", "/-/npm/v1/hooks", nothing, KNOWN),
+        row("GET", "/-/registry", nothing, OPEN),
+        row("GET", "/-/registry/default", nothing, OPEN),
+        row("GET", "/-/registry/self/scopes", nothing, OPEN),
     ]
 }
 
@@ -94,7 +97,17 @@ fn writes() -> Vec<Row> {
         row("PUT", "/-/package/evil/blocks", |_, _| json!({ "reason": "no" }), admins(201)),
         row("DELETE", "/-/package/evil/blocks", nothing, admins(200)),
         row("PUT", "/-/v1/search/sync/{name}", empty, admins(200)),
+        row("POST", "/-/registry", registry, admins(200)),
+        row("PATCH", "/-/registry/99", |_, _| json!({ "name": "corp" }), admins(404)),
+        row("DELETE", "/-/registry/99", nothing, admins(404)),
+        row("POST", "/-/registry/default/sync", empty, admins(501)),
+        row("POST", "/-/scope", |_, _| json!({ "name": "@corp", "registryId": "default" }), admins(200)),
+        row("DELETE", "/-/scope/99", nothing, admins(404)),
     ]
+}
+
+fn registry(_: &str, _: &Value) -> Value {
+    json!({ "name": "corp", "host": "https://registry.example", "type": "npm" })
 }
 
 async fn start() -> Acme {

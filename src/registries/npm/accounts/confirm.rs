@@ -99,6 +99,7 @@ fn weight(action: &Action) -> Weight {
         }
         Action::Orgs(orgs) if !orgs.is_read() => Weight::Writes,
         Action::Hook(Hook::Add | Hook::Edit { .. }) => Weight::Writes,
+        Action::Registries(asked) if !asked.is_read() => Weight::Writes,
         Action::Account(Account::EditProfile | Account::EditUser { .. }) => Weight::Changes,
         Action::Account(Account::IssueToken | Account::IssueBoundToken) => Weight::Changes,
         _ => Weight::Nothing,

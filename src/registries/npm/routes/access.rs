@@ -32,6 +32,7 @@ impl Action {
             Self::Discover(discover) => discover.access(),
             Self::Orgs(orgs) => orgs.access(),
             Self::Hook(hook) => hook.access(),
+            Self::Registries(asked) => asked.access(),
         }
     }
 }

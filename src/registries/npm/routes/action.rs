@@ -7,6 +7,7 @@ use super::discover::Discover;
 use super::downloads::Downloads;
 use super::hook::Hook;
 use super::orgs::Orgs;
+use super::registries::Registries;
 use super::sharing::Sharing;
 use super::stars::Stars;
 use super::write::Write;
@@ -55,6 +56,8 @@ pub enum Action {
     Orgs(Orgs),
     /// Who is told of what happens.
     Hook(Hook),
+    /// Where names come from.
+    Registries(Registries),
 }
 
 /// Which of the audit endpoints.
@@ -91,6 +94,7 @@ impl Action {
             Self::Account(account) => account.reads(),
             Self::Block(block) => block.reads(),
             Self::Hook(hook) => hook.reads(),
+            Self::Registries(asked) => asked.reads(),
             Self::Sharing(sharing) => sharing.reads(),
             Self::Stars(stars) => stars.reads(),
             Self::Orgs(orgs) => orgs.reads(),
@@ -115,7 +119,7 @@ impl Named for Action {
             }
             // Answers about many packages, none of which they hand out.
             Self::Discover(_) | Self::Audit(_) | Self::Downloads(_) => Subject::Nothing,
-            Self::Stars(_) | Self::Orgs(_) | Self::Hook(_) => Subject::Nothing,
+            Self::Stars(_) | Self::Orgs(_) | Self::Hook(_) | Self::Registries(_) => Subject::Nothing,
         }
     }
 
@@ -144,6 +148,7 @@ impl Named for Action {
             Self::Discover(discover) => discover.name(),
             Self::Orgs(orgs) => orgs.name(),
             Self::Hook(hook) => hook.name(),
+            Self::Registries(asked) => asked.name(),
         }
     }
 }

@@ -1,6 +1,6 @@
 use heliostat::registries::npm::name::PackageName;
 use heliostat::registries::npm::routes::{
-    Account, Action, Audit, Block, Discover, Hook, Orgs, Sharing, Stars, TeamAt, Web, Write, parse,
+    Account, Action, Audit, Block, Discover, Hook, Orgs, Registries, Sharing, Stars, TeamAt, Web, Write, parse,
 };
 use heliostat_fuzz::{Asked, assert_below, assert_plain, segment};
 
@@ -32,6 +32,7 @@ fn print(action: &Action) -> Option<String> {
         Action::Write(write) => print_write(write),
         Action::Discover(discover) => print_discover(discover),
         Action::Hook(hook) => print_hook(hook),
+        Action::Registries(asked) => print_registries(asked),
         Action::Account(account) => print_account(account),
         Action::Block(block) => print_block(block),
         Action::Sharing(sharing) => print_sharing(sharing),
@@ -161,5 +162,18 @@ fn print_hook(hook: &Hook) -> String {
         Hook::List { .. } => "-/npm/v1/hooks".to_owned(),
         Hook::Add => "-/npm/v1/hooks/hook".to_owned(),
         Hook::Show { id } | Hook::Edit { id } | Hook::Remove { id } => format!("-/npm/v1/hooks/hook/{id}"),
+    }
+}
+
+fn print_registries(asked: &Registries) -> String {
+    match asked {
+        Registries::List { .. } | Registries::Add => "-/registry".to_owned(),
+        Registries::Show { id } | Registries::Edit { id } | Registries::Remove { id } => {
+            format!("-/registry/{}", segment(id))
+        }
+        Registries::Scopes { id } => format!("-/registry/{}/scopes", segment(id)),
+        Registries::Sync { id } => format!("-/registry/{}/sync", segment(id)),
+        Registries::Bind => "-/scope".to_owned(),
+        Registries::Unbind { id } => format!("-/scope/{}", segment(id)),
     }
 }

@@ -1,0 +1,100 @@
+//! Registries that this one follows, and the scopes that come from them: `/-/registry…`, `/-/scope…`. Source: contract npm
+//! §14.
+
+use super::Target;
+use super::access::Access;
+use super::action::{Action, Reads};
+use super::discover::parameter;
+use crate::registries::npm::error::Error;
+
+/// Registries in one answer, if nothing is said, and at most.
+const LISTED: usize = 20;
+const MAX_LISTED: usize = 100;
+
+/// What becomes of registries and scopes.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Registries {
+    /// `/-/registry`; pages are counted from 0.
+    List { size: usize, page: usize },
+    /// `POST` of the same.
+    Add,
+    /// `/-/registry/{id}`.
+    Show { id: Box<str> },
+    /// `PATCH` of the same.
+    Edit { id: Box<str> },
+    /// `DELETE` of the same.
+    Remove { id: Box<str> },
+    /// `/-/registry/{id}/scopes`.
+    Scopes { id: Box<str> },
+    /// `POST /-/registry/{id}/sync`.
+    Sync { id: Box<str> },
+    /// `POST /-/scope`.
+    Bind,
+    /// `DELETE /-/scope/{id}`.
+    Unbind { id: Box<str> },
+}
+
+/// Finds what lies under `/-/`; `None` for what is neither a registry nor a scope.
+pub fn find(segments: &[&str], query: &str) -> Result<Option<Target>, Error> {
+    Ok(Some(match segments {
+        ["registry"] => Target { post: Some(Registries::Add.into()), ..Target::read(find_list(query)?) },
+        ["registry", id] => {
+            let id = || Box::from(*id);
+            let (patch, delete) = (Registries::Edit { id: id() }.into(), Registries::Remove { id: id() }.into());
+            Target { patch: Some(patch), delete: Some(delete), ..Target::read(Registries::Show { id: id() }) }
+        }
+        ["registry", id, "scopes"] => Target::read(Registries::Scopes { id: (*id).into() }),
+        ["registry", id, "sync"] => Target::post(Registries::Sync { id: (*id).into() }),
+        ["scope"] => Target::post(Registries::Bind),
+        ["scope", id] => Target::delete(Registries::Unbind { id: (*id).into() }),
+        _ => return Ok(None),
+    }))
+}
+
+fn find_list(query: &str) -> Result<Registries, Error> {
+    let number = |name, default| {
+        let refusal = |_| Error::bad_request("pageSize and pageIndex are whole numbers");
+        parameter(query, name).map_or(Ok(default), |text| text.parse::<usize>().map_err(refusal))
+    };
+    let size = number("pageSize", LISTED)?.clamp(1, MAX_LISTED);
+    Ok(Registries::List { size, page: number("pageIndex", 0)? })
+}
+
+// === impl Registries ===
+
+impl Registries {
+    /// Tells whether it changes nothing.
+    pub fn is_read(&self) -> bool {
+        matches!(self, Self::List { .. } | Self::Show { .. } | Self::Scopes { .. })
+    }
+
+    /// Says who is let in: whether who writes may, is asked of admins.
+    pub fn access(&self) -> Access<'_> {
+        if self.is_read() { Access::Read("") } else { Access::Known }
+    }
+
+    pub fn reads(&self) -> Reads<'_> {
+        // What a sync begins with is for who follows to read.
+        if matches!(self, Self::Add | Self::Edit { .. } | Self::Bind) { Reads::Body } else { Reads::Nothing }
+    }
+
+    pub fn name(&self) -> &'static str {
+        match self {
+            Self::List { .. } => "registries",
+            Self::Add => "add_registry",
+            Self::Show { .. } => "registry",
+            Self::Edit { .. } => "edit_registry",
+            Self::Remove { .. } => "remove_registry",
+            Self::Scopes { .. } => "registry_scopes",
+            Self::Sync { .. } => "sync_registry",
+            Self::Bind => "bind_scope",
+            Self::Unbind { .. } => "unbind_scope",
+        }
+    }
+}
+
+impl From<Registries> for Action {
+    fn from(asked: Registries) -> Self {
+        Self::Registries(asked)
+    }
+}
