@@ -49,11 +49,14 @@ pub struct Dispatcher {
     pub bases: Bases,
 }
 
-/// Deliveries that are being sent, each by a task of its own.
+/// What this node is about.
 #[derive(Default)]
-struct UnderWay {
+struct Shift {
+    /// When it last took the lease.
+    leased_at: Option<Instant>,
+    /// What is being sent, each by a task of its own.
     tasks: JoinSet<()>,
-    deliveries: HashMap<Id, Delivery>,
+    under_way: HashMap<Id, Delivery>,
 }
 
 /// Why a delivery was not made.
@@ -74,9 +77,9 @@ enum Error {
 impl Dispatcher {
     /// Goes on for ever.
     pub async fn run(self) {
-        let (dispatcher, mut under_way) = (Arc::new(self), UnderWay::default());
+        let (dispatcher, mut shift) = (Arc::new(self), Shift::default());
         loop {
-            if let Err(error) = dispatcher.round(&mut under_way).await {
+            if let Err(error) = dispatcher.round(&mut shift).await {
                 tracing::warn!(error = &error as &dyn std::error::Error, "hooks are told later");
                 tokio::time::sleep(RENEW).await;
             }
@@ -85,28 +88,39 @@ impl Dispatcher {
 
     /// Begins what is to be done now, and waits until there may be more. Nothing waits for what is being sent but what is
     /// to go the same way.
-    async fn round(self: &Arc<Self>, under_way: &mut UnderWay) -> Result<(), overlay::Error> {
+    async fn round(self: &Arc<Self>, shift: &mut Shift) -> Result<(), overlay::Error> {
         if !self.overlay.has_hooks().await? {
             tokio::time::sleep(IDLE).await;
             return Ok(());
         }
-        if !self.overlay.lease_dispatch(&self.node).await? {
+        if !self.has_lease(shift).await? {
             tokio::time::sleep(RENEW).await;
             return Ok(());
         }
         let read_to = self.overlay.fan_out(&self.node).await?;
-        under_way.reap();
-        let beside: Vec<&Delivery> = under_way.deliveries.values().collect();
+        shift.reap();
+        let beside: Vec<&Delivery> = shift.under_way.values().collect();
         let claimed = self.overlay.claim_deliveries(self.patience, &beside, AT_ONCE - beside.len()).await?;
         for delivery in claimed {
-            under_way.send(self, delivery);
+            shift.send(self, delivery);
         }
-        let pause = self.pause(under_way.tasks.is_empty()).await?;
+        let pause = self.pause(shift.tasks.is_empty()).await?;
         tokio::select! {
-            Some(ended) = under_way.tasks.join_next_with_id() => under_way.end(ended),
+            Some(ended) = shift.tasks.join_next_with_id() => shift.end(ended),
             waited = self.overlay.wait_for_changes(read_to, Instant::now() + pause) => drop(waited?),
         }
         Ok(())
+    }
+
+    /// Tells whether this node has the lease, which it renews now and then: each time is a write.
+    async fn has_lease(&self, shift: &mut Shift) -> Result<bool, overlay::Error> {
+        if shift.leased_at.is_some_and(|at| at.elapsed() < RENEW) {
+            return Ok(true);
+        }
+        let asked_at = Instant::now();
+        let has_lease = self.overlay.lease_dispatch(&self.node).await?;
+        shift.leased_at = has_lease.then_some(asked_at);
+        Ok(has_lease)
     }
 
     /// Says how long there is nothing to do, if nothing happens. What is due already waits for what is being sent.
@@ -151,13 +165,13 @@ impl Dispatcher {
     }
 }
 
-// === impl UnderWay ===
+// === impl Shift ===
 
-impl UnderWay {
+impl Shift {
     fn send(&mut self, dispatcher: &Arc<Dispatcher>, delivery: Delivery) {
         let (dispatcher, sent) = (Arc::clone(dispatcher), delivery.clone());
         let task = self.tasks.spawn(async move { dispatcher.deliver(&sent).await });
-        self.deliveries.insert(task.id(), delivery);
+        self.under_way.insert(task.id(), delivery);
     }
 
     /// Forgets what has ended meanwhile.
@@ -175,7 +189,7 @@ impl UnderWay {
                 error.id()
             }
         };
-        self.deliveries.remove(&id);
+        self.under_way.remove(&id);
     }
 }
 
