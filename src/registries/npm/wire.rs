@@ -30,7 +30,7 @@ use self::print::{Links, Repaired, print_abbreviated, print_full};
 use super::name::{PackageName, is_version};
 
 /// Names the code that makes the forms: to be changed when its output does.
-pub const FORMS_VERSION: u32 = 2;
+pub const FORMS_VERSION: u32 = 3;
 
 /// Why bytes are no packument of the name that was asked for.
 #[derive(Debug, thiserror::Error)]

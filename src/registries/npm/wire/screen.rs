@@ -8,6 +8,9 @@ use super::scan::{Scanner, Span, Text};
 /// Where the cnpm dialect says which versions are blocked, and why.
 const BLOCKED: &str = "blockVersions";
 
+/// Times that are no version's. Source: contract npm §4.1.
+const OF_THE_PACKAGE: [&str; 3] = ["created", "modified", "unpublished"];
+
 /// An object of a document of which some members are to go.
 struct Part {
     whole: Span,
@@ -38,7 +41,9 @@ pub fn screen<'r>(document: &[u8], reason: impl Fn(&str) -> Option<&'r str>) -> 
             Ok(())
         }
         "time" if scanner.peek() == Some(b'{') => {
-            parts.push(part(scanner, &mut |key| reason(&key.decode()).is_none())?);
+            // A range covers whatever is no version, and these are none.
+            let is_kept = |key: &str| OF_THE_PACKAGE.contains(&key) || reason(key).is_none();
+            parts.push(part(scanner, &mut |key| is_kept(&key.decode()))?);
             Ok(())
         }
         BLOCKED => {
@@ -101,6 +106,14 @@ mod tests {
     fn screened(versions: &[&str]) -> serde_json::Value {
         let out = screen(DOCUMENT.as_bytes(), |version| versions.contains(&version).then_some("bad \"one\"")).unwrap();
         serde_json::from_slice(&out).unwrap()
+    }
+
+    #[test]
+    fn the_times_of_the_package_stay_whatever_is_blocked() {
+        let out = screen(DOCUMENT.as_bytes(), |version| (version != "1.0.0").then_some("bad")).unwrap();
+        let out: serde_json::Value = serde_json::from_slice(&out).unwrap();
+        assert_eq!(out["time"], serde_json::json!({ "created": "c" }));
+        assert_eq!(out["versions"].as_object().unwrap().len(), 1);
     }
 
     #[test]
