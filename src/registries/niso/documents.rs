@@ -64,8 +64,11 @@ impl Niso {
         };
         let list = self.lists.work_out(document.mark("list"), print).await?;
         let (filter, screen) = (filter.clone(), self.blocks.screen().await?);
-        let body =
-            bodies::apart(move || Ok::<_, Error>(list.select(&filter, |name| screen.hides(name.as_str())))).await?;
+        let is_hidden = move |name: &PackageName, version: Option<&Version>| match version {
+            Some(version) => screen.of(name.as_str()).find(version.as_str()).is_some(),
+            None => screen.hides(name.as_str()),
+        };
+        let body = bodies::apart(move || Ok::<_, Error>(list.select(&filter, is_hidden))).await?;
         Ok(document.origin.tell(replies::document(body)))
     }
 

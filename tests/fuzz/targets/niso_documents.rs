@@ -24,11 +24,11 @@ fuzz_target!(|input: &[u8]| {
 fn check_list(document: &[u8]) {
     let Ok(packages) = parse_list(document) else { return };
     assert!(packages.is_sorted_by(|one, other| one.name < other.name), "a name is there twice");
-    let print = |filter: &Filter| print_list(&packages).expect("memory takes it").select(filter, |_| false);
+    let print = |filter: &Filter| print_list(&packages).expect("memory takes it").select(filter, |_, _| false);
     let printed = print(&Filter::default());
     json(&printed);
     let again = parse_list(&printed).expect("what is printed can be read");
-    let twice = print_list(&again).expect("memory takes it").select(&Filter::default(), |_| false);
+    let twice = print_list(&again).expect("memory takes it").select(&Filter::default(), |_, _| false);
     assert_eq!(printed, twice);
     let part = print(&Filter { text: "a".to_owned(), limit: Some(1), offset: 1 });
     assert!(parse_list(&part).expect("what is printed can be read").len() <= 1);

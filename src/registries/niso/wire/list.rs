@@ -13,6 +13,9 @@ use crate::registries::niso::name::{PackageName, Version};
 use crate::registries::niso::routes::Filter;
 use crate::registries::times::parse_time;
 
+/// What stands for no version.
+const NONE: &str = "null";
+
 /// One package of the list.
 #[derive(Clone, Debug)]
 pub struct Package<'a> {
@@ -30,8 +33,17 @@ pub struct Package<'a> {
 #[derive(Clone, Debug, Default)]
 pub struct List {
     text: Vec<u8>,
-    /// Sorted by name; where each row stands in the text.
-    rows: Vec<(PackageName, Range<usize>)>,
+    /// Sorted by name.
+    rows: Vec<Row>,
+}
+
+#[derive(Clone, Debug)]
+struct Row {
+    name: PackageName,
+    latest: Option<Version>,
+    /// Where it stands in the text, and where in that its latest version does.
+    place: Range<usize>,
+    latest_place: Range<usize>,
 }
 
 /// Reads a list, sorted by name. What has no valid name is left out; of several of one name the first counts, since
@@ -68,32 +80,47 @@ pub fn print_list(packages: &[Package<'_>]) -> io::Result<List> {
     let mut list = List::default();
     for package in packages {
         let start = list.text.len();
-        print_package(package, &mut list.text)?;
-        list.rows.push((package.name.clone(), start..list.text.len()));
+        let latest_place = print_package(package, &mut list.text)?;
+        let (name, latest) = (package.name.clone(), package.latest_version.clone());
+        list.rows.push(Row { name, latest, place: start..list.text.len(), latest_place });
     }
     Ok(list)
 }
 
-fn print_package(package: &Package<'_>, out: &mut (impl Write + ?Sized)) -> io::Result<()> {
-    let latest = package.latest_version.as_ref().map_or_else(|| "null".to_owned(), |latest| quote(latest.as_str()));
-    write!(out, r#"{{"name":"{}","latest_version":{latest}"#, package.name)?;
+/// Prints a row, and returns where its latest version stands.
+fn print_package(package: &Package<'_>, out: &mut Vec<u8>) -> io::Result<Range<usize>> {
+    let latest = package.latest_version.as_ref().map_or_else(|| NONE.to_owned(), |latest| quote(latest.as_str()));
+    write!(out, r#"{{"name":"{}","latest_version":"#, package.name)?;
+    let start = out.len();
+    out.extend_from_slice(latest.as_bytes());
+    let latest = start..out.len();
     write!(out, r#","description":{}"#, quote(&package.description))?;
     write!(out, r#","updated_at":{}"#, print_time(package.updated_at))?;
     write!(out, r#","download_count":{}"#, package.download_count)?;
     package.more.print_rest(out)?;
-    out.write_all(b"}")
+    out.push(b'}');
+    Ok(latest)
 }
 
 // === impl List ===
 
 impl List {
-    /// Returns the packages that a client asks for and that are not hidden, as an array.
-    pub fn select(&self, filter: &Filter, is_hidden: impl Fn(&PackageName) -> bool) -> Vec<u8> {
-        let wanted = self.rows.iter().filter(|(name, _)| name.as_str().contains(&filter.text) && !is_hidden(name));
+    /// Returns the packages that a client asks for and that are not hidden, as an array. Of one whose latest version is
+    /// hidden, the list does not know which comes before it.
+    pub fn select(&self, filter: &Filter, is_hidden: impl Fn(&PackageName, Option<&Version>) -> bool) -> Vec<u8> {
+        let is_wanted = |row: &&Row| row.name.as_str().contains(&filter.text) && !is_hidden(&row.name, None);
+        let wanted = self.rows.iter().filter(is_wanted);
         let mut out = b"[".to_vec();
-        for (index, (_, row)) in wanted.skip(filter.offset).take(filter.limit.unwrap_or(usize::MAX)).enumerate() {
+        for (index, row) in wanted.skip(filter.offset).take(filter.limit.unwrap_or(usize::MAX)).enumerate() {
             out.extend_from_slice(if index == 0 { b"" } else { b"," });
-            out.extend_from_slice(&self.text[row.clone()]);
+            let Row { name, latest, place, latest_place } = row;
+            if latest.as_ref().is_some_and(|latest| is_hidden(name, Some(latest))) {
+                out.extend_from_slice(&self.text[place.start..latest_place.start]);
+                out.extend_from_slice(NONE.as_bytes());
+                out.extend_from_slice(&self.text[latest_place.end..place.end]);
+            } else {
+                out.extend_from_slice(&self.text[place.clone()]);
+            }
         }
         out.push(b']');
         out
@@ -101,6 +128,6 @@ impl List {
 
     /// Returns about what it takes in memory, in bytes.
     pub fn weight(&self) -> usize {
-        self.text.len() + self.rows.len() * size_of::<(PackageName, Range<usize>)>()
+        self.text.len() + self.rows.len() * size_of::<Row>()
     }
 }

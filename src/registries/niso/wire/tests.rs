@@ -183,7 +183,21 @@ fn tags_are_sorted_and_always_have_latest() {
 // === List ===
 
 fn listed(packages: &[Package<'_>], filter: &Filter) -> String {
-    String::from_utf8(print_list(packages).unwrap().select(filter, |_| false)).unwrap()
+    String::from_utf8(print_list(packages).unwrap().select(filter, |_, _| false)).unwrap()
+}
+
+#[test]
+fn a_latest_version_that_is_hidden_is_not_told() {
+    let document = r#"[{"name":"a","latest_version":"1.0.0"},{"name":"b","latest_version":"2.0.0"},{"name":"c"}]"#;
+    let packages = parse_list(document.as_bytes()).unwrap();
+    let is_hidden = |name: &PackageName, version: Option<&Version>| match version {
+        Some(version) => version.as_str() == "2.0.0",
+        None => name.as_str() == "a",
+    };
+    let told = String::from_utf8(print_list(&packages).unwrap().select(&Filter::default(), is_hidden)).unwrap();
+    let rest = r#""description":"","updated_at":null,"download_count":0}"#;
+    let expected = ["b", "c"].map(|name| format!(r#"{{"name":"{name}","latest_version":null,{rest}"#));
+    assert_eq!(told, format!("[{}]", expected.join(",")));
 }
 
 #[test]
