@@ -29,11 +29,21 @@ use crate::registries::times::print_millis;
 /// Clients that wait for changes at once; one more is answered as if it would not wait.
 pub const MAX_WAITING: usize = 1024;
 
+/// Events that are read for one answer, whether or not the client may read of them, and at once: of what nobody but others
+/// sees, a client gets to the end by asking on from where it was told that it stands.
+const MAX_READ: u64 = 10_000;
+const PAGE: u64 = 500;
+
+/// Which packages a client may read of, as far as that was looked up for one answer.
+type Known = HashMap<String, bool>;
+
 /// A part of the feed, as one client may read it.
 struct Page {
     results: Vec<Value>,
     /// The last number that it goes to, whether or not the client may read of it.
     last: Option<u64>,
+    /// How many events were read.
+    read: u64,
 }
 
 impl Npm {
@@ -47,13 +57,18 @@ impl Npm {
     pub(super) async fn changes(&self, visitor: &Visitor, since: &Since) -> Result<Reply, Error> {
         let _place = since.wait.and_then(|_| self.waiting.try_acquire().ok());
         let until = since.wait.filter(|_| _place.is_some()).map(|wait| Instant::now() + wait);
-        let mut after = since.number.saturating_sub(1);
+        let (mut after, mut left, mut known) = (since.number.saturating_sub(1), MAX_READ, Known::new());
         loop {
             // Asked before the feed is read: what comes in between is waited for in vain otherwise.
             let head = self.gate.overlay().heads().await?.changes;
-            let page = self.page(visitor, after, since.limit).await?;
+            let page = self.page(visitor, (after, since.limit), &mut known).await?;
             after = page.last.unwrap_or(after);
-            let is_over = page.last.is_none() && !self.has_changed(head, until).await?;
+            left = left.saturating_sub(page.read);
+            if page.last.is_none() {
+                // While it waits, it may lose the right to read.
+                known.clear();
+            }
+            let is_over = left == 0 || page.last.is_none() && !self.has_changed(head, until).await?;
             if is_over || !page.results.is_empty() {
                 return Ok(listed(StatusCode::OK, &json!({ "results": page.results, "last_seq": after })));
             }
@@ -66,19 +81,24 @@ impl Npm {
         Ok(self.gate.overlay().wait_for_changes(head, until).await?)
     }
 
-    async fn page(&self, visitor: &Visitor, after: u64, limit: u64) -> Result<Page, Error> {
-        let events = self.gate.overlay().events(self.gate.mount(), after, limit).await?;
-        let last = events.last().map(|event| event.number);
-        let mut results = Vec::with_capacity(events.len());
-        for event in self.readable(visitor, events).await? {
+    /// Reads on after a number: at most `limit` events that the client may read of.
+    async fn page(&self, visitor: &Visitor, (after, limit): (u64, u64), known: &mut Known) -> Result<Page, Error> {
+        let events = self.gate.overlay().events(self.gate.mount(), after, limit.max(PAGE)).await?;
+        let (read, end) = (events.len() as u64, events.last().map(|event| event.number));
+        let mut readable = self.readable(visitor, events, known).await?;
+        let is_cut = readable.len() as u64 > limit;
+        readable.truncate(limit as usize);
+        let mut results = Vec::with_capacity(readable.len());
+        for event in &readable {
             results.push(json!({
                 "seq": event.number,
                 "type": kind(event.kind),
                 "id": event.package,
-                "changes": [self.tell_change(&event).await?],
+                "changes": [self.tell_change(event).await?],
             }));
         }
-        Ok(Page { results, last })
+        let last = if is_cut { readable.last().map(|event| event.number) } else { end };
+        Ok(Page { results, last, read })
     }
 
     /// `GET /-/all/changes`: the same by time, with what cnpm's older servers count by.
@@ -89,9 +109,8 @@ impl Npm {
         after: u64,
         limit: u64,
     ) -> Result<Reply, Error> {
-        let events = self.gate.overlay().events_since(self.gate.mount(), since, after, limit).await?;
-        let mut results = Vec::with_capacity(events.len());
-        for event in self.readable(visitor, events).await? {
+        let mut results = Vec::new();
+        for event in self.events_by_time(visitor, since, after, limit).await? {
             results.push(json!({
                 "type": kind(event.kind),
                 "id": event.package,
@@ -103,9 +122,35 @@ impl Npm {
         Ok(listed(StatusCode::OK, &json!({ "results": results })))
     }
 
+    /// Lists the next events from a time on, after a number, that a client may read of.
+    async fn events_by_time(
+        &self,
+        visitor: &Visitor,
+        since: SystemTime,
+        mut after: u64,
+        limit: u64,
+    ) -> Result<Vec<Event>, Error> {
+        let (mut left, mut known) = (MAX_READ, Known::new());
+        loop {
+            let events = self.gate.overlay().events_since(self.gate.mount(), since, after, limit.max(PAGE)).await?;
+            let Some(last) = events.last().map(|event| event.number) else { return Ok(Vec::new()) };
+            left = left.saturating_sub(events.len() as u64);
+            let mut readable = self.readable(visitor, events, &mut known).await?;
+            if !readable.is_empty() || left == 0 {
+                readable.truncate(limit as usize);
+                return Ok(readable);
+            }
+            after = last;
+        }
+    }
+
     /// Leaves out what is of packages that a visitor may not read.
-    async fn readable(&self, visitor: &Visitor, mut events: Vec<Event>) -> Result<Vec<Event>, Error> {
-        let mut known: HashMap<String, bool> = HashMap::new();
+    async fn readable(
+        &self,
+        visitor: &Visitor,
+        mut events: Vec<Event>,
+        known: &mut Known,
+    ) -> Result<Vec<Event>, Error> {
         for event in &events {
             if !known.contains_key(&event.package) {
                 known.insert(event.package.clone(), self.gate.sees(visitor, &event.package).await?);
