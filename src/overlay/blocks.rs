@@ -166,9 +166,9 @@ impl Blocked {
         self.revision.is_some_and(|held| held >= revision)
     }
 
-    /// Tells whether nothing is blocked anywhere.
-    pub fn is_empty(&self) -> bool {
-        self.named.is_empty() && self.patterns.is_empty()
+    /// Tells whether anything is blocked at a mount.
+    pub fn concerns(&self, mount: &str) -> bool {
+        self.named.contains_key(mount) || self.patterns.iter().any(|block| block.mount == mount)
     }
 
     /// Returns the blocks that a package is under at a time.

@@ -34,7 +34,8 @@ pub enum Subject<'a> {
     Release(Cow<'a, str>, &'a str),
 }
 
-/// The blocks of one mount.
+/// The blocks of one mount. Cheap to clone.
+#[derive(Clone)]
 pub struct Blocks {
     overlay: Arc<Overlay>,
     mount: Arc<str>,
@@ -69,6 +70,14 @@ pub fn names_versions(text: &str) -> bool {
 // === impl Subject ===
 
 impl<'a> Subject<'a> {
+    /// Returns the package that it is about.
+    pub fn name(&self) -> Option<&str> {
+        match self {
+            Self::Nothing => None,
+            Self::Package(name) | Self::Release(name, _) => Some(name),
+        }
+    }
+
     pub fn package(name: &'a str) -> Self {
         Self::Package(Cow::Borrowed(name))
     }
@@ -120,7 +129,7 @@ impl Blocks {
 impl Screen {
     /// Returns those of many packages that are not hidden.
     pub fn open<'a, T: Clone>(&self, all: &'a [T], name: impl Fn(&T) -> &str) -> Cow<'a, [T]> {
-        if self.blocked.is_empty() {
+        if self.is_empty() {
             return Cow::Borrowed(all);
         }
         Cow::Owned(all.iter().filter(|one| !self.hides(name(one))).cloned().collect())
@@ -133,15 +142,15 @@ impl Screen {
 
     /// Returns the blocks that a package is under.
     pub fn of(&self, package: &str) -> Barred {
-        if self.blocked.is_empty() {
+        if self.is_empty() {
             return Barred::default();
         }
         Barred::new(self.blocked.of(&self.mount, package, self.now))
     }
 
-    /// Tells whether nothing is blocked anywhere.
+    /// Tells whether nothing is blocked.
     pub fn is_empty(&self) -> bool {
-        self.blocked.is_empty()
+        !self.blocked.concerns(&self.mount)
     }
 }
 

@@ -21,21 +21,33 @@ const SUMMARIES: &str = "SELECT packages.id, packages.name, packages.modified_at
 /// Lists packages in the order of their names.
 pub async fn summaries(database: &Database, mount: &str, tag: &str, span: &Span<'_>) -> Result<Vec<Summary>, Error> {
     let snapshot = database.snapshot().await?;
-    let (more, bound): (&str, Vec<Bound>) = match *span {
-        Span::One(name) => ("AND packages.name = $3", values![mount, tag, name]),
+    let (more, bound): (String, Vec<Bound>) = match *span {
+        Span::Those([]) => return Ok(Vec::new()),
+        Span::One(name) => ("AND packages.name = $3".to_owned(), values![mount, tag, name]),
+        Span::Those(names) => {
+            let mut bound = values![mount, tag];
+            bound.extend(names.iter().flat_map(|name| values![*name]));
+            (format!("AND packages.name IN ({}) ORDER BY packages.name", places(3, names.len())), bound)
+        }
         Span::After { name, limit } => {
-            ("AND packages.name > $3 ORDER BY packages.name LIMIT $4", values![mount, tag, name, limit])
+            ("AND packages.name > $3 ORDER BY packages.name LIMIT $4".to_owned(), values![mount, tag, name, limit])
         }
         Span::Changed { since, after, limit } => (
             "AND packages.name > $3 AND EXISTS (SELECT 1 FROM changes WHERE changes.mount = packages.mount \
-             AND changes.package = packages.name AND changes.at >= $5) ORDER BY packages.name LIMIT $4",
+             AND changes.package = packages.name AND changes.at >= $5) ORDER BY packages.name LIMIT $4"
+                .to_owned(),
             values![mount, tag, after, limit, since],
         ),
     };
     let rows = snapshot.link().all(&format!("{SUMMARIES} {more}"), bound).await?;
     let mut found = rows.iter().map(read).collect::<Result<Vec<_>, _>>()?;
-    add_beside(&snapshot, mount, &mut found).await?;
+    add_beside(&snapshot, &mut found).await?;
     Ok(found.into_iter().map(|(_, summary)| summary).collect())
+}
+
+/// Names the places of so many values of a statement, the first of which is `from`.
+fn places(from: usize, count: usize) -> String {
+    (from..from + count).map(|place| format!("${place}")).collect::<Vec<_>>().join(", ")
 }
 
 fn read(row: &Row) -> Result<(u64, Summary), Error> {
@@ -56,23 +68,25 @@ fn read(row: &Row) -> Result<(u64, Summary), Error> {
     Ok((row.get(0)?, summary))
 }
 
-/// Adds the tags and owners of packages that stand in the order of their names.
-async fn add_beside(snapshot: &Snapshot, mount: &str, found: &mut [(u64, Summary)]) -> Result<(), Error> {
-    let [(_, first), ..] = found else { return Ok(()) };
-    let (first, last) = (first.name.clone(), found.last().map(|(_, last)| last.name.clone()).unwrap_or_default());
-    let between = || values![mount, first.as_str(), last.as_str()];
+/// Adds the tags and owners of packages.
+async fn add_beside(snapshot: &Snapshot, found: &mut [(u64, Summary)]) -> Result<(), Error> {
+    if found.is_empty() {
+        return Ok(());
+    }
+    let ids: Vec<u64> = found.iter().map(|(id, _)| *id).collect();
+    let (those, bound) = (places(1, ids.len()), || ids.iter().flat_map(|id| values![*id]).collect::<Vec<Bound>>());
     let mut places: HashMap<u64, &mut Summary> = found.iter_mut().map(|(id, summary)| (*id, summary)).collect();
-    let sql = "SELECT tags.package, tags.tag, tags.version FROM tags JOIN packages ON packages.id = tags.package \
-               WHERE packages.mount = $1 AND packages.name >= $2 AND packages.name <= $3";
-    for row in snapshot.link().all(sql, between()).await? {
+    let sql = format!("SELECT package, tag, version FROM tags WHERE package IN ({those})");
+    for row in snapshot.link().all(&sql, bound()).await? {
         if let Some(summary) = places.get_mut(&row.get(0)?) {
             summary.tags.insert(row.get(1)?, row.get(2)?);
         }
     }
-    let sql = "SELECT owners.package, users.name, users.email FROM owners \
-               JOIN packages ON packages.id = owners.package JOIN users ON users.id = owners.account \
-               WHERE packages.mount = $1 AND packages.name >= $2 AND packages.name <= $3 ORDER BY users.folded";
-    for row in snapshot.link().all(sql, between()).await? {
+    let sql = format!(
+        "SELECT owners.package, users.name, users.email FROM owners JOIN users ON users.id = owners.account \
+         WHERE owners.package IN ({those}) ORDER BY users.folded"
+    );
+    for row in snapshot.link().all(&sql, bound()).await? {
         if let Some(summary) = places.get_mut(&row.get(0)?) {
             summary.owners.push(Author { name: user_name(&row, 1)?, email: row.find(2)? });
         }

@@ -40,6 +40,8 @@ pub struct Author {
 #[derive(Clone, Copy, Debug)]
 pub enum Span<'a> {
     One(&'a str),
+    /// Some by their names, in order; of what there is.
+    Those(&'a [&'a str]),
     /// Those after a name, in order.
     After {
         name: &'a str,

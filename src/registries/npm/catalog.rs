@@ -10,6 +10,7 @@ use tokio::sync::Mutex;
 use super::error::Error;
 use super::name::LATEST;
 use crate::overlay::packages::{Census, Span, Summary};
+use crate::registries::bodies;
 use crate::registries::gate::Gate;
 
 /// How many packages, or events of the feed, are read at once.
@@ -93,7 +94,7 @@ impl Catalog {
             let page = gate.overlay().summaries(gate.mount(), LATEST, span).await?;
             let Some(last) = page.last() else { break };
             after.clone_from(&last.name);
-            entries.extend(page.into_iter().map(|summary| (summary.name.clone(), Arc::new(Entry::of(summary)))));
+            entries.extend(read_entries(page).await?);
         }
         // What has changed since `head` was asked for is read once more by the feed.
         *self.held.write().unwrap_or_else(PoisonError::into_inner) =
@@ -106,23 +107,29 @@ impl Catalog {
         let is_end = (events.len() as u64) < PAGE;
         let last = events.last().map_or(read_to, |event| event.number);
         let moved: BTreeSet<String> = events.into_iter().map(|event| event.package).collect();
-        let mut found = Vec::with_capacity(moved.len());
-        for name in &moved {
-            found.extend(gate.overlay().summaries(gate.mount(), LATEST, Span::One(name)).await?);
-        }
+        let names: Vec<&str> = moved.iter().map(String::as_str).collect();
+        let found = gate.overlay().summaries(gate.mount(), LATEST, Span::Those(&names)).await?;
+        // Before the lock: manifests are long.
+        let found = read_entries(found).await?;
         let mut held = self.held.write().unwrap_or_else(PoisonError::into_inner);
         let entries = Arc::make_mut(&mut held.entries);
         moved.iter().for_each(|name| drop(entries.remove(name)));
-        entries.extend(found.into_iter().map(|summary| (summary.name.clone(), Arc::new(Entry::of(summary)))));
+        entries.extend(found);
         held.read_to = Some(if is_end { last.max(head) } else { last });
         Ok(())
     }
 }
 
+/// Reads the manifests of packages, off the async threads.
+async fn read_entries(found: Vec<Summary>) -> Result<Vec<(String, Arc<Entry>)>, Error> {
+    let read = |summary: Summary| (summary.name.clone(), Arc::new(Entry::of(summary)));
+    bodies::apart(move || Ok(found.into_iter().map(read).collect())).await
+}
+
 // === impl Entry ===
 
 impl Entry {
-    fn of(mut summary: Summary) -> Self {
+    pub fn of(mut summary: Summary) -> Self {
         let mut manifest = manifest_of(&summary);
         summary.manifest = Vec::new();
         let requires = manifest.get("dependencies").and_then(Value::as_object);

@@ -22,9 +22,12 @@ use crate::base::fs::{Slice, Temp};
 use crate::base::http::{Body, Cut, Reply, Source};
 use crate::overlay::packages::{Span, Summary};
 use crate::overlay::users::UserName;
+use crate::registries::blocks::Blocks;
 use crate::registries::gate::{Gate, Visitor};
 use crate::registries::members::quote;
 use crate::registries::times::print_millis;
+
+pub mod shown;
 
 /// How much is read at once.
 const PAGE: u64 = 200;
@@ -45,6 +48,7 @@ enum Form {
 /// A list that is printed while it is read.
 struct Listing {
     gate: Arc<Gate>,
+    blocks: Blocks,
     visitor: Visitor,
     form: Form,
     stage: Stage,
@@ -82,6 +86,7 @@ impl Npm {
         reply.set(CACHE_CONTROL, NO_CACHE);
         reply.body = Body::Stream(Box::new(Listing {
             gate: Arc::clone(&self.gate),
+            blocks: self.blocks.clone(),
             visitor: visitor.clone(),
             form,
             stage: Stage::Start,
@@ -114,20 +119,20 @@ impl Npm {
         let Ok(name) = UserName::parse(user) else { return Ok(None) };
         let overlay = self.gate.overlay();
         let Some(user) = overlay.user(&name).await? else { return Ok(None) };
-        let mut readable = Vec::new();
-        for name in overlay.owned_by(self.gate.mount(), user.id).await? {
-            if self.gate.sees(visitor, &name).await? {
-                readable.push(name);
-            }
-        }
-        Ok(Some(readable))
+        let names = overlay.owned_by(self.gate.mount(), user.id).await?;
+        self.shown(visitor, names).await.map(Some)
     }
 
     /// `GET /-/package/{name}/dependents`: of ours, whose newest version needs it.
     async fn dependents(&self, visitor: &Visitor, name: &PackageName) -> Result<Reply, Error> {
+        let (entries, screen) = (self.catalog.read(&self.gate).await?, self.blocks.screen().await?);
         let mut dependents = Vec::new();
-        for (dependent, entry) in self.catalog.read(&self.gate).await?.iter() {
-            if entry.requires.contains(name.as_str()) && self.gate.sees(visitor, dependent).await? {
+        for (dependent, entry) in entries.iter() {
+            let is_meant = match self.shown_entry(&screen, entry).await? {
+                Some(entry) => entry.requires.contains(name.as_str()),
+                None => false,
+            };
+            if is_meant && self.gate.sees(visitor, dependent).await? {
                 dependents.push(dependent.clone());
             }
         }
@@ -184,21 +189,25 @@ impl Listing {
             Some(since) => Span::Changed { since, after, limit },
         };
         let page = self.gate.overlay().summaries(self.gate.mount(), LATEST, span).await?;
+        let (screen, read) = (self.blocks.screen().await?, page.len() as u64);
+        self.read_to(page.last().map(|last| (last.name.clone(), String::new())));
         let mut lines = Vec::new();
-        for summary in &page {
-            if self.gate.sees(&self.visitor, &summary.name).await? {
-                lines.push(format!("{}:{}", quote(&summary.name), print_summary(summary)));
+        for summary in page {
+            if self.gate.sees(&self.visitor, &summary.name).await?
+                && let Some(summary) = shown::show(&self.gate, &screen, summary).await?
+            {
+                lines.push(format!("{}:{}", quote(&summary.name), print_summary(&summary)));
             }
         }
-        self.read_to(page.last().map(|last| (last.name.clone(), String::new())));
-        Ok((page.len() as u64, lines))
+        Ok((read, lines))
     }
 
     async fn names(&mut self) -> Result<(u64, Vec<String>), Error> {
         let page = self.gate.overlay().package_names(self.gate.mount(), &self.after.0, PAGE).await?;
+        let screen = self.blocks.screen().await?;
         let mut lines = Vec::new();
         for (name, _) in &page {
-            if self.gate.sees(&self.visitor, name).await? {
+            if self.gate.sees(&self.visitor, name).await? && shown::is_open(&self.gate, &screen, name).await? {
                 lines.push(quote(name));
             }
         }
@@ -209,9 +218,10 @@ impl Listing {
     async fn versions(&mut self, within: (SystemTime, SystemTime)) -> Result<(u64, Vec<String>), Error> {
         let after = (self.after.0.as_str(), self.after.1.as_str());
         let page = self.gate.overlay().published(self.gate.mount(), within, after, PAGE).await?;
+        let screen = self.blocks.screen().await?;
         let mut lines = Vec::new();
         for (name, version, at) in &page {
-            if self.gate.sees(&self.visitor, name).await? {
+            if self.gate.sees(&self.visitor, name).await? && screen.of(name).find(version).is_none() {
                 lines.push(json!({ "name": name, "version": version, "publish_time": millis(*at) }).to_string());
             }
         }

@@ -9,6 +9,8 @@ mod query;
 mod rank;
 
 use std::collections::HashMap;
+use std::sync::Arc;
+use std::time::SystemTime;
 
 use http::StatusCode;
 use serde::Deserialize;
@@ -20,16 +22,22 @@ use self::pages::{Page, Theirs};
 pub use self::query::Query;
 use self::rank::{Match, Needed};
 use super::Npm;
-use super::catalog::Entry;
+use super::catalog::{Entries, Entry};
 use super::error::Error;
+use super::lists::shown;
 use super::name::{PackageName, is_prerelease_or_early};
 use super::replies::{listed, unkept};
 use crate::base::http::{Outcome, Reply, Request};
 use crate::mirror::{self, Answer};
 use crate::overlay::packages::Author;
 use crate::overlay::rights;
+use crate::registries::blocks::Screen;
+use crate::registries::bodies;
 use crate::registries::gate::Visitor;
 use crate::registries::times::print_millis;
+
+/// After so many packages, others have their turn.
+const BREATH: usize = 256;
 
 /// A longer answer is none, in bytes.
 const MAX_ANSWER: u64 = 8 << 20;
@@ -49,6 +57,15 @@ struct Hit {
 #[derive(Deserialize)]
 struct Named {
     name: String,
+    #[serde(default)]
+    version: String,
+}
+
+/// What a search comes to before it is known who asks.
+struct Ranked {
+    hits: Vec<Match>,
+    /// What is to be judged by another version, or not at all.
+    barred: Vec<(Arc<Entry>, Needed)>,
 }
 
 impl Npm {
@@ -59,15 +76,16 @@ impl Npm {
         visitor: &Visitor,
         query: &Query,
     ) -> Result<Outcome, Error> {
-        if self.passthrough && !self.gate.has_own().await? {
+        let screen = Arc::new(self.blocks.screen().await?);
+        if self.passthrough && screen.is_empty() && !self.gate.has_own().await? {
             return Ok(Outcome::Forward(self.pass_through(request, "search").await?));
         }
-        let ours = self.find(visitor, query).await?;
+        let ours = self.find(visitor, &screen, query).await?;
         let page = Page::of(query.from, query.size, ours.len());
         let mut objects: Vec<Value> = ours[page.ours.clone()].iter().map(|hit| print(hit, request.base)).collect();
         let mut theirs = None;
         if self.may_ask(query).await? {
-            theirs = self.ask_upstream(query, &page).await?;
+            theirs = self.ask_upstream(query, &page, &screen).await?;
         }
         let mut total = ours.len() as u64;
         if let Some(theirs) = theirs {
@@ -82,24 +100,42 @@ impl Npm {
     }
 
     /// Finds what is published here and may be read, best matches first.
-    async fn find(&self, visitor: &Visitor, query: &Query) -> Result<Vec<Match>, Error> {
+    async fn find(&self, visitor: &Visitor, screen: &Arc<Screen>, query: &Query) -> Result<Vec<Match>, Error> {
         let entries = self.catalog.read(&self.gate).await?;
-        let mut needed: HashMap<&str, usize> = HashMap::new();
-        for name in entries.values().flat_map(|entry| &entry.requires) {
-            *needed.entry(name).or_default() += 1;
+        let (now, query) = (self.gate.overlay().now(), query.clone());
+        let (looked, screened) = (query.clone(), Arc::clone(screen));
+        // There may be many.
+        let Ranked { mut hits, barred } =
+            bodies::apart(move || Ok::<_, Error>(rank_all(&entries, &screened, &looked, now))).await?;
+        for (entry, needed) in barred {
+            let shown = self.shown_entry(screen, &entry).await?;
+            hits.extend(shown.and_then(|entry| rank::judge(&entry, &query, &needed)));
         }
-        let now = self.gate.overlay().now();
-        let mut found = Vec::new();
-        for entry in entries.values().filter(|entry| entry.summary.is_listed) {
-            let needed = Needed { by: needed.get(entry.summary.name.as_str()).copied().unwrap_or_default(), now };
-            let Some(hit) = rank::judge(entry, query, &needed) else { continue };
-            if self.gate.sees(visitor, &entry.summary.name).await? {
+        let mut found = Vec::with_capacity(hits.len());
+        for (number, hit) in hits.into_iter().enumerate() {
+            if number % BREATH == BREATH - 1 {
+                tokio::task::yield_now().await;
+            }
+            if self.gate.sees(visitor, hit.name()).await? {
                 found.push(hit);
             }
         }
         found
             .sort_by(|one, other| other.relevance.total_cmp(&one.relevance).then_with(|| one.name().cmp(other.name())));
         Ok(found)
+    }
+
+    /// Returns an entry as it is shown where something of it may be blocked; `None`: all of it is.
+    pub(super) async fn shown_entry(&self, screen: &Screen, entry: &Arc<Entry>) -> Result<Option<Arc<Entry>>, Error> {
+        let barred = screen.of(&entry.summary.name);
+        if barred.is_empty() {
+            return Ok(Some(Arc::clone(entry)));
+        }
+        let shown = shown::show(&self.gate, screen, entry.summary.clone()).await?;
+        Ok(shown.map(|shown| {
+            // Its manifest was read, unless another version is shown.
+            if shown.version == entry.summary.version { Arc::clone(entry) } else { Arc::new(Entry::of(shown)) }
+        }))
     }
 
     /// Tells whether upstream may hear a search: it names nothing of ours.
@@ -125,14 +161,14 @@ impl Npm {
     }
 
     /// Asks upstream for a page; `None` when it has no searches, or fails.
-    async fn ask_upstream(&self, query: &Query, page: &Page) -> Result<Option<Theirs>, Error> {
+    async fn ask_upstream(&self, query: &Query, page: &Page, screen: &Screen) -> Result<Option<Theirs>, Error> {
         let upstream = self.sources.default_upstream();
         let (from, size) = page.asked();
         let mut url = upstream.join("-/v1/search").map_err(|_| Error::internal("a path that is no URL"))?;
         url.set_query(Some(&query.print(from, size)));
         match self.mirror.knock(upstream, &url, MAX_ANSWER).await {
             Ok(Answer { status: StatusCode::OK, body }) => match serde_json::from_slice(&body) {
-                Ok(found) => self.without_ours(found, page).await.map(Some),
+                Ok(found) => self.without_ours(found, page, screen).await.map(Some),
                 Err(error) => Ok(self.warn(&error)),
             },
             Ok(Answer { status, .. }) => Ok(self.warn(&mirror::Error::Refused { status: status.as_u16() })),
@@ -146,15 +182,18 @@ impl Npm {
         None
     }
 
-    /// Leaves out what has a name of ours, and what lies outside of the page.
-    async fn without_ours(&self, found: Found, page: &Page) -> Result<Theirs, Error> {
+    /// Leaves out what has a name of ours, what is blocked, and what lies outside of the page. Of a package whose newest
+    /// version is blocked it is not known by which other it would be shown.
+    async fn without_ours(&self, found: Found, page: &Page, screen: &Screen) -> Result<Theirs, Error> {
         let mut objects = Vec::with_capacity(found.objects.len());
         let asked = found.objects.len();
         for object in found.objects {
             // What has no name is none that a client could read.
             let Ok(Hit { package }) = serde_json::from_str(object.get()) else { continue };
             let is_ours = self.gate.keeps(&package.name) || self.gate.holds(&package.name).await?.is_some();
-            if PackageName::parse(&package.name).is_ok() && !is_ours {
+            let barred = screen.of(&package.name);
+            let is_open = !barred.hides_all() && barred.find(&package.version).is_none();
+            if is_open && !is_ours && PackageName::parse(&package.name).is_ok() {
                 objects.push(object);
             }
         }
@@ -174,6 +213,24 @@ impl Npm {
         self.gate.overlay().set_listed(self.gate.mount(), name.as_str(), is_listed, &actor).await?;
         Ok(unkept(StatusCode::OK, &json!({ "package": name.as_str() })))
     }
+}
+
+/// Judges everything that is published here. Takes as long as there is much.
+fn rank_all(entries: &Entries, screen: &Screen, query: &Query, now: SystemTime) -> Ranked {
+    let mut needed: HashMap<&str, usize> = HashMap::new();
+    for name in entries.values().flat_map(|entry| &entry.requires) {
+        *needed.entry(name).or_default() += 1;
+    }
+    let mut ranked = Ranked { hits: Vec::new(), barred: Vec::new() };
+    for entry in entries.values().filter(|entry| entry.summary.is_listed) {
+        let needed = Needed { by: needed.get(entry.summary.name.as_str()).copied().unwrap_or_default(), now };
+        if screen.of(&entry.summary.name).is_empty() {
+            ranked.hits.extend(rank::judge(entry, query, &needed));
+        } else {
+            ranked.barred.push((Arc::clone(entry), needed));
+        }
+    }
+    ranked
 }
 
 /// Prints a hit as clients read it: without `maintainers` npm fails. Source: contract npm §10.1.

@@ -21,7 +21,7 @@ mod unite;
 pub use dist::{Attestations, Dist, Dists, Signature, check_manifest, find_dist, parse_dist, with_in_dist};
 pub use index::{VersionLine, find_tag, find_version, resolve, tags, versions};
 pub use screen::screen;
-pub use tags::latest;
+pub use tags::{Tag, latest, repair};
 pub use time::parse_time;
 pub use unite::unite;
 
@@ -101,7 +101,7 @@ pub fn check(document: &[u8], name: &PackageName) -> Result<Summary, Error> {
 pub fn prepare(document: &[u8], name: &PackageName, base: &str, sinks: Sinks<'_>) -> Result<Summary, Error> {
     let map = Map::parse(document, name)?;
     let versions: Vec<&str> = map.releases.iter().map(|release| &*release.version).collect();
-    let repaired = tags::repair(&map.tags, &versions);
+    let repaired = repair(&map.tags, &versions);
     let links = Links::new(base, name);
     let full = print_full(&map, repaired.as_ref(), &links, sinks.full)?;
     let abbreviated = print_abbreviated(&map, repaired.as_ref(), &links, sinks.abbreviated)?;

@@ -103,6 +103,8 @@ async fn a_document_without_a_version_left_is_not_found_until_it_has_one() {
     let gone = world.heliostat.get("/npm/left").await;
     assert_refused(&gone, 404);
     assert!(gone.text().contains("and these too"), "{}", gone.text());
+    assert!(gone.header("npm-notice").is_some_and(|notice| notice.contains("and these too")), "{}", gone.summary());
+    assert_eq!(gone.header("cache-control"), Some("no-store"), "it ends with the block");
     for versions in ["%3E=2.0.0-0", "%3C2"] {
         let path = format!("/left/blocks/{versions}");
         assert_eq!(world.send("DELETE", &path, &world.admin, &json!({})).await.status, 200);

@@ -5,6 +5,7 @@ use std::time::Duration;
 use serde_json::{Value, json};
 
 use super::{Publisher, assert_refused};
+use crate::support::beside::block;
 use crate::support::http::Ask;
 
 #[tokio::test]
@@ -129,4 +130,94 @@ async fn a_long_list_comes_in_pages() {
     let all: Value = joe.get("/-/all").await.json();
     assert_eq!(all.as_object().unwrap().len(), 206);
     assert_eq!(joe.get("/-/short").await.json().as_array().unwrap().len(), 205);
+}
+
+/// Blocks some packages as a whole, and of others what is newest.
+async fn block_some(joe: &Publisher) {
+    let newest = joe.get("/bad-upstream/latest").await.json()["version"].as_str().expect("a version").to_owned();
+    for (name, versions, path) in [
+        ("@acme/evil", "*", "@acme/evil"),
+        ("@acme/gone", "1.x", "@acme/gone/1.0.0"),
+        ("@acme/half", "2.0.0", "@acme/half/2.0.0"),
+        ("evil-upstream", "*", "evil-upstream"),
+        ("bad-upstream", &newest, &format!("bad-upstream/{newest}")),
+    ] {
+        block(&joe.heliostat, &format!("/npm/{path}"), &["npm", name, versions]).await;
+    }
+}
+
+#[tokio::test]
+async fn what_is_blocked_is_in_no_list() {
+    let joe = Publisher::start("").await;
+    joe.publish("@acme/base", "1.0.0", json!({})).await;
+    joe.publish("@acme/evil", "1.0.0", json!({ "dependencies": { "@acme/base": "1" } })).await;
+    joe.publish("@acme/gone", "1.0.0", json!({})).await;
+    joe.publish("@acme/half", "1.0.0", json!({ "description": "good" })).await;
+    joe.publish("@acme/half", "2.0.0", json!({ "description": "bad", "dependencies": { "@acme/base": "1" } })).await;
+    for name in ["half-upstream", "evil-upstream", "bad-upstream"] {
+        joe.registry.publish_plain(name);
+    }
+    block_some(&joe).await;
+    let day = joe.get("/@acme/half").await.json()["time"]["created"].as_str().expect("a time")[..10].to_owned();
+    for path in [
+        "/-/all",
+        "/-/all/since?startkey=1",
+        "/-/short",
+        &format!("/-/allversions?date={day}"),
+        "/-/by-user/joe",
+        "/-/users/joe/packages",
+        "/-/user/joe/package",
+        "/-/v1/search?text=half",
+        "/-/v1/search?text=maintainer:joe",
+    ] {
+        let told = joe.get(path).await;
+        let text = String::from_utf8_lossy(&told.body).into_owned();
+        assert!(told.status == 200 && text.contains("@acme/half"), "{path}: {}", told.summary());
+        for blocked in ["evil", "gone", "2.0.0", "bad"] {
+            assert!(!text.contains(blocked), "{path} names {blocked}: {text}");
+        }
+    }
+    let half = joe.get("/-/all").await.json()["@acme/half"].clone();
+    assert_eq!((&half["dist-tags"], &half["description"]), (&json!({ "latest": "1.0.0" }), &json!("good")), "{half}");
+    assert_eq!(joe.get("/-/package/@acme%2fbase/dependents").await.json(), json!({ "dependents": [] }));
+    let theirs = joe.get("/-/v1/search?text=upstream").await.json();
+    assert_eq!((theirs["objects"].as_array().map(Vec::len), &theirs["total"]), (Some(1), &json!(1)), "{theirs}");
+    assert_eq!(theirs["objects"][0]["package"]["name"], "half-upstream");
+}
+
+#[tokio::test]
+async fn who_follows_past_what_is_hidden_comes_to_the_end_in_bounded_steps() {
+    let joe = Publisher::start("").await;
+    joe.publish("@acme/secret", "1.0.0", json!({})).await;
+    let restricted = json!({ "access": "restricted" });
+    assert_eq!(joe.send("POST", "/-/package/@acme%2fsecret/access", &restricted).await.status, 200);
+    let tags: serde_json::Map<String, Value> =
+        (0..10_500).map(|number| (format!("t{number}"), json!("1.0.0"))).collect();
+    let set = joe.send("POST", "/-/package/@acme%2fsecret/dist-tags", &Value::Object(tags)).await;
+    assert_eq!(set.status, 201, "{}", set.summary());
+    for version in ["1.0.0", "1.1.0"] {
+        joe.publish("@acme/tool", version, json!({})).await;
+    }
+    let follow =
+        async |since: u64| joe.heliostat.ask(&Ask::get(&format!("/npm/_changes?since={since}&limit=1"))).await.json();
+    let first = follow(0).await;
+    assert_eq!(first["results"], json!([]), "not all is read for one answer");
+    let (mut since, mut seen) = (first["last_seq"].as_u64().expect("a number"), Vec::new());
+    assert!(since >= 10_000, "{first}");
+    for _ in 0..20 {
+        let told = follow(since).await;
+        let Some(event) = told["results"].get(0) else { break };
+        assert_eq!((told["results"].as_array().map(Vec::len), &told["last_seq"]), (Some(1), &event["seq"]));
+        seen.push((event["seq"].as_u64().expect("a number"), event["id"].as_str().expect("a name").to_owned()));
+        since = event["seq"].as_u64().expect("a number") + 1;
+    }
+    let all = joe.heliostat.ask(&Ask::get("/npm/_changes?since=10001")).await.json();
+    let all: Vec<(u64, String)> = all["results"]
+        .as_array()
+        .expect("a list")
+        .iter()
+        .map(|event| (event["seq"].as_u64().expect("a number"), event["id"].as_str().expect("a name").to_owned()))
+        .collect();
+    assert_eq!(seen, all);
+    assert!(seen.len() >= 4 && seen.iter().all(|(_, name)| name == "@acme/tool"), "{seen:?}");
 }

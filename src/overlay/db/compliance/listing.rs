@@ -44,6 +44,9 @@ pub async fn packages_are_listed_as_a_tag_shows_them(stage: Stage) {
     assert_eq!(held.owners.iter().map(|owner| owner.name.as_str()).collect::<Vec<_>>(), ["Jim", "joe"]);
     assert_eq!(names(&list(Span::After { name: "@a/x", limit: 1 }).await), ["b"]);
     assert_eq!(names(&list(Span::Changed { since: later, after: "", limit: 10 }).await), ["b"]);
+    assert_eq!(list(Span::Those(&["b", "absent", "a", "@a/x"])).await, all);
+    assert_eq!(names(&list(Span::Those(&["b"])).await), ["b"]);
+    assert!(list(Span::Those(&[])).await.is_empty());
     assert_eq!((names(&list(Span::One("@a/x")).await), list(Span::One("a")).await.len()), (vec!["@a/x"], 0));
     for is_listed in [false, false, true] {
         node.set_listed("npm", "@a/x", is_listed, &actor()).await.unwrap();

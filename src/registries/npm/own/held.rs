@@ -6,6 +6,7 @@ use crate::overlay::users::UserId;
 use crate::registries::gate::{Act, Sight, Visitor};
 use crate::registries::npm::Npm;
 use crate::registries::npm::error::Error;
+use crate::registries::npm::lists::shown::is_open;
 use crate::registries::npm::name::PackageName;
 
 impl Npm {
@@ -41,15 +42,16 @@ impl Npm {
         }
     }
 
-    /// Leaves the names of packages that a visitor sees.
+    /// Leaves the names of packages that a visitor sees, and of which something may be had.
     pub(in crate::registries::npm) async fn shown(
         &self,
         visitor: &Visitor,
         names: Vec<String>,
     ) -> Result<Vec<String>, Error> {
+        let screen = self.blocks.screen().await?;
         let mut shown = Vec::new();
         for name in names {
-            if self.gate.sees(visitor, &name).await? {
+            if self.gate.sees(visitor, &name).await? && is_open(&self.gate, &screen, &name).await? {
                 shown.push(name);
             }
         }
