@@ -44,6 +44,16 @@ pub trait Desk: Send + Sync {
         action: &Self::Action,
     ) -> impl Future<Output = Result<Self::Visitor, Error>> + Send;
 
+    /// Tells whether what is asked about is there, and who asks is not to know of it: then it is not told either that it is
+    /// blocked, but what it would be told of a name where nothing is.
+    fn hides(
+        &self,
+        _action: &Self::Action,
+        _visitor: &Self::Visitor,
+    ) -> impl Future<Output = Result<bool, Error>> + Send {
+        std::future::ready(Ok(false))
+    }
+
     /// Answers what was asked for.
     fn answer(
         &self,
@@ -85,8 +95,10 @@ pub trait Named: Send + Sync {
 /// Lets in who may ask for what is not blocked.
 async fn enter<D: Desk>(desk: &D, request: &Request<'_>, action: &D::Action) -> Result<D::Visitor, Error> {
     let visitor = desk.admit(request, action).await?;
-    desk.blocks().check(action.subject()).await?;
-    Ok(visitor)
+    match desk.blocks().check(action.subject()).await {
+        Err(Error::Barred { .. }) if desk.hides(action, &visitor).await? => Ok(visitor),
+        checked => checked.map(|()| visitor),
+    }
 }
 
 /// Answers; again, once, when what is kept turned out to be damaged.

@@ -61,6 +61,18 @@ impl Gate {
         visitor.identity.as_ref().is_none_or(|identity| identity.allows(Action::Pull, &self.mount, name))
     }
 
+    /// Tells whether there is a package of which a visitor is not to know, whatever its token may do.
+    ///
+    /// # Errors
+    /// The overlay's.
+    pub async fn hides(&self, visitor: &Visitor, name: &str) -> Result<bool, Error> {
+        let Some(Listed { audience: Some(audience), .. }) = self.overlay.holds(&self.mount, name).await? else {
+            return Ok(false);
+        };
+        let who = self.standing(visitor, name, Some(&audience));
+        Ok(matches!(judge(Action::Pull, who, What::There(audience.reach)), Verdict::Refused | Verdict::Hidden))
+    }
+
     /// Tells whether a visitor sees a package that was published here: what lists them leaves out the others.
     ///
     /// # Errors

@@ -207,6 +207,13 @@ impl Desk for Npm {
         Ok(Guest { visitor, shown_to })
     }
 
+    async fn hides(&self, action: &Action, guest: &Guest) -> Result<bool, Error> {
+        match action.subject().name() {
+            Some(name) => self.gate.hides(&guest.visitor, name).await,
+            None => Ok(false),
+        }
+    }
+
     async fn answer(&self, request: &Request<'_>, action: &Action, guest: &Guest) -> Result<Outcome, Error> {
         let Guest { visitor, shown_to } = guest;
         let max = self.longest_body(visitor, action).await?;

@@ -4,6 +4,7 @@ use serde_json::{Value, json};
 
 use super::acme::{Acme, NOBODY, ROOT};
 use super::assert_refused;
+use crate::support::beside::command;
 use crate::support::http::{Answer, Ask};
 use crate::support::registry::ABBREVIATED_ACCEPT;
 
@@ -79,35 +80,53 @@ async fn what_is_restricted_is_as_good_as_missing_on_every_route() {
     }
 }
 
+/// Lists what changes a package: method, path, body.
+fn writes(name: &str) -> [(&'static str, String, Value); 13] {
+    let name = name.replace('/', "%2f");
+    [
+        ("PUT", format!("/{name}"), json!({ "versions": { "1.0.0": { "deprecated": "old" } } })),
+        ("PUT", format!("/{name}"), json!({ "users": { "ann": true } })),
+        ("PUT", format!("/{name}/-rev/1-x"), json!({ "maintainers": [{ "name": "ann" }] })),
+        ("PUT", format!("/{name}/-rev/1-x"), json!({ "versions": {} })),
+        ("DELETE", format!("/{name}/-rev/1-x"), Value::Null),
+        ("PUT", format!("/{name}/beta"), json!("1.0.0")),
+        ("PUT", format!("/-/package/{name}/dist-tags"), json!({ "beta": "1.0.0" })),
+        ("DELETE", format!("/-/package/{name}/dist-tags/latest"), Value::Null),
+        ("PUT", format!("/-/package/{name}/owners"), json!({ "user": "ann" })),
+        ("DELETE", format!("/-/package/{name}/owners/joe"), Value::Null),
+        ("POST", format!("/-/package/{name}/access"), json!({ "access": "public" })),
+        ("PUT", "/-/user/v1/star".to_owned(), json!({ "package": name.replace("%2f", "/") })),
+        ("PUT", format!("/-/user/package/{name}/star"), Value::Null),
+    ]
+}
+
 #[tokio::test]
 async fn what_is_restricted_is_as_good_as_missing_to_who_writes() {
     let acme = Acme::start(&["joe", "ann"]).await;
     assert_eq!(acme.publish("joe", "@acme/secret", "1.0.0", Some("restricted")).await.status, 201);
-    let writes = |name: &str| {
-        let name = name.replace('/', "%2f");
-        [
-            ("PUT", format!("/{name}"), json!({ "versions": { "1.0.0": { "deprecated": "old" } } })),
-            ("PUT", format!("/{name}"), json!({ "users": { "ann": true } })),
-            ("PUT", format!("/{name}/-rev/1-x"), json!({ "maintainers": [{ "name": "ann" }] })),
-            ("PUT", format!("/{name}/-rev/1-x"), json!({ "versions": {} })),
-            ("DELETE", format!("/{name}/-rev/1-x"), Value::Null),
-            ("PUT", format!("/{name}/beta"), json!("1.0.0")),
-            ("PUT", format!("/-/package/{name}/dist-tags"), json!({ "beta": "1.0.0" })),
-            ("DELETE", format!("/-/package/{name}/dist-tags/latest"), Value::Null),
-            ("PUT", format!("/-/package/{name}/owners"), json!({ "user": "ann" })),
-            ("DELETE", format!("/-/package/{name}/owners/joe"), Value::Null),
-            ("POST", format!("/-/package/{name}/access"), json!({ "access": "public" })),
-            ("PUT", "/-/user/v1/star".to_owned(), json!({ "package": name.replace("%2f", "/") })),
-            ("PUT", format!("/-/user/package/{name}/star"), Value::Null),
-        ]
+    let compare = async || {
+        let both = writes("@acme/secret").into_iter().zip(writes("@acme/absent"));
+        for ((method, path, body), (_, other, absent)) in both {
+            let hidden = acme.send("ann", method, &path, body).await;
+            let missing = acme.send("ann", method, &other, absent).await;
+            assert_refused(&hidden, 404);
+            assert_eq!(read(&hidden, "@acme/secret"), read(&missing, "@acme/absent"), "{method} {path}");
+        }
+        assert_refused(&acme.publish("ann", "@acme/secret", "1.1.0", None).await, 403);
     };
-    for ((method, path, body), (_, other, absent)) in writes("@acme/secret").into_iter().zip(writes("@acme/absent")) {
-        let hidden = acme.send("ann", method, &path, body).await;
-        let missing = acme.send("ann", method, &other, absent).await;
-        assert_refused(&hidden, 404);
-        assert_eq!(read(&hidden, "@acme/secret"), read(&missing, "@acme/absent"), "{method} {path}");
+    compare().await;
+    let (block, unblock) = (["npm", "@acme/secret", "--reason", "a leak"], ["npm", "@acme/secret"]);
+    for (verb, arguments, status) in [("block", &block[..], 451), ("unblock", &unblock[..], 200)] {
+        let (well, said) = command(&acme.heliostat, verb, arguments);
+        assert!(well, "{said}");
+        let mut looks = 0;
+        while acme.get("joe", "/@acme/secret").await.status != status {
+            looks += 1;
+            assert!(looks < 200, "{verb} has no effect");
+            tokio::time::sleep(std::time::Duration::from_millis(25)).await;
+        }
+        compare().await;
     }
-    assert_refused(&acme.publish("ann", "@acme/secret", "1.1.0", None).await, 403);
     let document = acme.get("joe", "/@acme/secret").await.json();
     assert_eq!((&document["dist-tags"], &document["users"]), (&json!({ "latest": "1.0.0" }), &json!({})));
 }
