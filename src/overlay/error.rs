@@ -52,6 +52,9 @@ pub enum Error {
     Reserved(String),
     #[error("the caller does not own the package")]
     NotOwner,
+    /// Of the caller; in words for it.
+    #[error("{0}")]
+    NotAllowed(&'static str),
     #[error("a user has {limit} hooks at most")]
     TooManyHooks { limit: u64 },
     #[error("one owner must be left")]
@@ -106,7 +109,7 @@ impl Error {
             Self::Malformed { .. } | Self::WrongPassword | Self::TooManyAttempts { .. } | Self::Locked => Fault::Client,
             Self::UnknownToken | Self::RevokedToken | Self::ExpiredToken | Self::WrongNetwork => Fault::Client,
             Self::NotInvited | Self::WrongCode => Fault::Client,
-            Self::TooManyHooks { .. } => Fault::Client,
+            Self::TooManyHooks { .. } | Self::NotAllowed(_) => Fault::Client,
         }
     }
 

@@ -69,19 +69,22 @@ impl Overlay {
         Ok(())
     }
 
-    /// Gives a user a role in a namespace, or takes it away.
+    /// Gives a user a role in a namespace, or takes it away, if that may be as the namespace is at that moment.
     ///
     /// # Errors
-    /// [`Error::Absent`], [`Error::LastOwner`], or the database's. Nothing was changed.
+    /// [`Error::Absent`], [`Error::LastOwner`], [`Error::NotAllowed`], or the database's. Nothing was changed.
     pub async fn set_role(
         &self,
         name: &NamespaceName,
-        user: UserId,
-        role: Option<Role>,
+        (user, role): (UserId, Option<Role>),
+        may: impl FnOnce(&Namespace) -> bool + Send,
         actor: &Actor,
     ) -> Result<(), Error> {
         let write = self.db.write(self.clock.now()).await?;
         let held = rows::find(write.link(), name).await?.ok_or_else(|| Error::absent("namespace", name))?;
+        if !may(&held) {
+            return Err(Error::NotAllowed("only owners make owners, and end them"));
+        }
         if !held.has_owner_without(user) && role != Some(Role::Owner) {
             return Err(Error::LastOwner);
         }

@@ -21,7 +21,9 @@ impl From<overlay::Error> for Error {
             Ours::Absent { name, .. } => Self::not_found(name),
             Ours::Taken { .. } | Ours::Stale { .. } | Ours::InUse(_) => Self::Conflict(said.into()),
             Ours::Published(_) | Ours::Reserved(_) | Ours::NotOwner | Ours::LastOwner => Self::Forbidden(said.into()),
-            Ours::Locked | Ours::NotInvited | Ours::TooManyHooks { .. } => Self::Forbidden(said.into()),
+            Ours::Locked | Ours::NotInvited | Ours::TooManyHooks { .. } | Ours::NotAllowed(_) => {
+                Self::Forbidden(said.into())
+            }
             Ours::WrongCode => Self::Challenge(Challenge::WrongCode),
             Ours::WrongNetwork => Self::Challenge(Challenge::Network),
             Ours::WrongPassword => Self::Unauthorized("the name or the password is wrong"),

@@ -33,16 +33,22 @@ impl Gate {
         role.ok_or_else(|| Error::Forbidden(format!("{} is no admin of {namespace}", user.name).into()))
     }
 
-    /// Lets a visitor give a user another role in a namespace, or take it away.
+    /// Gives a user another role in a namespace, or takes it away, for a visitor: it must lead the namespace, and what the
+    /// user is, and the visitor itself, is looked at when it is written.
     ///
     /// # Errors
-    /// [`Error::Unauthorized`], [`Error::Forbidden`].
-    pub fn let_set_role(&self, visitor: &Visitor, namespace: &Namespace, step: Step) -> Result<(), Error> {
-        let by = self.let_lead(visitor, &namespace.name)?;
-        let held = namespace.members.values().find(|(member, _)| *member == step.user).map(|(_, role)| *role);
-        if may_set_role(by, held, step.role) {
-            return Ok(());
-        }
-        Err(Error::Forbidden(format!("only owners of {} make owners, and end them", namespace.name).into()))
+    /// [`Error::Unauthorized`], [`Error::Forbidden`], or the overlay's.
+    pub async fn set_role(&self, visitor: &Visitor, namespace: &NamespaceName, step: Step) -> Result<(), Error> {
+        let by = self.let_lead(visitor, namespace)?;
+        let user = visitor.identity.as_ref().and_then(|identity| identity.user.as_ref());
+        let leader = user.filter(|user| !self.is_admin(user)).map(|user| user.id);
+        let may = |held: &Namespace| {
+            let role = |user: UserId| held.members.values().find(|(member, _)| *member == user).map(|(_, role)| *role);
+            match leader {
+                None => may_set_role(by, role(step.user), step.role),
+                Some(leader) => role(leader).is_some_and(|now| may_set_role(by.min(now), role(step.user), step.role)),
+            }
+        };
+        Ok(self.overlay.set_role(namespace, (step.user, step.role), may, &self.actor(visitor)).await?)
     }
 }

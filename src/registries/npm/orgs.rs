@@ -43,6 +43,12 @@ struct Wish {
     role: Option<String>,
 }
 
+/// What a member is to be.
+#[derive(Deserialize)]
+struct NewRole {
+    role: String,
+}
+
 /// Who is meant.
 #[derive(Deserialize)]
 pub(super) struct Member {
@@ -73,6 +79,9 @@ impl Npm {
     pub(super) async fn answer_orgs_body(&self, visitor: &Visitor, orgs: &Orgs, body: &Bytes) -> Result<Reply, Error> {
         match orgs {
             Orgs::Create => self.create_org(visitor, &read::<NewOrg>(body)?.name).await,
+            Orgs::ChangeMember { org, user } => {
+                self.change_member(visitor, org, user, &read::<NewRole>(body)?.role).await
+            }
             Orgs::SetMember { org } => self.set_member(visitor, org, read(body)?).await,
             Orgs::RemoveMember { org, user: None } => {
                 self.remove_member(visitor, org, &read::<Member>(body)?.user).await
@@ -95,6 +104,18 @@ impl Npm {
         Ok(unkept(StatusCode::CREATED, &json!({ "ok": true })))
     }
 
+    /// Gives somebody who is a member another role, as cnpmcore has it.
+    async fn change_member(&self, visitor: &Visitor, org: &str, user: &str, role: &str) -> Result<Reply, Error> {
+        let held = self.org(org).await?;
+        self.gate.let_lead(visitor, &held.name)?;
+        let user = self.known_user(user).await?;
+        if !held.members.contains_key(&user.name) {
+            return Err(Error::not_found(format!("{} among the members of {}", user.name, held.name)));
+        }
+        self.gate.set_role(visitor, &held.name, Step { user: user.id, role: Some(parse_role(role)?) }).await?;
+        Ok(unkept(StatusCode::OK, &json!({ "ok": true })))
+    }
+
     /// Gives a member a role. npm cannot make organisations: an admin of everything makes one by naming its first owner.
     async fn set_member(&self, visitor: &Visitor, org: &str, wish: Wish) -> Result<Reply, Error> {
         let name = NamespaceName::parse(org)?;
@@ -104,8 +125,7 @@ impl Npm {
             Some(held) => {
                 self.gate.let_lead(visitor, &held.name)?;
                 let user = self.known_user(&wish.user).await?.id;
-                self.gate.let_set_role(visitor, held, Step { user, role: Some(role) })?;
-                self.gate.overlay().set_role(&name, user, Some(role), &self.gate.actor(visitor)).await?;
+                self.gate.set_role(visitor, &name, Step { user, role: Some(role) }).await?;
             }
             None => {
                 self.gate.let_lead(visitor, &name)?;
@@ -128,8 +148,7 @@ impl Npm {
         if !held.members.contains_key(&user.name) {
             return Err(Error::not_found(format!("{} among the members of {}", user.name, held.name)));
         }
-        self.gate.let_set_role(visitor, &held, Step { user: user.id, role: None })?;
-        self.gate.overlay().set_role(&held.name, user.id, None, &self.gate.actor(visitor)).await?;
+        self.gate.set_role(visitor, &held.name, Step { user: user.id, role: None }).await?;
         Ok(unkept(StatusCode::OK, &json!({ "ok": true })))
     }
 

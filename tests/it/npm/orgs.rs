@@ -36,6 +36,30 @@ impl Acme {
 }
 
 #[tokio::test]
+async fn a_member_is_given_another_role_as_cnpmcore_does() {
+    let acme = Acme::found(&[("ann", "admin"), ("jim", "developer")]).await;
+    let change = async |who: &str, user: &str, role: Value| {
+        acme.send(who, "PATCH", &format!("/-/org/acme/member/{user}"), json!({ "role": role })).await
+    };
+    for (who, user, role, status) in [
+        (NOBODY, "jim", json!("admin"), 401),
+        ("bob", "jim", json!("admin"), 403),
+        ("ann", "jim", json!("owner"), 403),
+        ("ann", "jim", json!("king"), 422),
+        ("ann", "jim", Value::Null, 422),
+        ("ann", "bob", json!("member"), 404),
+        ("joe", "joe", json!("member"), 403),
+    ] {
+        assert_refused(&change(who, user, role).await, status);
+    }
+    let changed = change("ann", "jim", json!("admin")).await;
+    assert_eq!((changed.status, changed.json()), (200, json!({ "ok": true })));
+    assert_eq!(change("joe", "ann", json!("member")).await.status, 200);
+    let members = json!({ "ann": "developer", "jim": "admin", "joe": "owner" });
+    assert_eq!(acme.get("joe", "/-/org/acme/member").await.json(), members);
+}
+
+#[tokio::test]
 async fn an_admin_makes_an_organisation_and_its_owners_fill_it() {
     let acme = Acme::start(&["joe", "ann", "jim", "bob"]).await;
     assert_refused(&acme.set("joe", "joe", Some("owner")).await, 403);

@@ -103,6 +103,12 @@ fn writes() -> Vec<Row> {
         row("POST", "/-/registry/default/sync", empty, admins(501)),
         row("POST", "/-/scope", |_, _| json!({ "name": "@corp", "registryId": "default" }), admins(200)),
         row("DELETE", "/-/scope/99", nothing, admins(404)),
+        row(
+            "PATCH",
+            "/-/org/absent/member/ann",
+            |_, _| json!({ "role": "member" }),
+            [401, 404, 404, 404, 401, 401, 404, 404],
+        ),
     ]
 }
 

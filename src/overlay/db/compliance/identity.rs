@@ -8,7 +8,7 @@ use crate::base::digest::Digest;
 use crate::base::secret::Secret;
 use crate::overlay::Overlay;
 use crate::overlay::error::Error;
-use crate::overlay::namespaces::{NamespaceName, Role};
+use crate::overlay::namespaces::{Namespace, NamespaceName, Role};
 use crate::overlay::networks::Networks;
 use crate::overlay::rights::{Action, Rights};
 use crate::overlay::tokens::{Form, NewToken, Token};
@@ -231,11 +231,11 @@ pub async fn a_role_ends_on_every_node(stage: Stage) {
     let acme = NamespaceName::parse("@acme").unwrap();
     nodes[0].create_namespace(&acme, joe.id, &actor()).await.unwrap();
     assert!(matches!(nodes[1].create_namespace(&acme, jim.id, &actor()).await, Err(Error::Taken { .. })));
-    nodes[0].set_role(&acme, jim.id, Some(Role::Publisher), &actor()).await.unwrap();
+    nodes[0].set_role(&acme, (jim.id, Some(Role::Publisher)), |_| true, &actor()).await.unwrap();
     let (_, text) = token(&nodes[0], jim.id, "admin").await;
     let role = async |node: &Overlay| node.check_token(&text, HERE).await.unwrap().role("acme");
     assert_eq!(soon("it is there", || async { role(&nodes[1]).await }).await, Role::Publisher);
-    nodes[0].set_role(&acme, jim.id, None, &actor()).await.unwrap();
+    nodes[0].set_role(&acme, (jim.id, None), |_| true, &actor()).await.unwrap();
     assert_eq!(role(&nodes[0]).await, None);
     soon("it is gone", || async { role(&nodes[1]).await.is_none().then_some(()) }).await;
 }
@@ -246,17 +246,34 @@ pub async fn a_namespace_keeps_an_owner(stage: Stage) {
     let acme = NamespaceName::parse("acme").unwrap();
     node.create_namespace(&acme, joe.id, &actor()).await.unwrap();
     for role in [None, Some(Role::Admin)] {
-        assert!(matches!(node.set_role(&acme, joe.id, role, &actor()).await, Err(Error::LastOwner)));
+        assert!(matches!(node.set_role(&acme, (joe.id, role), |_| true, &actor()).await, Err(Error::LastOwner)));
     }
-    node.set_role(&acme, jim.id, Some(Role::Owner), &actor()).await.unwrap();
-    node.set_role(&acme, joe.id, Some(Role::Reader), &actor()).await.unwrap();
+    node.set_role(&acme, (jim.id, Some(Role::Owner)), |_| true, &actor()).await.unwrap();
+    node.set_role(&acme, (joe.id, Some(Role::Reader)), |_| true, &actor()).await.unwrap();
     let found = node.namespace(&acme).await.unwrap().unwrap();
     assert_eq!(found.members[&joe.name], (joe.id, Role::Reader));
-    assert!(matches!(node.set_role(&acme, 99, Some(Role::Reader), &actor()).await, Err(Error::Absent { .. })));
+    assert!(matches!(
+        node.set_role(&acme, (99, Some(Role::Reader)), |_| true, &actor()).await,
+        Err(Error::Absent { .. })
+    ));
     let other = NamespaceName::parse("other").unwrap();
-    assert!(matches!(node.set_role(&other, joe.id, None, &actor()).await, Err(Error::Absent { .. })));
+    assert!(matches!(node.set_role(&other, (joe.id, None), |_| true, &actor()).await, Err(Error::Absent { .. })));
     assert!(matches!(node.create_namespace(&other, 99, &actor()).await, Err(Error::Absent { .. })));
     assert_eq!(node.namespace(&other).await.unwrap(), None);
+}
+
+pub async fn a_role_is_judged_as_it_is_when_it_is_set(stage: Stage) {
+    let node = stage.node().await;
+    let (joe, jim) = (user(&node, "joe").await, user(&node, "jim").await);
+    let acme = NamespaceName::parse("acme").unwrap();
+    node.create_namespace(&acme, joe.id, &actor()).await.unwrap();
+    // Both see that jim has no role yet, and only one is the first.
+    let first = |held: &Namespace| !held.members.contains_key(&jim.name);
+    let set = async |role| node.set_role(&acme, (jim.id, Some(role)), first, &actor()).await;
+    let (one, other) = tokio::join!(set(Role::Reader), set(Role::Owner));
+    assert!(one.is_ok() != other.is_ok(), "{one:?} {other:?}");
+    assert!(matches!(one.and(other), Err(Error::NotAllowed(_))));
+    assert!(node.namespace(&acme).await.unwrap().unwrap().members.contains_key(&jim.name));
 }
 
 pub async fn an_invitation_makes_one_account(stage: Stage) {

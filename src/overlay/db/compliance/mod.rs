@@ -87,6 +87,7 @@ behaviours! {
         a_revoked_token_ends_on_every_node
         a_role_ends_on_every_node
         a_namespace_keeps_an_owner
+        a_role_is_judged_as_it_is_when_it_is_set
         an_invitation_makes_one_account
         who_makes_many_accounts_must_wait
         uses_of_tokens_are_written_down

@@ -15,7 +15,9 @@ pub enum Orgs {
     Members { org: Box<str> },
     /// `PUT` of the same.
     SetMember { org: Box<str> },
-    /// `DELETE` of the same.
+    /// `PATCH /-/org/{org}/member/{user}`.
+    ChangeMember { org: Box<str>, user: Box<str> },
+    /// `DELETE` of the same, and of `/-/org/{org}/user`.
     RemoveMember { org: Box<str>, user: Option<Box<str>> },
     /// `/-/org/{org}/member/{user}/team`.
     TeamsOf { org: Box<str>, user: Box<str> },
@@ -83,7 +85,11 @@ fn find_in_org(org: Box<str>, rest: &[&str]) -> Option<Target> {
             delete: Some(Orgs::RemoveMember { org: org.clone(), user: None }.into()),
             ..Target::read(Orgs::Members { org })
         },
-        ["user" | "member", user] => Target::delete(Orgs::RemoveMember { org, user: Some((*user).into()) }),
+        ["user" | "member", user] => {
+            let change = Orgs::ChangeMember { org: org.clone(), user: (*user).into() };
+            let remove = Orgs::RemoveMember { org, user: Some((*user).into()) };
+            Target { patch: Some(change.into()), ..Target::delete(remove) }
+        }
         ["user" | "member", user, "team"] => Target::read(Orgs::TeamsOf { org, user: (*user).into() }),
         ["package"] => Target::read(Orgs::Packages { org }),
         ["team"] => {
@@ -122,6 +128,7 @@ impl Orgs {
             Self::PackagesOf { .. } | Self::Teams { .. } | Self::Team(_) => true,
             Self::TeamMembers(_) | Self::TeamPackages(_) => true,
             Self::Create | Self::SetMember { .. } | Self::RemoveMember { .. } | Self::CreateTeam { .. } => false,
+            Self::ChangeMember { .. } => false,
             Self::RemoveTeam(_) | Self::Join(_) | Self::Leave { .. } | Self::Grant(_) | Self::Revoke(_) => false,
         }
     }
@@ -135,6 +142,7 @@ impl Orgs {
         match self {
             Self::Create | Self::SetMember { .. } | Self::RemoveMember { user: None, .. } => Reads::Body,
             Self::CreateTeam { .. } | Self::Join(_) | Self::Leave { user: None, .. } => Reads::Body,
+            Self::ChangeMember { .. } => Reads::Body,
             Self::Grant(_) | Self::Revoke(_) => Reads::Body,
             _ => Reads::Nothing,
         }
@@ -143,6 +151,7 @@ impl Orgs {
     pub fn name(&self) -> &'static str {
         match self {
             Self::Create | Self::SetMember { .. } | Self::RemoveMember { .. } => "edit_org",
+            Self::ChangeMember { .. } => "edit_org",
             Self::Show { .. } | Self::Members { .. } | Self::TeamsOf { .. } | Self::Teams { .. } => "org",
             Self::Packages { .. } | Self::PackagesOf { .. } | Self::TeamPackages(_) => "packages",
             Self::Team(_) | Self::TeamMembers(_) => "team",
@@ -178,6 +187,11 @@ mod tests {
             ("GET", &["/-/org/acme/user", "/-/org/acme/member"], Orgs::Members { org: org() }),
             ("PUT", &["/-/org/acme/user", "/-/org/acme/member"], Orgs::SetMember { org: org() }),
             ("DELETE", &["/-/org/acme/user"], Orgs::RemoveMember { org: org(), user: None }),
+            (
+                "PATCH",
+                &["/-/org/acme/member/joe", "/-/org/acme/user/joe"],
+                Orgs::ChangeMember { org: org(), user: user() },
+            ),
             ("DELETE", &["/-/org/acme/member/joe"], Orgs::RemoveMember { org: org(), user: Some(user()) }),
             ("GET", &["/-/org/acme/member/joe/team"], Orgs::TeamsOf { org: org(), user: user() }),
             ("GET", &["/-/org/acme/package"], Orgs::Packages { org: org() }),

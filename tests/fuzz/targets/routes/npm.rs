@@ -144,7 +144,9 @@ fn print_orgs(orgs: &Orgs) -> String {
         Orgs::Members { org } | Orgs::SetMember { org } | Orgs::RemoveMember { org, user: None } => {
             format!("-/org/{}/user", segment(org))
         }
-        Orgs::RemoveMember { org, user: Some(user) } => format!("-/org/{}/user/{}", segment(org), segment(user)),
+        Orgs::RemoveMember { org, user: Some(user) } | Orgs::ChangeMember { org, user } => {
+            format!("-/org/{}/user/{}", segment(org), segment(user))
+        }
         Orgs::TeamsOf { org, user } => format!("-/org/{}/user/{}/team", segment(org), segment(user)),
         Orgs::Packages { org } => format!("-/org/{}/package", segment(org)),
         Orgs::PackagesOf { user: Some(user) } => format!("-/user/{}/package", segment(user)),
