@@ -87,14 +87,18 @@ impl Overlay {
         Ok(codes)
     }
 
-    /// Says what a second factor that counts is asked for from now on.
+    /// Says what a second factor that counts is asked for from now on. `user` is as it was when that was asked of it: what has
+    /// changed since is to be asked of anew.
     ///
     /// # Errors
-    /// [`Error::Absent`]: there is none. Or the database's.
+    /// [`Error::Absent`]: there is none. [`Error::WrongCode`]: it is another than the user's was. Or the database's.
     pub async fn set_factor_mode(&self, user: &User, mode: Mode, actor: &Actor) -> Result<(), Error> {
         let write = self.db.write(self.clock.now()).await?;
         let held = rows::find(write.link(), user.id).await?.filter(|held| !held.is_pending);
         let held = held.ok_or_else(|| Error::absent("second factor of", &user.name))?;
+        if user.factor != Some(held.mode) {
+            return Err(Error::WrongCode);
+        }
         rows::replace(&write, user.id, &Factor { mode, ..held }).await?;
         write.turn(Head::Identity).await?;
         let (verb, subject) = ("set second factor", subject(&user.name));
@@ -103,12 +107,17 @@ impl Overlay {
         Ok(())
     }
 
-    /// Takes a user's second factor away, with its recovery codes. None is as good as taken away.
+    /// Takes a user's second factor away, with its recovery codes. None is as good as taken away. `user` is as for
+    /// [`Overlay::set_factor_mode`].
     ///
     /// # Errors
-    /// The database's.
+    /// [`Error::WrongCode`]: there is one that counts, and the user had none, or another. Or the database's.
     pub async fn end_factor(&self, user: &User, actor: &Actor) -> Result<(), Error> {
         let write = self.db.write(self.clock.now()).await?;
+        let held = rows::find(write.link(), user.id).await?.filter(|held| !held.is_pending);
+        if held.is_some_and(|held| user.factor != Some(held.mode)) {
+            return Err(Error::WrongCode);
+        }
         rows::remove(&write, user.id).await?;
         write.turn(Head::Identity).await?;
         let (verb, subject) = ("end second factor", subject(&user.name));

@@ -45,14 +45,28 @@ pub async fn a_second_factor_counts_once_it_was_proved(stage: Stage) {
     assert_eq!(codes.len(), 5);
     assert_eq!(nodes[1].user(&joe.name).await.unwrap().unwrap().factor, Some(Mode::Access));
     assert!(matches!(nodes[0].begin_factor(&joe, Mode::Access, &actor()).await, Err(Error::Taken { .. })));
-    nodes[1].set_factor_mode(&joe, Mode::Writes, &actor()).await.unwrap();
+    let again = nodes[1].user(&joe.name).await.unwrap().unwrap();
+    nodes[1].set_factor_mode(&again, Mode::Writes, &actor()).await.unwrap();
     assert_eq!(nodes[0].user_by_id(joe.id).await.unwrap().unwrap().factor, Some(Mode::Writes));
     let log = format!("{:?}", nodes[0].audit(None, None, 99).await.unwrap());
     assert!(!log.contains(secret.reveal()) && !log.contains(codes[0].reveal()));
-    nodes[0].end_factor(&joe, &actor()).await.unwrap();
+    let again = nodes[0].user(&joe.name).await.unwrap().unwrap();
+    nodes[0].end_factor(&again, &actor()).await.unwrap();
     assert_eq!(nodes[1].user(&joe.name).await.unwrap().unwrap().factor, None);
     assert!(is_wrong(nodes[1].take_code(&joe, &codes[0], HERE).await), "recovery codes have gone with it");
     assert!(matches!(nodes[1].set_factor_mode(&joe, Mode::Writes, &actor()).await, Err(Error::Absent { .. })));
+}
+
+pub async fn who_was_asked_for_no_code_changes_no_factor_that_counts(stage: Stage) {
+    let node = stage.node().await;
+    let before = user(&node, "joe").await;
+    proved(&stage, &node, &before).await;
+    assert!(is_wrong(node.end_factor(&before, &actor()).await));
+    assert!(is_wrong(node.set_factor_mode(&before, Mode::Access, &actor()).await));
+    let now = node.user(&before.name).await.unwrap().unwrap();
+    assert_eq!(now.factor, Some(Mode::Writes));
+    node.set_factor_mode(&now, Mode::Access, &actor()).await.unwrap();
+    assert!(is_wrong(node.end_factor(&now, &actor()).await), "it is another by now");
 }
 
 pub async fn a_code_is_taken_once_on_all_nodes(stage: Stage) {

@@ -99,6 +99,7 @@ behaviours! {
         a_member_of_a_team_is_known_on_every_node;
     factors:
         a_second_factor_counts_once_it_was_proved
+        who_was_asked_for_no_code_changes_no_factor_that_counts
         a_code_is_taken_once_on_all_nodes
         who_guesses_codes_must_wait_whatever_the_password;
     logins:
