@@ -83,7 +83,7 @@ impl Overlay {
         rows::list(self.db.link(), mount, package, days).await
     }
 
-    /// Adds up downloads by day, from one to another, both included.
+    /// Adds up by day the downloads of the packages that everybody sees now, from one day to another, both included.
     ///
     /// # Errors
     /// The database's.

@@ -1,19 +1,68 @@
-//! The rows of downloads.
+//! The rows of downloads, and their sums.
 
-use super::Database;
-use super::sql::{Bound, Link, values};
+use std::collections::BTreeMap;
+
+use super::sql::{Link, values};
+use super::{Database, Write};
 use crate::overlay::downloads::{Count, Day, Key, Of};
 use crate::overlay::error::Error;
 
-/// Adds to counts. They come in the order of their keys, so that two nodes never wait for each other.
+/// What all packages of a mount are counted under.
+const ALL: &str = "*";
+
+/// Adds to counts, and to the sums of what everybody sees.
 pub async fn add(database: &Database, counts: &[(Key, u64)]) -> Result<(), Error> {
-    let note = database.note().await?;
+    // In line with writes: nothing is hidden, or shown, between the counts and the sums.
+    let note = database.note_in_line().await?;
+    let mut closed: BTreeMap<(&str, &str), bool> = BTreeMap::new();
+    let mut sums: BTreeMap<(&str, &str, Day), u64> = BTreeMap::new();
     for ((mount, package, day, version), count) in counts {
         let sql = "INSERT INTO downloads (mount, package, day, version, count) VALUES ($1, $2, $3, $4, $5) \
                    ON CONFLICT (mount, package, day, version) DO UPDATE SET count = downloads.count + $5";
         note.link().run(sql, values![&**mount, &**package, *day, &**version, *count]).await?;
+        let is_closed = match closed.get(&(&**mount, &**package)) {
+            Some(is_closed) => *is_closed,
+            None => is_closed(note.link(), mount, package).await?,
+        };
+        closed.insert((mount, package), is_closed);
+        for part in parts(package).filter(|_| !is_closed) {
+            *sums.entry((mount, part, *day)).or_default() += count;
+        }
+    }
+    for ((mount, part, day), count) in sums {
+        let sql = "INSERT INTO download_sums (mount, part, day, count) VALUES ($1, $2, $3, $4) \
+                   ON CONFLICT (mount, part, day) DO UPDATE SET count = download_sums.count + $4";
+        note.link().run(sql, values![mount, part, day, count]).await?;
     }
     note.commit().await
+}
+
+/// Tells whether there is a package that not everybody sees.
+pub async fn is_closed(link: Link<'_>, mount: &str, package: &str) -> Result<bool, Error> {
+    let sql = "SELECT 1 FROM packages WHERE mount = $1 AND name = $2 AND (is_restricted \
+               OR EXISTS (SELECT 1 FROM bindings WHERE bindings.package = packages.id))";
+    Ok(link.first(sql, values![mount, package]).await?.is_some())
+}
+
+/// Takes a package out of the sums, since not everybody sees it any more; or into them again.
+pub async fn count_in(write: &Write, mount: &str, package: &str, is_closed: bool) -> Result<(), Error> {
+    let sign = if is_closed { "-" } else { "" };
+    for part in parts(package) {
+        let sql = format!(
+            "INSERT INTO download_sums (mount, part, day, count) \
+             SELECT mount, $3, day, {sign}CAST(SUM(count) AS BIGINT) FROM downloads \
+             WHERE mount = $1 AND package = $2 GROUP BY mount, day \
+             ON CONFLICT (mount, part, day) DO UPDATE SET count = download_sums.count + excluded.count"
+        );
+        write.link().run(&sql, values![mount, package, part]).await?;
+    }
+    Ok(())
+}
+
+/// Returns what the downloads of a package are a part of: all, and those of its scope.
+fn parts(package: &str) -> impl Iterator<Item = &str> {
+    let scope = package.find('/').filter(|_| package.starts_with('@')).map(|slash| &package[..=slash]);
+    [ALL].into_iter().chain(scope)
 }
 
 pub async fn list(link: Link<'_>, mount: &str, package: &str, days: (Day, Day)) -> Result<Vec<Count>, Error> {
@@ -24,18 +73,26 @@ pub async fn list(link: Link<'_>, mount: &str, package: &str, days: (Day, Day)) 
 }
 
 pub async fn sum(link: Link<'_>, mount: &str, of: Of<'_>, days: (Day, Day)) -> Result<Vec<(Day, u64)>, Error> {
-    let mut bound: Vec<Bound> = values![mount, days.0, days.1];
-    let of = match of {
-        Of::All => "",
-        // A scope's names stand between its slash and the next character.
-        Of::Scope(scope) => {
-            bound.extend(values![format!("{scope}/").as_str(), format!("{scope}0").as_str()]);
-            "AND package >= $4 AND package < $5"
-        }
+    let part = match of {
+        Of::All => ALL.to_owned(),
+        Of::Scope(scope) => format!("{scope}/"),
     };
-    let sql = format!(
-        "SELECT day, CAST(SUM(count) AS BIGINT) FROM downloads \
-         WHERE mount = $1 AND day >= $2 AND day <= $3 {of} GROUP BY day ORDER BY day"
-    );
-    link.all(&sql, bound).await?.iter().map(|row| Ok((row.get(0)?, row.get(1)?))).collect()
+    let sql = "SELECT day, count FROM download_sums \
+               WHERE mount = $1 AND part = $2 AND day >= $3 AND day <= $4 AND count > 0 ORDER BY day";
+    let rows = link.all(sql, values![mount, part.as_str(), days.0, days.1]).await?;
+    rows.iter().map(|row| Ok((row.get(0)?, row.get(1)?))).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_download_is_one_of_all_and_of_its_scope() {
+        for (package, expected) in
+            [("x", &["*"][..]), ("@a/x", &["*", "@a/"]), ("a/x", &["*"]), ("@a", &["*"]), ("@a/x/y", &["*", "@a/"])]
+        {
+            assert_eq!(parts(package).collect::<Vec<_>>(), expected, "{package}");
+        }
+    }
 }

@@ -2,9 +2,9 @@
 
 use std::collections::{BTreeMap, HashMap};
 
-use super::Write;
 use super::sql::{Bound, Link, Row, values};
 use super::teams::{read_permission, team_name};
+use super::{Write, downloads};
 use crate::overlay::blobs::Blob;
 use crate::overlay::error::Error;
 use crate::overlay::namespaces::NamespaceName;
@@ -53,8 +53,15 @@ pub async fn apply(write: &Write, change: &Change<'_>, state: &State, effects: &
             write.number
         }
     };
+    let is_closed = async || downloads::is_closed(write.link(), change.mount, change.package).await;
+    let was_closed = if effects.iter().any(Effect::moves_audience) { Some(is_closed().await?) } else { None };
     for effect in effects {
         apply_one(write, package, effect).await?;
+    }
+    if let Some(was_closed) = was_closed
+        && is_closed().await? != was_closed
+    {
+        downloads::count_in(write, change.mount, change.package, !was_closed).await?;
     }
     Ok(stamp)
 }

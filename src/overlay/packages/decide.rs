@@ -50,6 +50,13 @@ struct Decision<'a> {
     events: Vec<Told>,
 }
 
+impl Effect<'_> {
+    /// Tells whether it may change who sees the package.
+    pub(in crate::overlay) fn moves_audience(&self) -> bool {
+        matches!(self, Self::Restrict(_) | Self::Bind { .. } | Self::Unbind { .. })
+    }
+}
+
 /// Decides what a change does. No effect: it is all so already.
 ///
 /// # Errors

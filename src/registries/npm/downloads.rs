@@ -154,7 +154,7 @@ impl Npm {
         Ok(counts)
     }
 
-    /// Adds up what this mount has served.
+    /// Adds up what this mount has served of what everybody sees: the same for whoever asks.
     async fn sums(&self, form: Form, of: downloads::Of<'_>, days: (Day, Day)) -> Result<Value, Error> {
         let sums = self.gate.overlay().all_downloads(self.gate.mount(), of, days).await?;
         let mut body = match form {

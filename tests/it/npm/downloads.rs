@@ -120,3 +120,23 @@ async fn a_stop_loses_no_count() {
     fetch(&joe, "/@acme/tool/-/tool-1.0.0.tgz", 1).await;
     year_of(&joe, "@acme/tool", "point", 3).await;
 }
+
+#[tokio::test]
+async fn sums_do_not_tell_of_what_is_hidden() {
+    let joe = Publisher::start("").await;
+    for name in ["@acme/tool", "@acme/secret"] {
+        joe.publish(name, "1.0.0", json!({})).await;
+    }
+    fetch(&joe, "/@acme/secret/-/secret-1.0.0.tgz", 2).await;
+    let set = joe.send("POST", "/-/package/@acme%2fsecret/access", &json!({ "access": "restricted" })).await;
+    assert_eq!(set.status, 200, "{}", set.summary());
+    fetch(&joe, "/@acme/secret/-/secret-1.0.0.tgz", 3).await;
+    fetch(&joe, "/@acme/tool/-/tool-1.0.0.tgz", 1).await;
+    year_of(&joe, "@acme/secret", "point", 5).await;
+    let told = year_of(&joe, "@acme/tool", "range", 1).await;
+    let today = told["downloads"][0]["day"].as_str().expect("a day").to_owned();
+    let sum = joe.heliostat.ask(&Ask::get(&format!("/npm/downloads/total/point/{today}"))).await;
+    assert_eq!(sum.json()["downloads"], 1, "{}", sum.summary());
+    let of_scope = joe.heliostat.ask(&Ask::get(&format!("/npm/downloads/@acme/{today}"))).await.json();
+    assert_eq!(of_scope["downloads"][0]["downloads"], 1, "{of_scope}");
+}

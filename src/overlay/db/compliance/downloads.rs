@@ -2,8 +2,11 @@
 
 use std::time::Duration;
 
-use super::Stage;
-use crate::overlay::downloads::{Count, Of};
+use super::{Stage, actor, user};
+use crate::overlay::Overlay;
+use crate::overlay::db::sql::values;
+use crate::overlay::downloads::{Count, Day, Of};
+use crate::overlay::packages::{Change, Edit, NewRelease, Replaces};
 
 pub async fn counts_of_all_nodes_add_up(stage: Stage) {
     let nodes = [stage.node().await, stage.node().await];
@@ -33,4 +36,79 @@ pub async fn counts_of_all_nodes_add_up(stage: Stage) {
     assert_eq!(sums("npm", Of::Scope("@a")).await, [(today, 5), (today + 1, 1)]);
     assert_eq!(sums("npm", Of::All).await, [(today, 9), (today + 1, 1)]);
     assert_eq!(sums("other", Of::All).await, [(today, 2)]);
+}
+
+/// What brings the tables of an older program up to date.
+const SUMS: &str = include_str!("../migrations/0014_download_sums.sql");
+
+async fn edit(node: &Overlay, edits: &[Edit<'_>]) {
+    let change = Change { mount: "npm", package: "@a/x", expected: None, by_owner: None, verb: "test", edits };
+    node.change_package(&change, &actor()).await.unwrap();
+}
+
+/// Publishes a package.
+async fn publish(node: &Overlay) {
+    let release = NewRelease {
+        version: "1.0.0",
+        variant: "",
+        manifest: b"{}",
+        publisher: None,
+        files: Vec::new(),
+        replaces: Replaces::Nothing,
+    };
+    let joe = user(node, "joe").await;
+    edit(node, &[Edit::Publish(release), Edit::Own { user: joe.id, level: "full" }]).await;
+}
+
+async fn count(node: &Overlay, package: &str) {
+    node.count_download("npm", package, "1.0.0");
+    node.save_downloads().await.unwrap();
+}
+
+/// Returns the sums of a day, of all and of a scope.
+async fn sums(node: &Overlay, scope: &str, day: Day) -> [u64; 2] {
+    let mut sums = [0; 2];
+    for (sum, of) in sums.iter_mut().zip([Of::All, Of::Scope(scope)]) {
+        *sum = node.all_downloads("npm", of, (day, day)).await.unwrap().iter().map(|(_, count)| count).sum();
+    }
+    sums
+}
+
+pub async fn sums_tell_of_what_everybody_sees(stage: Stage) {
+    let node = stage.node().await;
+    let today = node.today();
+    count(&node, "@a/y").await;
+    publish(&node).await;
+    count(&node, "@a/x").await;
+    assert_eq!(sums(&node, "@a", today).await, [2, 2]);
+    for _ in 0..2 {
+        edit(&node, &[Edit::Restrict(true)]).await;
+        assert_eq!(sums(&node, "@a", today).await, [1, 1]);
+    }
+    count(&node, "@a/x").await;
+    assert_eq!(sums(&node, "@a", today).await, [1, 1], "nor what is fetched while it is hidden");
+    assert_eq!(node.downloads("npm", "@a/x", (today, today)).await.unwrap()[0].count, 2);
+    edit(&node, &[Edit::Restrict(false)]).await;
+    assert_eq!(sums(&node, "@a", today).await, [3, 3]);
+    assert_eq!(sums(&node, "@b", today).await, [3, 0]);
+}
+
+pub async fn what_was_counted_before_there_were_sums_is_added_up(stage: Stage) {
+    let node = stage.node().await;
+    let today = node.today();
+    publish(&node).await;
+    edit(&node, &[Edit::Restrict(true)]).await;
+    for package in ["@a/x", "@a/y", "@a/y", "z"] {
+        count(&node, package).await;
+    }
+    assert_eq!(sums(&node, "@a", today).await, [3, 2]);
+    let database = stage.open().await;
+    let note = database.note().await.unwrap();
+    let before = ["DROP TABLE download_sums", "CREATE INDEX downloads_by_day ON downloads (mount, day)"];
+    let statements = SUMS.split(';').map(str::trim).filter(|statement| !statement.is_empty());
+    for statement in before.into_iter().chain(statements) {
+        note.link().run(statement, values![]).await.unwrap();
+    }
+    note.commit().await.unwrap();
+    assert_eq!(sums(&node, "@a", today).await, [3, 2]);
 }

@@ -115,7 +115,9 @@ behaviours! {
         who_may_see_a_package_is_known_on_every_node
         random_changes_at_once_lose_nothing;
     downloads:
-        counts_of_all_nodes_add_up;
+        counts_of_all_nodes_add_up
+        sums_tell_of_what_everybody_sees
+        what_was_counted_before_there_were_sums_is_added_up;
     hooks:
         a_hook_is_kept_with_its_secret_sealed
         whoever_is_meant_hears_once_of_what_comes_after

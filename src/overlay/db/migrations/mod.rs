@@ -15,7 +15,7 @@
 //! changes                              the feed
 //! unlisted                             what searches do not find
 //! hooks, deliveries, dispatcher        who wants to be told of what, what is still to be told, and who tells it
-//! downloads                            how often versions were fetched, by day
+//! downloads, download_sums             how often versions were fetched, by day; and of what everybody sees, added up
 //! blobs                                which published bytes there are, or are on their way
 //! blocks                               what is not served
 //! upstreams, routes                    where names come from that are not published here
@@ -38,7 +38,7 @@ use super::sql::{Link, values};
 use crate::overlay::error::Error;
 
 /// Each in its turn, never out of it: the first has the number 1.
-const ALL: [&str; 15] = [
+const ALL: [&str; 16] = [
     include_str!("0001_start.sql"),
     include_str!("0002_teams.sql"),
     include_str!("0003_vault.sql"),
@@ -54,6 +54,7 @@ const ALL: [&str; 15] = [
     include_str!("0013_accepted.sql"),
     include_str!("0014_secrets.sql"),
     include_str!("0015_upstreams.sql"),
+    include_str!("0016_download_sums.sql"),
 ];
 
 /// The number of the last one.
