@@ -35,7 +35,6 @@ pub enum Subject<'a> {
 }
 
 /// The blocks of one mount. Cheap to clone.
-#[derive(Clone)]
 pub struct Blocks {
     overlay: Arc<Overlay>,
     mount: Arc<str>,

@@ -48,7 +48,7 @@ enum Form {
 /// A list that is printed while it is read.
 struct Listing {
     gate: Arc<Gate>,
-    blocks: Blocks,
+    blocks: Arc<Blocks>,
     visitor: Visitor,
     form: Form,
     stage: Stage,
@@ -86,7 +86,7 @@ impl Npm {
         reply.set(CACHE_CONTROL, NO_CACHE);
         reply.body = Body::Stream(Box::new(Listing {
             gate: Arc::clone(&self.gate),
-            blocks: self.blocks.clone(),
+            blocks: Arc::clone(&self.blocks),
             visitor: visitor.clone(),
             form,
             stage: Stage::Start,

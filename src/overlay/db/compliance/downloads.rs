@@ -39,7 +39,7 @@ pub async fn counts_of_all_nodes_add_up(stage: Stage) {
 }
 
 /// What brings the tables of an older program up to date.
-const SUMS: &str = include_str!("../migrations/0014_download_sums.sql");
+const SUMS: &str = include_str!("../migrations/0016_download_sums.sql");
 
 async fn edit(node: &Overlay, edits: &[Edit<'_>]) {
     let change = Change { mount: "npm", package: "@a/x", expected: None, by_owner: None, verb: "test", edits };
