@@ -34,7 +34,7 @@ pub enum Subject<'a> {
     Release(Cow<'a, str>, &'a str),
 }
 
-/// The blocks of one mount. Cheap to clone.
+/// The blocks of one mount.
 pub struct Blocks {
     overlay: Arc<Overlay>,
     mount: Arc<str>,
