@@ -1,8 +1,8 @@
 //! The rows of downloads, and their sums.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
-use super::sql::{Link, values};
+use super::sql::{Link, Row, places, values};
 use super::{Database, Write};
 use crate::overlay::downloads::{Count, Day, Key, Of};
 use crate::overlay::error::Error;
@@ -10,31 +10,55 @@ use crate::overlay::error::Error;
 /// What all packages of a mount are counted under.
 const ALL: &str = "*";
 
-/// Adds to counts, and to the sums of what everybody sees.
+/// Adds to counts, and to the sums of what everybody sees. No count stands there twice.
 pub async fn add(database: &Database, counts: &[(Key, u64)]) -> Result<(), Error> {
     // In line with writes: nothing is hidden, or shown, between the counts and the sums.
     let note = database.note_in_line().await?;
-    let mut closed: BTreeMap<(&str, &str), bool> = BTreeMap::new();
+    let sql = format!(
+        "INSERT INTO downloads (mount, package, day, version, count) VALUES {} \
+         ON CONFLICT (mount, package, day, version) DO UPDATE SET count = downloads.count + excluded.count",
+        rows(counts.len(), 5)
+    );
+    let bound = counts
+        .iter()
+        .flat_map(|((mount, package, day, version), count)| values![&**mount, &**package, *day, &**version, *count]);
+    note.link().run(&sql, bound.collect()).await?;
+    let closed = closed(note.link(), counts).await?;
     let mut sums: BTreeMap<(&str, &str, Day), u64> = BTreeMap::new();
-    for ((mount, package, day, version), count) in counts {
-        let sql = "INSERT INTO downloads (mount, package, day, version, count) VALUES ($1, $2, $3, $4, $5) \
-                   ON CONFLICT (mount, package, day, version) DO UPDATE SET count = downloads.count + $5";
-        note.link().run(sql, values![&**mount, &**package, *day, &**version, *count]).await?;
-        let is_closed = match closed.get(&(&**mount, &**package)) {
-            Some(is_closed) => *is_closed,
-            None => is_closed(note.link(), mount, package).await?,
-        };
-        closed.insert((mount, package), is_closed);
-        for part in parts(package).filter(|_| !is_closed) {
+    for ((mount, package, day, _), count) in counts {
+        let is_open = !closed.contains(&(mount.clone(), package.clone()));
+        for part in parts(package).filter(|_| is_open) {
             *sums.entry((mount, part, *day)).or_default() += count;
         }
     }
-    for ((mount, part, day), count) in sums {
-        let sql = "INSERT INTO download_sums (mount, part, day, count) VALUES ($1, $2, $3, $4) \
-                   ON CONFLICT (mount, part, day) DO UPDATE SET count = download_sums.count + $4";
-        note.link().run(sql, values![mount, part, day, count]).await?;
+    if !sums.is_empty() {
+        let sql = format!(
+            "INSERT INTO download_sums (mount, part, day, count) VALUES {} \
+             ON CONFLICT (mount, part, day) DO UPDATE SET count = download_sums.count + excluded.count",
+            rows(sums.len(), 4)
+        );
+        let bound = sums.iter().flat_map(|((mount, part, day), count)| values![*mount, *part, *day, *count]);
+        note.link().run(&sql, bound.collect()).await?;
     }
     note.commit().await
+}
+
+/// Names the places of so many rows of values.
+fn rows(count: usize, columns: usize) -> String {
+    (0..count).map(|row| format!("({})", places(row * columns + 1, columns))).collect::<Vec<_>>().join(", ")
+}
+
+/// Returns those of the counted packages that not everybody sees, with their mounts.
+async fn closed(link: Link<'_>, counts: &[(Key, u64)]) -> Result<BTreeSet<(Box<str>, Box<str>)>, Error> {
+    let names: BTreeSet<&str> = counts.iter().map(|((_, package, ..), _)| &**package).collect();
+    let sql = format!(
+        "SELECT mount, name FROM packages WHERE name IN ({}) AND (is_restricted \
+         OR EXISTS (SELECT 1 FROM bindings WHERE bindings.package = packages.id))",
+        places(1, names.len())
+    );
+    let bound = names.into_iter().flat_map(|name| values![name]).collect();
+    let read = |row: &Row| Ok((row.get::<String>(0)?.into(), row.get::<String>(1)?.into()));
+    link.all(&sql, bound).await?.iter().map(read).collect()
 }
 
 /// Tells whether there is a package that not everybody sees.

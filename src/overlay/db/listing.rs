@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, HashMap};
 use std::time::SystemTime;
 
 use super::packages::{read_event, user_name};
-use super::sql::{Bound, Link, Row, values};
+use super::sql::{Bound, Link, Row, places, values};
 use super::{Database, Snapshot};
 use crate::overlay::error::Error;
 use crate::overlay::packages::{Author, Census, Event, Span, Summary};
@@ -43,11 +43,6 @@ pub async fn summaries(database: &Database, mount: &str, tag: &str, span: &Span<
     let mut found = rows.iter().map(read).collect::<Result<Vec<_>, _>>()?;
     add_beside(&snapshot, &mut found).await?;
     Ok(found.into_iter().map(|(_, summary)| summary).collect())
-}
-
-/// Names the places of so many values of a statement, the first of which is `from`.
-fn places(from: usize, count: usize) -> String {
-    (from..from + count).map(|place| format!("${place}")).collect::<Vec<_>>().join(", ")
 }
 
 fn read(row: &Row) -> Result<(u64, Summary), Error> {

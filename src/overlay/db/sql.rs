@@ -56,6 +56,11 @@ macro_rules! values {
 }
 pub(super) use values;
 
+/// Names the places of so many values of a statement, the first of which is `from`.
+pub(super) fn places(from: usize, count: usize) -> String {
+    (from..from + count).map(|place| format!("${place}")).collect::<Vec<_>>().join(", ")
+}
+
 // === impl Link ===
 
 impl<'a> Link<'a> {
