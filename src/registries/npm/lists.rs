@@ -11,7 +11,7 @@ use serde_json::{Map, Value, json};
 use time::OffsetDateTime;
 
 use super::Npm;
-use super::catalog::{TOLD, manifest_of};
+use super::catalog::{Entry, TOLD, manifest_of};
 use super::error::Error;
 use super::merge::JSON;
 use super::name::{LATEST, PackageName};
@@ -23,6 +23,7 @@ use crate::base::http::{Body, Cut, Reply, Source};
 use crate::overlay::packages::{Span, Summary};
 use crate::overlay::users::UserName;
 use crate::registries::blocks::Blocks;
+use crate::registries::bodies;
 use crate::registries::gate::{Gate, Visitor};
 use crate::registries::members::quote;
 use crate::registries::times::print_millis;
@@ -125,15 +126,20 @@ impl Npm {
 
     /// `GET /-/package/{name}/dependents`: of ours, whose newest version needs it.
     async fn dependents(&self, visitor: &Visitor, name: &PackageName) -> Result<Reply, Error> {
-        let (entries, screen) = (self.catalog.read(&self.gate).await?, self.blocks.screen().await?);
+        let (entries, screen) = (self.catalog.read(&self.gate).await?, Arc::new(self.blocks.screen().await?));
+        let (wanted, screened) = (name.clone(), Arc::clone(&screen));
+        let may_be_meant = move |entry: &&Arc<Entry>| {
+            entry.requires.contains(wanted.as_str()) || !screened.of(&entry.summary.name).is_empty()
+        };
+        // There may be many to look through.
+        let found: Vec<Arc<Entry>> =
+            bodies::apart(move || Ok::<_, Error>(entries.values().filter(may_be_meant).cloned().collect())).await?;
         let mut dependents = Vec::new();
-        for (dependent, entry) in entries.iter() {
-            let is_meant = match self.shown_entry(&screen, entry).await? {
-                Some(entry) => entry.requires.contains(name.as_str()),
-                None => false,
-            };
-            if is_meant && self.gate.sees(visitor, dependent).await? {
-                dependents.push(dependent.clone());
+        for entry in found {
+            let shown = self.shown_entry(&screen, &entry).await?;
+            let is_meant = shown.is_some_and(|shown| shown.requires.contains(name.as_str()));
+            if is_meant && self.gate.sees(visitor, &entry.summary.name).await? {
+                dependents.push(entry.summary.name.clone());
             }
         }
         Ok(listed(StatusCode::OK, &json!({ "dependents": dependents })))
