@@ -75,6 +75,24 @@ async fn what_is_published_here_is_verified_beside_what_is_mirrored() {
 }
 
 #[tokio::test]
+async fn what_is_published_over_upstreams_name_is_signed_and_theirs_stays_as_it_was() {
+    let mut joe = Publisher::start("merged = [\"left\"]").await;
+    joe.registry.publish(&Package::new("left").with(Release::new("1.0.0")));
+    let theirs = joe.heliostat.get("/npm/left/1.0.0").await.json();
+    joe.heliostat.stop();
+    joe.heliostat.reconfigure(|builder| builder.set("accounts", "admins", "[\"joe\"]"));
+    joe.heliostat.start().await;
+    joe.publish("left", "1.0.1", json!({})).await;
+    let keys = keys(&joe.heliostat).await;
+    for version in ["1.0.0", "1.0.1"] {
+        for manifest in forms(&joe, "left", version).await {
+            assert!(is_verified(&keys, &manifest), "{manifest}");
+        }
+    }
+    assert_eq!(joe.heliostat.get("/npm/left/1.0.0").await.json()["dist"], theirs["dist"]);
+}
+
+#[tokio::test]
 async fn our_keys_are_served_whatever_upstream_has_or_does() {
     let mut joe = Publisher::start("").await;
     joe.publish("@acme/tool", "1.0.0", json!({})).await;
