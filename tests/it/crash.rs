@@ -12,6 +12,7 @@ use std::os::unix::process::ExitStatusExt;
 use std::time::{Duration, Instant};
 
 use bytes::Bytes;
+use rusqlite::Connection;
 
 use crate::support::audit::{Audit, Auditor};
 use crate::support::heliostat::Heliostat;
@@ -68,9 +69,9 @@ impl Scene {
         scene
     }
 
-    /// Has everything kept but the tarball of 1.0.0.
+    /// Has everything kept but the tarball of 1.0.0, also what is made of the document to find tarballs.
     async fn warm(&mut self) {
-        for (path, right) in [self.tarball("0.9.0"), self.document()] {
+        for (path, right) in [self.document(), self.tarball("0.9.0")] {
             assert!(self.heliostat.get(&path).await.is(&right), "{path}");
         }
         self.heliostat.stop();
@@ -91,6 +92,13 @@ impl Scene {
         assert!(answer.is(&right) || !answer.completed(), "{}", answer.summary());
         let status = self.heliostat.wait(Duration::from_secs(10)).expect("the step is reached");
         assert_eq!(status.signal(), Some(SIGABRT), "{status:?}");
+    }
+
+    /// Tells whether it is written down what the tarball of 1.0.0 was when it was first seen.
+    fn is_remembered(&self) -> bool {
+        let overlay = Connection::open(self.heliostat.data().join("overlay/overlay.sqlite")).expect("an overlay");
+        let sql = "SELECT count(*) FROM first_seen WHERE release = 'npm/dying@1.0.0'";
+        overlay.query_row(sql, [], |row| row.get::<_, u32>(0)).expect("a number") == 1
     }
 
     fn tarball(&self, version: &str) -> (String, Bytes) {
@@ -142,6 +150,10 @@ fn document(registry: &FakeRegistry, mirror: SocketAddr, package: &Package) -> B
 async fn die_once(subject: Subject, step: &str) -> String {
     let mut scene = Scene::start(subject, step).await;
     scene.die(subject).await;
+    if subject == Subject::Tarball {
+        let is_kept = STEPS_OF_FORMS.contains(&step);
+        assert_eq!(scene.is_remembered(), is_kept, "its digest is written down before it is kept: {step}");
+    }
     scene.start_again("").await;
     let start = scene.heliostat.ready_after;
     assert!(start < START, "{start:?} until ready");
