@@ -31,6 +31,8 @@ pub struct Npm {
     pub anonymous_reading: bool,
     /// Whether registries that admins name over HTTP may have loopback, link-local and private addresses.
     pub private_registries: bool,
+    /// Whether the files of a version are shown one by one.
+    pub files: bool,
     pub downloads: Downloads,
     pub signatures: Signatures,
     /// Whether what is published here is signed, with a key of our own.
@@ -183,7 +185,16 @@ impl Default for Npm {
     fn default() -> Self {
         let (downloads, signatures) = (Downloads::Upstream, Signatures::Verify);
         let (own, merged) = (Vec::new(), Vec::new());
-        Self { own, merged, anonymous_reading: true, private_registries: false, downloads, signatures, sign: true }
+        Self {
+            own,
+            merged,
+            anonymous_reading: true,
+            private_registries: false,
+            files: true,
+            downloads,
+            signatures,
+            sign: true,
+        }
     }
 }
 
@@ -194,6 +205,7 @@ impl Npm {
             merged: section.list("merged", self.merged, read_pattern),
             anonymous_reading: section.value("anonymous_reading", self.anonymous_reading),
             private_registries: section.value("private_registries", self.private_registries),
+            files: section.value("files", self.files),
             downloads: section.value("downloads", self.downloads),
             signatures: section.value("signatures", self.signatures),
             sign: section.value("sign", self.sign),
@@ -201,11 +213,12 @@ impl Npm {
     }
 
     fn print(&self, out: &mut Printer) {
-        let Self { own, merged, anonymous_reading, private_registries, downloads, signatures, sign } = self;
+        let Self { own, merged, anonymous_reading, private_registries, files, downloads, signatures, sign } = self;
         out.text("own", &print_list(own));
         out.text("merged", &print_list(merged));
         out.key("anonymous_reading", anonymous_reading);
         out.key("private_registries", private_registries);
+        out.key("files", files);
         out.key("downloads", downloads);
         out.key("signatures", signatures);
         out.key("sign", sign);

@@ -31,6 +31,8 @@ pub struct Member<'a> {
     pub kind: Kind,
     /// In bytes.
     pub size: u64,
+    /// When it was last changed, in seconds since 1970; 0 where nobody can tell.
+    pub modified: u64,
     /// Of a link: where it leads, and from where.
     link: Option<Link>,
     body: &'a mut dyn Read,
@@ -165,7 +167,8 @@ fn show<R: Read>(
     let depth = if entry.header().entry_type().is_symlink() { path.split('/').count() - 1 } else { 0 };
     let target = described.link.or_else(|| entry.link_name_bytes().map(Cow::into_owned)).unwrap_or_default();
     let link = (kind == Kind::Link).then_some(Link { target, depth });
-    visit(&mut Member { path: &path, kind, size: entry.size(), link, body: entry })
+    let modified = entry.header().mtime().unwrap_or_default();
+    visit(&mut Member { path: &path, kind, size: entry.size(), modified, link, body: entry })
 }
 
 fn kind_of(kind: EntryType, path: &[u8]) -> Kind {

@@ -17,7 +17,7 @@ use crate::mirror::Found;
 use crate::mirror::fresh::Demand;
 use crate::registries::replies::{self, OCTETS};
 
-const FOR_EVER: HeaderValue = HeaderValue::from_static("public, max-age=31536000");
+pub const FOR_EVER: HeaderValue = HeaderValue::from_static("public, max-age=31536000");
 pub const ANYBODY: HeaderValue = HeaderValue::from_static("*");
 
 impl Npm {
@@ -46,23 +46,33 @@ impl Npm {
         name: &PackageName,
         version: &Version,
     ) -> Result<Reply, Error> {
-        let key = self.sources.tarball_key(name, version);
-        let kept = self.mirror.find_artifact(&key).await.map_err(|error| of_mirror(error, name.as_str()))?;
-        let found = match kept {
-            Some(found) if self.suffices(&found) => found,
-            Some(_) => {
-                // It was kept when less was asked of signatures.
-                self.mirror.store().remove(&key).await?;
-                self.fetch_tarball(request, name, version).await?
-            }
-            None => self.fetch_tarball(request, name, version).await?,
-        };
+        let found = self.find_tarball(request, name, version).await?;
         let mut reply = reply(found, &name.tarball_file(version));
         if self.gate.merges(name.as_str()) {
             // One of ours may hide it.
             reply.set(CACHE_CONTROL, NO_CACHE);
         }
         Ok(reply)
+    }
+
+    /// Returns a mirrored tarball as it is kept, or as it comes.
+    pub(super) async fn find_tarball(
+        &self,
+        request: &Request<'_>,
+        name: &PackageName,
+        version: &Version,
+    ) -> Result<Found, Error> {
+        let key = self.sources.tarball_key(name, version);
+        let kept = self.mirror.find_artifact(&key).await.map_err(|error| of_mirror(error, name.as_str()))?;
+        match kept {
+            Some(found) if self.suffices(&found) => Ok(found),
+            Some(_) => {
+                // It was kept when less was asked of signatures.
+                self.mirror.store().remove(&key).await?;
+                self.fetch_tarball(request, name, version).await
+            }
+            None => self.fetch_tarball(request, name, version).await,
+        }
     }
 
     /// Tells whether a kept tarball was proved by all that is asked for now.

@@ -163,7 +163,12 @@ impl Npm {
     }
 
     /// Returns a package's document in the forms this client's base URL needs.
-    async fn prepared(&self, request: &Request<'_>, name: &PackageName, demand: &Demand) -> Result<Prepared, Error> {
+    pub(super) async fn prepared(
+        &self,
+        request: &Request<'_>,
+        name: &PackageName,
+        demand: &Demand,
+    ) -> Result<Prepared, Error> {
         let barred = self.blocks.of(name.as_str()).await?;
         if barred.is_empty() {
             return self.prepared_without(request, name, (demand, barred)).await;

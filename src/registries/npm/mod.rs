@@ -5,6 +5,7 @@
 //! | `GET /{name}`, both forms | the upstream's full document, prepared once | it parses, it has that name, versions carry `dist` |
 //! | `GET /{name}/{version, tag, range}` | a slice of the same | the same |
 //! | `GET /-/package/{name}/dist-tags` | the same | the same |
+//! | `GET /{name}/{spec}/files…` | the tarball, opened | as the tarball |
 //! | `GET` tarball, all path forms | store, or upstream as it comes | `dist.integrity` or `shasum`, as the held document or upstream's manifest has them; the registry's signature |
 //! | `GET /-/npm/v1/keys` | mirrored | it is a key set |
 //! | `GET /-/npm/v1/attestations/…` | mirrored | it is JSON |
@@ -35,6 +36,7 @@ mod door;
 mod downloads;
 pub mod error;
 mod feed;
+mod files;
 mod first_seen;
 pub mod hooks;
 mod keys;
@@ -68,6 +70,7 @@ use self::accounts::confirm::Code;
 use self::catalog::Catalog;
 use self::door::{Guest, closed};
 use self::error::Error;
+use self::files::Opened;
 use self::routed::Routed;
 use self::routes::{Action, Discover};
 use self::signing::Signer;
@@ -126,6 +129,8 @@ pub struct Npm {
     waiting: Arc<Semaphore>,
     /// The bytes of versions of ours, by the states of their packages.
     tarballs: Arc<Memo<Option<Blob>>>,
+    /// Tarballs whose files are shown; none, where they are not.
+    files: Option<Arc<Opened>>,
     /// Whether hooks may be told at private addresses.
     private_hooks: bool,
     /// Longest body of a publish, in bytes.
@@ -157,6 +162,7 @@ impl Registry for config::Npm {
             catalog: Arc::default(),
             waiting: Arc::new(Semaphore::new(feed::MAX_WAITING)),
             tarballs: Arc::new(Memo::new(MAX_TARBALLS)),
+            files: self.files.then(Arc::default),
             private_hooks: opening.private_hooks,
             max_publish: MAX_PUBLISH,
             publishing: Arc::new(Semaphore::new(PUBLISHING)),
@@ -279,6 +285,7 @@ impl Npm {
             Action::Orgs(orgs) => self.answer_orgs(visitor, orgs).await?,
             Action::Hook(hook) => self.answer_hook(visitor, hook).await?,
             Action::Registries(asked) => self.answer_registries(request, visitor, asked).await?,
+            Action::Files(files) => self.answer_files(request, visitor, files).await?,
             Action::Discover(Discover::Search(query)) => return self.search(request, visitor, query).await,
             Action::Discover(discover) => self.answer_discover(visitor, discover).await?,
             Action::Downloads(asked) => return self.downloads(request, visitor, asked).await,

@@ -104,17 +104,29 @@ impl Npm {
         version: &Version,
         edition: Edition,
     ) -> Result<Option<Reply>, Error> {
-        let Some(blob) = self.own_blob((name, version, TARBALL), edition).await? else { return Ok(None) };
+        let Some((digest, body)) = self.own_bytes(name, version, edition).await? else { return Ok(None) };
         let mut reply = whole(OCTETS);
         reply.set(CACHE_CONTROL, NO_CACHE);
         reply.set(ACCESS_CONTROL_ALLOW_ORIGIN, ANYBODY);
-        reply.headers.extend(replies::entity_tag(blob.digest).map(|etag| (ETAG, etag)));
+        reply.headers.extend(replies::entity_tag(digest).map(|etag| (ETAG, etag)));
         replies::save_as(&mut reply, &name.tarball_file(version));
-        reply.body = match self.gate.overlay().open_blob(&blob)? {
+        reply.body = body;
+        Ok(Some(reply))
+    }
+
+    /// Returns the bytes of a tarball of ours, and their digest; `None` for a version that is not ours.
+    pub(super) async fn own_bytes(
+        &self,
+        name: &PackageName,
+        version: &Version,
+        edition: Edition,
+    ) -> Result<Option<(Digest, Body)>, Error> {
+        let Some(blob) = self.own_blob((name, version, TARBALL), edition).await? else { return Ok(None) };
+        let body = match self.gate.overlay().open_blob(&blob)? {
             Some(slice) => Body::File(slice),
             None => self.fetch_own(name, &blob).await?,
         };
-        Ok(Some(reply))
+        Ok(Some((blob.digest, body)))
     }
 
     /// Returns what was attached to a version when it was published; `None` where that was nothing.
@@ -166,7 +178,7 @@ impl Npm {
         body.map_err(|failed| told(failed, name.as_str()))
     }
 
-    fn own<'a>(&'a self, name: &'a PackageName, key: &'a str) -> Own<'a> {
+    pub(super) fn own<'a>(&'a self, name: &'a PackageName, key: &'a str) -> Own<'a> {
         Own { key, mount: &self.sources.shelf.mount, package: name.as_str() }
     }
 
@@ -183,7 +195,7 @@ impl Npm {
 }
 
 /// Tells why something of ours cannot be served.
-fn told<E: Into<Error>>(failed: Failed<E>, what: &str) -> Error {
+pub fn told<E: Into<Error>>(failed: Failed<E>, what: &str) -> Error {
     match failed {
         Failed::Engine(error) => of_mirror(error, what),
         Failed::Print(error) => error.into(),

@@ -7,6 +7,7 @@
 use std::borrow::Cow;
 
 use ::http::Method;
+use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 use url::form_urlencoded;
 
 use super::error::Error;
@@ -20,6 +21,7 @@ mod api;
 mod block;
 mod discover;
 mod downloads;
+mod files;
 mod hook;
 mod orgs;
 mod registries;
@@ -34,6 +36,7 @@ pub use self::action::{Action, Audit, Reads};
 pub use self::block::Block;
 pub use self::discover::{Discover, Since};
 pub use self::downloads::{Counted, Downloads, Form, Period};
+pub use self::files::{Files, Wish};
 pub use self::hook::Hook;
 pub use self::orgs::{Orgs, TeamAt};
 pub use self::registries::Registries;
@@ -42,8 +45,12 @@ pub use self::stars::Stars;
 pub use self::web::Web;
 pub use self::write::Write;
 
-/// No path of ours has more segments; longer ones are not looked at further.
-const MAX_SEGMENTS: usize = 12;
+/// No path of ours has more segments, but those of files that lie deeper than any that people write; longer ones are not
+/// looked at further.
+const MAX_SEGMENTS: usize = 64;
+
+/// What is no escape in a path of ours.
+const PLAIN: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'.').remove(b'_').remove(b'~').remove(b'@');
 
 /// What a path names, by the methods that it takes.
 #[derive(Default)]
@@ -144,6 +151,10 @@ fn find_in_package(name: &str, segments: &[&str], query: &str) -> Result<Target,
         }
         ["-" | "download", file] if !file.is_empty() => find_tarball(name, file),
         ["-" | "download", scope, file] if name.starts_with(&format!("{scope}/")) => find_tarball(name, file),
+        // What stands before it may be neither, or these would be tarballs (§1.2).
+        [spec, "files", path @ ..] if !matches!(*spec, "-" | "-rev" | "download") => {
+            files::find(name, spec, path, query)
+        }
         _ => find_document(name, without_trailing_slash(segments), query),
     }
 }
@@ -187,6 +198,17 @@ fn is_uncached(query: &str) -> bool {
     !query.is_empty()
         && form_urlencoded::parse(query.as_bytes())
             .any(|(key, value)| matches!((&*key, &*value), ("write", "true") | ("cache", "0")))
+}
+
+/// Escapes a segment, for who is sent to another path.
+pub fn escape(segment: &str) -> String {
+    utf8_percent_encode(segment, PLAIN).to_string()
+}
+
+/// Escapes a path, segment by segment.
+pub fn escape_path(path: &str) -> String {
+    let segments: Vec<String> = path.split('/').map(escape).collect();
+    segments.join("/")
 }
 
 fn without_trailing_slash<'a, 'b>(segments: &'a [&'b str]) -> &'a [&'b str] {

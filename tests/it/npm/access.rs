@@ -9,13 +9,17 @@ use crate::support::http::{Answer, Ask};
 use crate::support::registry::ABBREVIATED_ACCEPT;
 
 /// Every route that reads a package.
-const READS: [&str; 14] = [
+const READS: [&str; 18] = [
     "/NAME",
     "/NAME?write=true",
     "/NAME/1.0.0",
     "/NAME/latest",
     "/NAME/%5E1",
     "/NAME/-/FILE",
+    "/NAME/1.0.0/files?meta",
+    "/NAME/1.0.0/files/",
+    "/NAME/1.0.0/files/package.json",
+    "/NAME/1.0.0/files/package.json?meta",
     "/NAME/download/NAME-1.0.0.tgz",
     "/-/package/NAME/dist-tags",
     "/-/npm/v1/attestations/NAME@1.0.0",

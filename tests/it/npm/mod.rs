@@ -10,6 +10,7 @@ mod discover;
 mod documents;
 mod downloads;
 mod factors;
+mod files;
 mod first_seen;
 mod guarded;
 mod hooks;

@@ -46,6 +46,7 @@ const fn admins(done: u16) -> [u16; 8] {
 
 fn reads() -> Vec<Row> {
     let absent = [404, 404, 404, 404, 401, 401, 404, 404];
+    let moved = [302, 302, 302, 302, 401, 401, 302, 302];
     vec![
         row("GET", "/", nothing, OPEN),
         row("GET", "/-/ping", nothing, OPEN),
@@ -55,6 +56,9 @@ fn reads() -> Vec<Row> {
         row("GET", "/{name}/latest", nothing, OPEN),
         row("GET", "/{name}/-/{file}", nothing, OPEN),
         row("HEAD", "/{name}/-/{file}", nothing, OPEN),
+        row("GET", "/{name}/latest/files", nothing, moved),
+        row("GET", "/{name}/1.0.0/files/", nothing, OPEN),
+        row("GET", "/{name}/1.0.0/files/package.json", nothing, OPEN),
         row("GET", "/-/package/{name}/dist-tags", nothing, OPEN),
         row("GET", "/-/package/{name}/owners", nothing, OPEN),
         row("GET", "/-/package/{name}/visibility", nothing, OPEN),
@@ -97,6 +101,7 @@ fn writes() -> Vec<Row> {
         row("PUT", "/-/package/evil/blocks", |_, _| json!({ "reason": "no" }), admins(201)),
         row("DELETE", "/-/package/evil/blocks", nothing, admins(200)),
         row("PUT", "/-/v1/search/sync/{name}", empty, admins(200)),
+        row("PUT", "/{name}/1.0.0/files", empty, admins(200)),
         row("POST", "/-/registry", registry, admins(200)),
         row("PATCH", "/-/registry/99", |_, _| json!({ "name": "corp" }), admins(404)),
         row("DELETE", "/-/registry/99", nothing, admins(404)),

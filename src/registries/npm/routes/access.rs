@@ -33,6 +33,7 @@ impl Action {
             Self::Orgs(orgs) => orgs.access(),
             Self::Hook(hook) => hook.access(),
             Self::Registries(asked) => asked.access(),
+            Self::Files(files) => files.access(),
         }
     }
 }

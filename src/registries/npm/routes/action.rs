@@ -5,6 +5,7 @@ use super::account::Account;
 use super::block::Block;
 use super::discover::Discover;
 use super::downloads::Downloads;
+use super::files::Files;
 use super::hook::Hook;
 use super::orgs::Orgs;
 use super::registries::Registries;
@@ -58,6 +59,8 @@ pub enum Action {
     Hook(Hook),
     /// Where names come from.
     Registries(Registries),
+    /// The files of a version.
+    Files(Files),
 }
 
 /// Which of the audit endpoints.
@@ -112,6 +115,7 @@ impl Named for Action {
             }
             Self::Manifest { name, spec: Spec::Version(version) } => Subject::release(name.as_str(), version.as_str()),
             Self::Manifest { name, .. } => Subject::package(name.as_str()),
+            Self::Files(files) => files.subject(),
             Self::Write(write) => Subject::package(write.package().as_str()),
             Self::Sharing(sharing) => Subject::package(sharing.package().as_str()),
             Self::Root | Self::Ping | Self::Preflight | Self::Keys | Self::Account(_) | Self::Block(_) => {
@@ -149,6 +153,7 @@ impl Named for Action {
             Self::Orgs(orgs) => orgs.name(),
             Self::Hook(hook) => hook.name(),
             Self::Registries(asked) => asked.name(),
+            Self::Files(files) => files.name(),
         }
     }
 }

@@ -219,11 +219,18 @@ mod tests {
 
     #[test]
     fn packages_that_are_called_like_them_are_packages() {
-        for path in ["/team", "/org", "/team/1.0.0", "/team/-/team-1.0.0.tgz", "/org/download/org-1.0.0.tgz"] {
+        for path in [
+            "/team",
+            "/org",
+            "/team/1.0.0",
+            "/team/1.0.0/files",
+            "/team/-/team-1.0.0.tgz",
+            "/org/download/org-1.0.0.tgz",
+        ] {
             let action = send("GET", path).unwrap();
             assert!(!matches!(action, Action::Orgs(_)), "{path}: {action:?}");
         }
-        for path in ["/team/1.0.0/files", "/org/acme/x", "/-/org/acme/x", "/-/team/acme", "/-/team/acme/core/x"] {
+        for path in ["/org/acme/x", "/-/org/acme/x", "/-/team/acme", "/-/team/acme/core/x"] {
             assert!(matches!(send("GET", path), Err(Error::NotFound { .. })), "{path}");
         }
     }

@@ -143,11 +143,40 @@ fn unknown_paths_are_not_found_and_never_packages() {
     let deep = "/a".repeat(1_000);
     let targets = "/-/ /-/all/x /-/unknown /-/npm/v1/security /-/v1/login/x /-/user/joe /-/user/org.couchdb.user: /-/org/x/unknown /-/-/x \
         /-/package/n /-/package/n/unknown /-/package/n/dist-tags/a/b /n/-/ /n/-/m-1.0.0.tgz \
-        /n/-/n-1.0.0.tar.gz /n/-/n-1.0.0.tgz/ /@s/n/-/@t/n-1.0.0.tgz /n/-/@s/n-1.0.0.tgz /n/1.0.0/files/x \
+        /n/-/n-1.0.0.tar.gz /n/-/n-1.0.0.tgz/ /@s/n/-/@t/n-1.0.0.tgz /n/-/@s/n-1.0.0.tgz \
         /downloads/point/last-week /downloads/total/last-week/n";
     for target in targets.split_whitespace().chain([deep.as_str()]) {
         assert_eq!(status(get(target)), 404, "{target}");
     }
+}
+
+#[test]
+fn files_are_found_by_their_path_in_a_version() {
+    let files = |spec: &str, wish| Action::Files(Files { name: name("@s/n"), spec: Spec::parse(spec).unwrap(), wish });
+    let file = |path: &str, is_listed| Wish::File { path: path.into(), is_listed };
+    let directory = |path: &str| Wish::Directory { path: path.into() };
+    for (method, target, spec, wish) in [
+        ("GET", "/@s%2fn/1.0.0/files", "1.0.0", Wish::Main),
+        ("HEAD", "/@s/n/latest/files", "latest", Wish::Main),
+        ("GET", "/@s/n/1.0.0/files/", "1.0.0", directory("")),
+        ("GET", "/@s/n/1.0.0/files?meta", "1.0.0", directory("")),
+        ("GET", "/@s/n/1.0.0/files/lib/", "1.0.0", directory("lib")),
+        ("GET", "/@s/n/%5E1/files/lib/a%20b.js", "^1", file("lib/a b.js", false)),
+        ("GET", "/@s/n/1.0.0/files/a?meta&t=1", "1.0.0", file("a", true)),
+        ("GET", "/@s/n/1.0.0/files/@x%2fy", "1.0.0", file("@x/y", false)),
+        ("GET", "/@s/n/1.0.0/files/files/-/x", "1.0.0", file("files/-/x", false)),
+        ("PUT", "/@s/n/1.0.0/files", "1.0.0", Wish::Unpack),
+        ("PUT", "/@s/n/1.0.0/files/", "1.0.0", Wish::Unpack),
+    ] {
+        assert_eq!(send(method, target).ok(), Some(files(spec, wish.clone())), "{method} {target}");
+    }
+    assert_eq!(status(send("PUT", "/n/1.0.0/files/x")), 405);
+    assert_eq!(status(get("/n/-/files/x")), 404);
+    for target in ["/n/1.0.0/files/a%2fb", "/n/1.0.0/files/../x", "/n/1.0.0/files//x", "/n/1.0.0/files/a%00"] {
+        assert_eq!(status(get(target)), 400, "{target}");
+    }
+    let deep = |depth| format!("/n/1.0.0/files{}", "/a".repeat(depth));
+    assert_eq!((status(get(&deep(61))), status(get(&deep(62)))), (200, 404));
 }
 
 #[test]

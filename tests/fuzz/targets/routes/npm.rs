@@ -1,6 +1,6 @@
 use heliostat::registries::npm::name::PackageName;
 use heliostat::registries::npm::routes::{
-    Account, Action, Audit, Block, Discover, Hook, Orgs, Registries, Sharing, Stars, TeamAt, Web, Write, parse,
+    Account, Action, Audit, Block, Discover, Files, Hook, Orgs, Registries, Sharing, Stars, TeamAt, Web, Write, parse,
 };
 use heliostat_fuzz::{Asked, assert_below, assert_plain, segment};
 
@@ -33,6 +33,7 @@ fn print(action: &Action) -> Option<String> {
         Action::Discover(discover) => print_discover(discover),
         Action::Hook(hook) => print_hook(hook),
         Action::Registries(asked) => print_registries(asked),
+        Action::Files(files) => print_files(files),
         Action::Account(account) => print_account(account),
         Action::Block(block) => print_block(block),
         Action::Sharing(sharing) => print_sharing(sharing),
@@ -178,4 +179,11 @@ fn print_registries(asked: &Registries) -> String {
         Registries::Bind => "-/scope".to_owned(),
         Registries::Unbind { id } => format!("-/scope/{}", segment(id)),
     }
+}
+
+fn print_files(Files { name, spec, wish }: &Files) -> String {
+    let rest = wish.rest();
+    // How it is shown stands in the query.
+    let path = rest.split_once('?').map_or(rest.as_str(), |(path, _)| path);
+    format!("{}/{}/files{path}", name.escaped(), segment(spec.as_str()))
 }
