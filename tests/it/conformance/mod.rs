@@ -13,6 +13,7 @@ pub mod nessemble;
 pub mod niso;
 mod npm;
 mod placing;
+mod publishing;
 mod serving;
 mod sharing;
 
@@ -52,6 +53,29 @@ pub trait Row: Sized {
 /// One whose artifacts are of releases, each of which is for good what it was when it was first proved. Provided again
 /// with another size, an artifact has other bytes.
 pub trait Releases: Row {}
+
+/// One at which packages of our own are published.
+pub trait Publishes: Releases {
+    /// Lines of a mount that keep for us whatever is provided.
+    const OWN: &str;
+
+    /// Makes an account, and returns a token of it.
+    async fn register(heliostat: &Heliostat, user: &str) -> String;
+    /// Makes a package with one release, whose artifact has about so many bytes.
+    fn publication(name: &str, size: usize) -> Publication;
+    async fn publish(heliostat: &Heliostat, token: &str, publication: &Publication) -> Answer;
+    /// Tells whether a document vouches for these bytes.
+    fn vouches(document: &Answer, artifact: &[u8]) -> bool;
+}
+
+/// What is published.
+pub struct Publication {
+    /// The path of its document at the mirror.
+    pub document: String,
+    pub artifact: Wanted,
+    /// As the dialect's clients send it.
+    pub body: Vec<u8>,
+}
 
 /// What is to be provided.
 pub struct Wish {
@@ -93,8 +117,12 @@ impl<R: Row> World<R> {
     }
 
     async fn start_with(mount: &str, upstream: &str) -> Self {
+        Self::start_built(mount, upstream, |builder| builder).await
+    }
+
+    async fn start_built(mount: &str, upstream: &str, configure: impl FnOnce(Builder) -> Builder) -> Self {
         let row = R::start();
-        let builder = row.mount(Heliostat::builder(), mount, upstream);
+        let builder = configure(row.mount(Heliostat::builder(), mount, upstream));
         Self { heliostat: builder.start().await, row }
     }
 
@@ -237,6 +265,20 @@ macro_rules! releases {
     };
 }
 
+/// Runs what holds of publishing over a row that has it.
+macro_rules! publishes {
+    ($module:ident, $row:ty) => {
+        mod $module {
+            use super::*;
+
+            type Registry = $row;
+
+            row!(@ alone => publishing::what_is_published_is_served_as_it_was);
+            row!(@ alone => publishing::what_is_ours_wins_over_upstreams_of_the_same_name);
+        }
+    };
+}
+
 row!(npm_registry, npm::Npm);
 row!(hex_repository, hex::Hex);
 row!(file_tree, files::Files);
@@ -247,3 +289,5 @@ releases!(npm_releases, npm::Npm);
 releases!(hex_releases, hex::Hex);
 releases!(niso_releases, niso::Niso);
 releases!(nessemble_releases, nessemble::Nessemble);
+
+publishes!(npm_publishing, npm::Npm);

@@ -1,10 +1,18 @@
 //! The npm registry's row.
 
-use super::{Provided, Releases, Row, Wanted, Wish};
-use crate::support::heliostat::Builder;
-use crate::support::http::Answer;
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
+use serde_json::json;
+use sha2::{Digest as _, Sha512};
+
+use super::publishing::wanted;
+use super::{Provided, Publication, Publishes, Releases, Row, Wanted, Wish};
+use crate::support::heliostat::{Builder, Heliostat};
+use crate::support::http::{Answer, Ask};
 use crate::support::packages::{Package, Release};
+use crate::support::random::Random;
 use crate::support::registry::{FakeRegistry, document_path};
+use crate::support::tarball;
 use crate::support::upstream::FakeUpstream;
 
 /// The npm registry.
@@ -91,3 +99,40 @@ impl Row for Npm {
 }
 
 impl Releases for Npm {}
+
+impl Publishes for Npm {
+    const OWN: &str = "own = [\"@conformance/*\"]";
+
+    async fn register(heliostat: &Heliostat, user: &str) -> String {
+        crate::npm::register(heliostat, user).await
+    }
+
+    fn publication(name: &str, size: usize) -> Publication {
+        let (package, noise) = (Self::package(name), Random::new(size as u64).bytes(size));
+        let manifest = json!({ "name": package, "version": "1.0.0" });
+        let files = [("package.json", manifest.to_string().into_bytes()), ("noise", noise)];
+        let tarball = tarball::pack(&files.map(|(path, bytes)| (path.to_owned(), bytes)));
+        let attachment = json!({ "data": STANDARD.encode(&tarball), "length": tarball.len() });
+        let body = json!({
+            "_id": package, "name": package, "dist-tags": { "latest": "1.0.0" }, "versions": { "1.0.0": manifest },
+            "_attachments": { format!("{package}-1.0.0.tgz"): attachment },
+        });
+        Publication {
+            document: format!("/npm/@conformance%2f{name}"),
+            artifact: wanted(format!("/npm/{package}/-/{name}-1.0.0.tgz"), tarball),
+            body: body.to_string().into_bytes(),
+        }
+    }
+
+    async fn publish(heliostat: &Heliostat, token: &str, publication: &Publication) -> Answer {
+        let ask = Ask::new("PUT", &publication.document).header("content-type", "application/json");
+        let ask = ask.header("authorization", &format!("Bearer {token}"));
+        let length = publication.body.len().to_string();
+        heliostat.ask(&ask.header("content-length", &length).body(publication.body.clone())).await
+    }
+
+    fn vouches(document: &Answer, artifact: &[u8]) -> bool {
+        let integrity = format!("sha512-{}", STANDARD.encode(Sha512::digest(artifact)));
+        document.status == 200 && document.json()["versions"]["1.0.0"]["dist"]["integrity"] == integrity.as_str()
+    }
+}
