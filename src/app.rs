@@ -157,7 +157,7 @@ fn front(parts: &Parts, config: &Config, via: String, upgrade: bool) -> Front {
 fn limits(config: &config::Limits) -> Limits {
     Limits {
         in_flight: config.in_flight,
-        bodies: config.request_bodies_bytes,
+        request_bodies_bytes: config.request_bodies_bytes,
         stream_buffer_bytes: config.stream_buffer_bytes as usize,
         patience: Patience {
             head: config.head_timeout,

@@ -39,9 +39,9 @@
 //! 5. [`mirror::Mirror::artifact`] boards the fill of that key. Whoever comes first starts it; all ride along.
 //! 6. `mirror/fetch` asks upstream, within the egress rules. `mirror/download.rs` writes what comes to a temporary
 //!    file, hashes it, and tells the riders of each block, but for the last 16 KiB.
-//! 7. `mirror/verify.rs` finds that the digest is the promised one. The rest is handed out, and `mirror/store` moves the
-//!    file to its place and adds the row. Had it not been, every connection would have been cut, nothing kept, and an
-//!    incident listed.
+//! 7. `mirror/verify.rs` finds that the digest is the promised one, and `mirror/first_seen.rs` holds it to the first that
+//!    was ever seen, or remembers it as that. Then the rest is handed out, and `mirror/store` moves the file to its place
+//!    and adds the row. Had either failed, every connection would have been cut, nothing kept, and an incident listed.
 //! 8. `front/delivery.rs` has been writing all the while; `front/proxy.rs` logs one line.
 //!
 //! Asked again, the request ends at step 3 with a look into memory.

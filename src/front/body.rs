@@ -28,10 +28,10 @@ pub const TOO_SLOW: ErrorType = ErrorType::new("BodyTooSlow");
 
 /// Memory for bodies that are read whole, all clients together.
 #[derive(Clone)]
-pub struct Room {
+pub struct BodyRoom {
     /// In KiB.
     free: Arc<Semaphore>,
-    whole: u32,
+    whole_kib: u32,
 }
 
 /// A body, and its share of the room for bodies: given back when nobody has the bytes any more.
@@ -46,7 +46,7 @@ struct Held {
 /// # Errors
 /// [`TOO_LARGE`]: there are more. [`TOO_SLOW`]: the client is. Else pingora's: the client is gone. In all cases the
 /// connection is unusable for further requests.
-pub async fn read(session: &mut Session, max: u64, pace: Pace, room: &Room) -> Result<Bytes> {
+pub async fn read(session: &mut Session, max: u64, pace: Pace, room: &BodyRoom) -> Result<Bytes> {
     let patience = PATIENCE + Duration::from_secs(max / PER_SECOND);
     match timeout(patience, read_all(session, max, pace, room)).await {
         Ok(read) => read,
@@ -54,7 +54,7 @@ pub async fn read(session: &mut Session, max: u64, pace: Pace, room: &Room) -> R
     }
 }
 
-async fn read_all(session: &mut Session, max: u64, pace: Pace, room: &Room) -> Result<Bytes> {
+async fn read_all(session: &mut Session, max: u64, pace: Pace, room: &BodyRoom) -> Result<Bytes> {
     if session.get_header(EXPECT).is_some_and(|value| value.as_bytes().eq_ignore_ascii_case(b"100-continue")) {
         session.downstream_session.write_continue_response().await.map_err(|error| error.into_down())?;
     }
@@ -79,17 +79,17 @@ async fn read_all(session: &mut Session, max: u64, pace: Pace, room: &Room) -> R
     })
 }
 
-// === impl Room ===
+// === impl BodyRoom ===
 
-impl Room {
+impl BodyRoom {
     pub fn new(bytes: u64) -> Self {
-        let whole = u32::try_from(bytes >> 10).unwrap_or(u32::MAX).max(1);
-        Self { free: Arc::new(Semaphore::new(whole as usize)), whole }
+        let whole_kib = u32::try_from(bytes >> 10).unwrap_or(u32::MAX).max(1);
+        Self { free: Arc::new(Semaphore::new(whole_kib as usize)), whole_kib }
     }
 
     /// Waits for room for so many bytes; for all that there is, if that is less.
     async fn share(&self, bytes: u64) -> Result<OwnedSemaphorePermit> {
-        let share = u32::try_from(bytes.div_ceil(1 << 10)).unwrap_or(u32::MAX).min(self.whole);
+        let share = u32::try_from(bytes.div_ceil(1 << 10)).unwrap_or(u32::MAX).min(self.whole_kib);
         let share = Arc::clone(&self.free).acquire_many_owned(share).await;
         share.or_err(ErrorType::InternalError, "bodies are no longer read")
     }

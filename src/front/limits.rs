@@ -12,7 +12,7 @@ pub struct Limits {
     /// Requests at once, of all clients.
     pub in_flight: usize,
     /// Memory for request bodies that are read whole, in bytes.
-    pub bodies: u64,
+    pub request_bodies_bytes: u64,
     /// Memory that a reply from disk may hold, in bytes.
     pub stream_buffer_bytes: usize,
     /// Of heads.

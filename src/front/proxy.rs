@@ -16,7 +16,7 @@ use pingora::proxy::{FailToProxy, ProxyHttp, Session};
 use pingora::upstreams::peer::HttpPeer;
 use pingora::{Error, ErrorSource, ErrorType, Result};
 
-use super::body::{self, Room};
+use super::body::{self, BodyRoom};
 use super::crowd::Rates;
 use super::delivery::{self, CUT};
 use super::fault;
@@ -43,8 +43,8 @@ pub struct Proxy {
     pub limits: Limits,
     pub in_flight: Arc<InFlight>,
     pub rates: Rates,
-    /// Room for request bodies that are read whole.
-    pub bodies: Room,
+    /// BodyRoom for request bodies that are read whole.
+    pub bodies: BodyRoom,
     pub metrics: Arc<Metrics>,
     /// Counts what reached no mount.
     pub strays: Tally,

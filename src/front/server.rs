@@ -26,7 +26,7 @@ use pingora::services::listening::Service;
 use tokio::runtime::Runtime;
 use tokio::sync::watch;
 
-use super::body::Room;
+use super::body::BodyRoom;
 use super::crowd::{Crowd, Rates};
 use super::ending::{Doors, Gate, Running, Signals};
 use super::hand_over;
@@ -203,7 +203,7 @@ impl Front {
             limits: self.settings.limits,
             in_flight: Arc::default(),
             rates: Rates::new(self.settings.limits.requests_per_second),
-            bodies: Room::new(self.settings.limits.bodies),
+            bodies: BodyRoom::new(self.settings.limits.request_bodies_bytes),
             metrics: Arc::clone(&self.metrics),
             strays: self.metrics.tally(""),
             scheme: if self.settings.tls.is_some() { "https" } else { "http" },

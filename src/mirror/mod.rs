@@ -11,7 +11,8 @@
 //!                                          └ it fails ────→ stale, where allowed; else the error
 //! ```
 //!
-//! Files of servers that are no registries go the same way by stricter rules: [`mod@file`].
+//! Files of servers that are no registries go the same way by stricter rules: [`mod@file`]. What was seen first is
+//! remembered elsewhere, by who hands in [`firsts::Firsts`]: it outlasts the cache.
 
 mod breaker;
 pub mod crash;

@@ -1,10 +1,11 @@
-//! What was written here, for good: who has an account and a token, what was published, what is blocked.
+//! What was written here, for good: who has an account and a token, what was published, what is blocked, and
+//! what releases were when they were first seen.
 //!
 //! The cache may be deleted at any time, this never: they share no directory, no eviction and no code. Knows no dialect:
 //! names, versions and manifests are texts and bytes that a dialect has parsed and will read again.
 //!
 //! ```text
-//! <data>/overlay/overlay.sqlite     or PostgreSQL     users, tokens, packages, blocks, the audit log
+//! <data>/overlay/overlay.sqlite     or PostgreSQL     users, tokens, packages, blocks, first digests, the audit log
 //! <data>/overlay/blobs/v1/ab/abcd…  or S3             published bytes, by SHA-256
 //! <data>/overlay/key                or configured     what secrets in the database are sealed with
 //! ```
@@ -18,8 +19,8 @@
 //! # What other nodes see
 //!
 //! Each part has a head that moves with it. A node asks for the heads at most twice a second, and drops what it holds in
-//! memory when one has moved: tokens, blocks, routes and packages are the same everywhere within a second. While the database does
-//! not answer, what was last known stands for a time of grace ([`Settings::grace`]), and nothing is written.
+//! memory when one has moved: tokens, blocks, routes and packages are the same everywhere within a second. While the
+//! database does not answer, what was last known stands for a time of grace ([`Settings::grace`]), and nothing is written.
 
 pub mod audit;
 pub mod blobs;

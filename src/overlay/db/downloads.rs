@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use super::sql::{Link, Row, places, values};
+use super::sql::{CLOSED, Link, Row, places, rows, values};
 use super::{Database, Write};
 use crate::overlay::downloads::{Count, Day, Key, Of};
 use crate::overlay::error::Error;
@@ -43,19 +43,10 @@ pub async fn add(database: &Database, counts: &[(Key, u64)]) -> Result<(), Error
     note.commit().await
 }
 
-/// Names the places of so many rows of values.
-fn rows(count: usize, columns: usize) -> String {
-    (0..count).map(|row| format!("({})", places(row * columns + 1, columns))).collect::<Vec<_>>().join(", ")
-}
-
 /// Returns those of the counted packages that not everybody sees, with their mounts.
 async fn closed(link: Link<'_>, counts: &[(Key, u64)]) -> Result<BTreeSet<(Box<str>, Box<str>)>, Error> {
     let names: BTreeSet<&str> = counts.iter().map(|((_, package, ..), _)| &**package).collect();
-    let sql = format!(
-        "SELECT mount, name FROM packages WHERE name IN ({}) AND (is_restricted \
-         OR EXISTS (SELECT 1 FROM bindings WHERE bindings.package = packages.id))",
-        places(1, names.len())
-    );
+    let sql = format!("SELECT mount, name FROM packages WHERE name IN ({}) AND {CLOSED}", places(1, names.len()));
     let bound = names.into_iter().flat_map(|name| values![name]).collect();
     let read = |row: &Row| Ok((row.get::<String>(0)?.into(), row.get::<String>(1)?.into()));
     link.all(&sql, bound).await?.iter().map(read).collect()
@@ -63,9 +54,8 @@ async fn closed(link: Link<'_>, counts: &[(Key, u64)]) -> Result<BTreeSet<(Box<s
 
 /// Tells whether there is a package that not everybody sees.
 pub async fn is_closed(link: Link<'_>, mount: &str, package: &str) -> Result<bool, Error> {
-    let sql = "SELECT 1 FROM packages WHERE mount = $1 AND name = $2 AND (is_restricted \
-               OR EXISTS (SELECT 1 FROM bindings WHERE bindings.package = packages.id))";
-    Ok(link.first(sql, values![mount, package]).await?.is_some())
+    let sql = format!("SELECT 1 FROM packages WHERE mount = $1 AND name = $2 AND {CLOSED}");
+    Ok(link.first(&sql, values![mount, package]).await?.is_some())
 }
 
 /// Takes a package out of the sums, since not everybody sees it any more; or into them again.

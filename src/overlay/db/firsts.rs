@@ -2,7 +2,7 @@
 
 use std::collections::HashMap;
 
-use super::sql::{Bound, Link, Row, values};
+use super::sql::{Bound, Link, Row, places, rows, values};
 use super::{Database, Note, Write};
 use crate::base::digest::Digest;
 use crate::overlay::error::Error;
@@ -33,7 +33,7 @@ pub async fn hold(database: &Database, firsts: &[First]) -> Result<HashMap<Strin
     insert(&note, on_conflict, firsts).await?;
     let mut held = HashMap::new();
     for some in firsts.chunks(ROWS) {
-        let sql = format!("SELECT release, digest FROM first_seen WHERE release IN {}", places(1, some.len()));
+        let sql = format!("SELECT release, digest FROM first_seen WHERE release IN ({})", places(1, some.len()));
         let releases = some.iter().flat_map(|first| values![first.release.as_str()]).collect();
         for row in note.link().all(&sql, releases).await? {
             held.insert(row.get(0)?, row.get(1)?);
@@ -109,17 +109,6 @@ pub async fn list_accepted(link: Link<'_>, write: u64) -> Result<Vec<Accepted>, 
     link.all(sql, values![write]).await?.iter().map(read_accepted).collect()
 }
 
-/// Prints the places of `count` rows of values: `($1, $2), ($3, $4)`.
-fn rows(count: usize, columns: usize) -> String {
-    (0..count).map(|row| places(row * columns + 1, columns)).collect::<Vec<_>>().join(", ")
-}
-
-/// Prints the places of `count` values: `($1, $2)`.
-fn places(first: usize, count: usize) -> String {
-    let places: Vec<_> = (first..first + count).map(|number| format!("${number}")).collect();
-    format!("({})", places.join(", "))
-}
-
 fn read(row: &Row) -> Result<First, Error> {
     let (release, digest, seen_at) = (row.get(0)?, row.get(1)?, row.get(4)?);
     Ok(First { release, digest, testimony: row.find(2)?, rival: row.find(3)?, seen_at })
@@ -127,15 +116,4 @@ fn read(row: &Row) -> Result<First, Error> {
 
 fn read_accepted(row: &Row) -> Result<Accepted, Error> {
     Ok(Accepted { release: row.get(0)?, digest: row.get(1)? })
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn places_are_numbered_from_one_on() {
-        assert_eq!(rows(2, 3), "($1, $2, $3), ($4, $5, $6)");
-        assert_eq!(places(4, 1), "($4)");
-    }
 }

@@ -70,10 +70,10 @@ async fn add_beside(snapshot: &Snapshot, found: &mut [(u64, Summary)]) -> Result
     }
     let ids: Vec<u64> = found.iter().map(|(id, _)| *id).collect();
     let (those, bound) = (places(1, ids.len()), || ids.iter().flat_map(|id| values![*id]).collect::<Vec<Bound>>());
-    let mut places: HashMap<u64, &mut Summary> = found.iter_mut().map(|(id, summary)| (*id, summary)).collect();
+    let mut by_id: HashMap<u64, &mut Summary> = found.iter_mut().map(|(id, summary)| (*id, summary)).collect();
     let sql = format!("SELECT package, tag, version FROM tags WHERE package IN ({those})");
     for row in snapshot.link().all(&sql, bound()).await? {
-        if let Some(summary) = places.get_mut(&row.get(0)?) {
+        if let Some(summary) = by_id.get_mut(&row.get(0)?) {
             summary.tags.insert(row.get(1)?, row.get(2)?);
         }
     }
@@ -82,7 +82,7 @@ async fn add_beside(snapshot: &Snapshot, found: &mut [(u64, Summary)]) -> Result
          WHERE owners.package IN ({those}) ORDER BY users.folded"
     );
     for row in snapshot.link().all(&sql, bound()).await? {
-        if let Some(summary) = places.get_mut(&row.get(0)?) {
+        if let Some(summary) = by_id.get_mut(&row.get(0)?) {
             summary.owners.push(Author { name: user_name(&row, 1)?, email: row.find(2)? });
         }
     }

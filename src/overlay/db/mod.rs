@@ -19,7 +19,8 @@
 //! # What is no write
 //!
 //! Observations (first digests, failed logins, when a token was used, bytes on their way) are [`Database::note`]d: rows
-//! of their own, without a number or a line.
+//! of their own, without a number or a line. What must not cross a write takes its place between two of them:
+//! [`Database::note_in_line`].
 
 pub mod audit;
 pub mod blobs;

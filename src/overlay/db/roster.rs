@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::sync::Arc;
 
 use super::Database;
-use super::sql::{Bound, Link, Row, values};
+use super::sql::{Bound, CLOSED, Link, Row, values};
 use super::teams::read_permission;
 use crate::overlay::error::Error;
 use crate::overlay::packages::{Audience, Edition, Listed, Reach};
@@ -57,7 +57,7 @@ async fn read_named(link: Link<'_>, which: Which) -> Result<Vec<Named>, Error> {
 async fn audiences(link: Link<'_>, which: Which) -> Result<HashMap<u64, Audience>, Error> {
     let sql = format!(
         "SELECT id, EXISTS (SELECT 1 FROM bindings WHERE bindings.package = packages.id) FROM packages \
-         WHERE (is_restricted OR EXISTS (SELECT 1 FROM bindings WHERE bindings.package = packages.id)) AND {}",
+         WHERE {CLOSED} AND {}",
         which.condition()
     );
     let mut audiences: HashMap<u64, Audience> = HashMap::new();

@@ -36,6 +36,10 @@ pub struct Row(QueryResult);
 /// One value for a statement.
 pub struct Bound(Value);
 
+/// Of a row of packages: not everybody sees it.
+pub(super) const CLOSED: &str =
+    "(is_restricted OR EXISTS (SELECT 1 FROM bindings WHERE bindings.package = packages.id))";
+
 /// What can be given to a statement.
 pub trait Bind {
     fn bind(self) -> Bound;
@@ -59,6 +63,11 @@ pub(super) use values;
 /// Names the places of so many values of a statement, the first of which is `from`.
 pub(super) fn places(from: usize, count: usize) -> String {
     (from..from + count).map(|place| format!("${place}")).collect::<Vec<_>>().join(", ")
+}
+
+/// Names the places of so many rows of values: `($1, $2), ($3, $4)`.
+pub(super) fn rows(count: usize, columns: usize) -> String {
+    (0..count).map(|row| format!("({})", places(row * columns + 1, columns))).collect::<Vec<_>>().join(", ")
 }
 
 // === impl Link ===
@@ -279,4 +288,15 @@ fn kind_of_sqlx(error: &sqlx::Error) -> fn(crate::overlay::error::Cause) -> Erro
 
 fn is_not_now(code: &str) -> bool {
     NOT_NOW.contains(&code) || NOT_NOW_CLASSES.iter().any(|class| code.len() == 5 && code.starts_with(class))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn places_are_numbered_row_by_row() {
+        assert_eq!(places(4, 2), "$4, $5");
+        assert_eq!(rows(2, 3), "($1, $2, $3), ($4, $5, $6)");
+    }
 }

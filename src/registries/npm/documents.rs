@@ -178,6 +178,7 @@ impl Npm {
         if is_empty { Err(barred.nothing_left(name.as_str())) } else { Ok(prepared) }
     }
 
+    /// Returns a package's document without what is barred of it: found, or prepared.
     async fn prepared_without(
         &self,
         request: &Request<'_>,
@@ -185,16 +186,12 @@ impl Npm {
         (demand, barred): (&Demand, Barred),
     ) -> Result<Prepared, Error> {
         let whose = self.whose(name).await?;
+        let over = if let Whose::Both(edition) = whose { Some(self.own_state(edition)) } else { None };
+        let shape = Served::id_at(request.base, &barred, over.as_deref());
         let found = match whose {
-            Whose::Ours(edition) => {
-                let shape = Served::id_at(request.base, &barred, None);
-                self.mirror.find_own(&Keys::new(&self.own_key(name, edition), &shape))
-            }
-            Whose::Both(edition) => {
-                let shape = Served::id_at(request.base, &barred, Some(&self.own_state(edition)));
-                self.find_prepared(name, &shape, demand).map(with_ours)
-            }
-            Whose::Upstreams => self.find_prepared(name, &Served::id_at(request.base, &barred, None), demand),
+            Whose::Ours(edition) => self.mirror.find_own(&Keys::new(&self.own_key(name, edition), &shape)),
+            Whose::Both(_) => self.find_prepared(name, &shape, demand).map(with_ours),
+            Whose::Upstreams => self.find_prepared(name, &shape, demand),
         };
         if let Some(prepared) = found {
             return Ok(prepared);

@@ -1,4 +1,5 @@
-//! npm: mirrored packages, and those that are published here. Contract: npm §1–8, §10.1, §11, §18.
+//! npm: mirrored packages, and those that are published here. Contract: npm §1–11, §13–15,
+//! §17, §18.
 //!
 //! | request | answered from | proved by |
 //! |---|---|---|
@@ -7,14 +8,15 @@
 //! | `GET /-/package/{name}/dist-tags` | the same | the same |
 //! | `GET /{name}/{spec}/files…` | the tarball, opened | as the tarball |
 //! | `GET` tarball, all path forms | store, or upstream as it comes | `dist.integrity` or `shasum`, as the held document or upstream's manifest has them; the registry's signature |
-//! | `GET /-/npm/v1/keys` | mirrored | it is a key set |
+//! | `GET /-/npm/v1/keys` | those of all upstreams, and our own | it is a key set |
 //! | `GET /-/npm/v1/attestations/…` | mirrored | it is JSON |
-//! | search | the catalog of what is ours, then upstream | nothing is kept |
+//! | search | the catalog of what is ours, then upstream, without what is blocked | nothing is kept |
 //! | downloads | what was counted here; of mirrored packages passed through, unless the mount counts | |
 //! | audit | passed through; split by scope where scopes have upstreams of their own | nothing is kept |
 //! | `GET /`, `GET /-/ping` | ourselves | |
 //! | `GET /_changes`, lists | the overlay | |
 //! | all of these of a name that is ours | the overlay, printed once a revision | what was published was proved then |
+//! | all of these of a name under `merged` | upstream's with ours over it | as each of both |
 //! | `PUT /{name}`, `-rev`, tags, tarballs taken away | the overlay | hashes, tar, package.json; the visitor's rights |
 //! | users, logins, profiles, tokens | the overlay | |
 //! | blocks | the overlay | |

@@ -139,7 +139,7 @@ impl Npm {
         }
         let edits: Vec<Edit<'_>> =
             manifests.iter().map(|(version, manifest)| Edit::Manifest { version, variant: "", manifest }).collect();
-        self.let_do_nothing(held, &edits)?;
+        self.let_change_something(held, &edits)?;
         self.change(visitor, &held.name, (None, by_owner, "deprecate"), &edits).await
     }
 
@@ -165,7 +165,7 @@ impl Npm {
         let moved = moved.filter(|(tag, version)| is_shown(tag) && is_ours(version));
         moved.clone().try_for_each(|(tag, _)| check_tag(tag))?;
         edits.extend(moved.map(|(tag, version)| Edit::Tag { tag, version, when: When::Always }));
-        self.let_do_nothing(held, &edits)?;
+        self.let_change_something(held, &edits)?;
         let left = latest_of(held, |version| versions.contains_key(version) || !is_meant(version));
         edits.extend(self.latest_if_absent(&held.name, left));
         self.change(visitor, &held.name, (expected, by_owner, "unpublish"), &edits).await
@@ -213,7 +213,7 @@ impl Npm {
             edits.extend(self.latest_if_absent(name.as_str(), left));
         }
         if !held.releases.iter().any(|release| release.version == version.as_str()) {
-            self.let_do_nothing(&held, &edits)?;
+            self.let_change_something(&held, &edits)?;
         }
         let mut reply = self.change(visitor, name.as_str(), (None, by_owner, "unpublish"), &edits).await?;
         reply.status = StatusCode::OK;
@@ -221,7 +221,7 @@ impl Npm {
     }
 
     /// Refuses a wish that only upstream's versions could grant: who is told that it is done would believe it.
-    fn let_do_nothing(&self, held: &Package, edits: &[Edit<'_>]) -> Result<(), Error> {
+    fn let_change_something(&self, held: &Package, edits: &[Edit<'_>]) -> Result<(), Error> {
         if !edits.is_empty() || !self.gate.merges(&held.name) {
             return Ok(());
         }

@@ -22,9 +22,11 @@ use crate::registries::untar::{self, Kind, Limits, Member};
 
 /// Most members of a tarball that is opened.
 const MAX_MEMBERS: usize = 100_000;
-/// Most bytes that it unpacks to: so many for one of its own, beyond the first few, and never more than this.
+/// Most bytes that it unpacks to for each of its own.
 const MAX_RATIO: u64 = 100;
+/// What a short one may unpack to all the same, in bytes.
 const UNJUDGED: u64 = 16 << 20;
+/// Most bytes that any unpacks to.
 const MAX_UNPACKED: u64 = 512 << 20;
 
 /// Longest package.json that is read, in bytes.

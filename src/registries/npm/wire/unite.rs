@@ -115,10 +115,9 @@ impl<'a> Ours<'a> {
     }
 
     /// Returns what upstream's document has no member for.
-    fn left(self) -> Object<'a> {
-        let leads = self.leads();
-        let is_said = |name: &str| leads || matches!(name, "_rev" | "maintainers");
-        self.rest.into_iter().filter(|(name, _)| is_said(name) && !matches!(&**name, "_id" | "name")).collect()
+    fn left(mut self) -> Object<'a> {
+        let rest = std::mem::take(&mut self.rest);
+        rest.into_iter().filter(|(name, _)| self.speaks_for(name)).collect()
     }
 
     fn print_united(&self, name: &str, theirs: Object<'a>, out: &mut Vec<u8>) -> io::Result<()> {
