@@ -64,11 +64,16 @@ pub async fn carry(store: &Store, overlay: &Overlay) -> anyhow::Result<()> {
 
 /// Drops what is kept of releases that operators accept, wherever they say so, for as long as the process lives.
 pub async fn follow(store: Store, overlay: Arc<Overlay>) {
-    let mut seen = None;
+    let (mut seen, mut is_failing) = (None, false);
     loop {
-        if let Err(error) = drop_newly_accepted(&store, &overlay, &mut seen).await {
+        let dropped = drop_newly_accepted(&store, &overlay, &mut seen).await;
+        // Said once: it may be so for a while.
+        if let Err(error) = &dropped
+            && !is_failing
+        {
             tracing::warn!(error = format!("{error:#}"), "releases that were accepted are not dropped yet");
         }
+        is_failing = dropped.is_err();
         tokio::time::sleep(PAUSE).await;
     }
 }
