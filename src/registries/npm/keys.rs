@@ -35,7 +35,10 @@ impl Npm {
         if !self.signs && self.sources.scoped_upstreams().next().is_none() {
             return self.mirrored(request, &self.sources.keys(default)?, KEYS).await;
         }
-        let (mut keys, mut cache, mut kept) = (Vec::new(), CacheState::Hit, SHORT);
+        // Ours first: no upstream has another key under its name.
+        let ours = self.signer().await?.map(|signer| Key::of(signer.entry().clone()));
+        let mut keys: Vec<Key> = ours.into_iter().collect();
+        let (mut cache, mut kept) = (CacheState::Hit, SHORT);
         for upstream in std::iter::once(default).chain(self.sources.scoped_upstreams()) {
             match self.key_set(upstream, &Demand::of(request.headers)).await {
                 Ok(Some((set, state))) => {
@@ -50,7 +53,6 @@ impl Npm {
                 Err(error) => return Err(error),
             }
         }
-        keys.extend(self.signer().await?.map(|signer| Key::of(signer.entry().clone())));
         if keys.is_empty() {
             return Err(Error::not_found(KEYS));
         }
@@ -112,4 +114,19 @@ fn join(mut keys: Vec<Key>) -> String {
 /// Keys are proved before they are kept: that they cannot be read is our own fault.
 fn unreadable() -> Error {
     Error::internal("keys that were proved cannot be read")
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    #[test]
+    fn a_key_stands_there_once_as_the_first_says_it() {
+        let key = |id: &str, key: &str| Key::of(json!({ "keyid": id, "key": key }));
+        let joined = join(vec![key("b", "ours"), key("c", "theirs"), key("b", "theirs"), key("a", "theirs")]);
+        let set = [("a", "theirs"), ("b", "ours"), ("c", "theirs")].map(|(id, key)| json!({ "keyid": id, "key": key }));
+        assert_eq!(serde_json::from_str::<serde_json::Value>(&joined).unwrap(), json!({ "keys": set }));
+    }
 }
