@@ -39,6 +39,12 @@ const fn owners(done: u16) -> [u16; 8] {
 const fn ruling_owners(done: u16) -> [u16; 8] {
     [401, 403, done, done, 401, 401, 403, 403]
 }
+/// What is for who is logged in, and tokens that may do everything.
+const fn users(done: u16) -> [u16; 8] {
+    [401, done, done, done, 401, 401, 403, 403]
+}
+/// What is nothing, to who is logged in.
+const NOTHING: [u16; 8] = [401, 404, 404, 404, 401, 401, 404, 404];
 /// What is for admins.
 const fn admins(done: u16) -> [u16; 8] {
     [401, 403, 403, done, 401, 401, 403, 403]
@@ -121,6 +127,30 @@ fn registry(_: &str, _: &Value) -> Value {
     json!({ "name": "corp", "host": "https://registry.example", "type": "npm" })
 }
 
+fn accounts() -> Vec<Row> {
+    let hook = |name: &str, _: &Value| json!({ "type": "package", "name": name, "endpoint": "https://host.example/x", "secret": "hunter2" });
+    let edit = |_: &str, _: &Value| json!({ "endpoint": "https://host.example/x", "secret": "hunter2" });
+    vec![
+        // Who logs in may have old credentials beside it.
+        row("POST", "/-/v1/login", empty, [200; 8]),
+        row("GET", "/-/v1/login/done/session/absent", nothing, [404; 8]),
+        row("POST", "/-/npm/v1/user", |_, _| json!({ "fullname": "Somebody" }), users(200)),
+        row("POST", "/-/npm/v1/hooks/hook", hook, users(200)),
+        row("GET", "/-/npm/v1/hooks/hook/99999", nothing, NOTHING),
+        row("PUT", "/-/npm/v1/hooks/hook/99999", edit, users(404)),
+        row("DELETE", "/-/npm/v1/hooks/hook/99999", nothing, users(404)),
+        row("PUT", "/-/org", |_, _| json!({ "name": "made" }), admins(201)),
+        row("GET", "/-/org/absent", nothing, NOTHING),
+        row("GET", "/-/org/absent/user", nothing, NOTHING),
+        row("PUT", "/-/org/made/user", |_, _| json!({ "user": "ann" }), admins(200)),
+        row("PUT", "/-/org/made/team", |_, _| json!({ "name": "core" }), admins(201)),
+        row("GET", "/-/org/made/team", nothing, KNOWN),
+        row("PUT", "/-/team/made/core/user", |_, _| json!({ "user": "ann" }), admins(201)),
+        row("GET", "/-/team/made/core/user", nothing, KNOWN),
+        row("DELETE", "/-/team/made/core", nothing, admins(200)),
+    ]
+}
+
 async fn start() -> Acme {
     let mut acme = Acme::start(&["ann", "joe"]).await;
     let revoked = acme.make_token("revoked", "joe", json!({})).await;
@@ -135,7 +165,7 @@ async fn start() -> Acme {
 async fn everybody_is_told_at_every_endpoint_what_it_may() {
     let acme = start().await;
     let mut wrong = Vec::new();
-    for (number, row) in reads().into_iter().chain(writes()).enumerate() {
+    for (number, row) in reads().into_iter().chain(writes()).chain(accounts()).enumerate() {
         for (place, visitor) in VISITORS.into_iter().enumerate() {
             let name = format!("@acme/p{number}-{place}");
             if row.path.contains("{name}") {
