@@ -110,14 +110,10 @@ impl Npm {
         let form = Form::wanted(request.headers);
         let body = slice(&prepared, form, &line).await?;
         // The media type of the abbreviated form names a whole document.
-        let mut reply = head(&prepared, HeaderValue::from_static(merge::JSON));
-        if let Ok(etag) = HeaderValue::try_from(format!("W/\"{}\"", hex(&Digest::of(&body).as_bytes()[..16]))) {
-            reply.set(ETAG, etag);
-        }
+        let mut reply = told(&prepared, body);
         if !prepared.is_own {
             reply.set(CACHE_CONTROL, MANIFEST_AGE);
         }
-        reply.body = Body::Bytes(body);
         Ok(reply)
     }
 
@@ -127,9 +123,7 @@ impl Npm {
         let index = self.index(&prepared).await?;
         let tags: serde_json::Map<_, _> =
             wire::tags(&index).map(|(tag, version)| (tag.to_owned(), version.into())).collect();
-        let mut reply = head(&prepared, HeaderValue::from_static(merge::JSON));
-        reply.body = Body::Bytes(serde_json::Value::Object(tags).to_string().into());
-        Ok(reply)
+        Ok(told(&prepared, serde_json::Value::Object(tags).to_string().into()))
     }
 
     /// `GET /-/npm/v1/attestations/{name}@{version}`. Source: contract npm §6.3.
@@ -265,6 +259,16 @@ async fn slice(prepared: &Prepared, form: Form, line: &VersionLine<'_>) -> Resul
 
 pub(super) async fn part(body: Body, place: &Range<u64>) -> Result<Bytes, Error> {
     Ok(bodies::read(body.slice(place.clone())).await?)
+}
+
+/// Replies with what was taken from a document, by an entity tag of its own.
+fn told(prepared: &Prepared, body: Bytes) -> Reply {
+    let mut reply = head(prepared, HeaderValue::from_static(merge::JSON));
+    if let Ok(etag) = HeaderValue::try_from(format!("W/\"{}\"", hex(&Digest::of(&body).as_bytes()[..16]))) {
+        reply.set(ETAG, etag);
+    }
+    reply.body = Body::Bytes(body);
+    reply
 }
 
 /// Begins a reply that is made of a document.

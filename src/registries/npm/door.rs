@@ -14,6 +14,9 @@ use crate::base::secret::Secret;
 use crate::overlay::rights::Action as Change;
 use crate::registries::gate::{Act, Shown, Sight, Visitor};
 
+/// Longest body of who shows its credentials in it, in bytes: nobody knows yet who sends it.
+const MAX_CREDENTIALS: u64 = 16 << 10;
+
 /// Who was let in.
 pub struct Guest {
     pub visitor: Visitor,
@@ -47,6 +50,7 @@ impl Npm {
         match action.reads() {
             Reads::Nothing => Ok(None),
             Reads::Body => Ok(Some(self.max_body)),
+            Reads::Credentials => Ok(Some(self.max_body.min(MAX_CREDENTIALS))),
             Reads::Question => Ok(self.must_split().await?.then_some(self.max_body)),
             Reads::Publication(name) => self.longest_publication(visitor, name).await.map(Some),
         }
@@ -57,7 +61,11 @@ impl Npm {
     async fn longest_publication(&self, visitor: &Visitor, name: &PackageName) -> Result<u64, Error> {
         let name = name.as_str();
         self.gate.let_write(visitor, name)?;
-        let package = self.gate.package(name).await?;
+        // Who does not see a package is answered as if there were none.
+        let package = match self.gate.look(visitor, name).await? {
+            Sight::Package { .. } => self.gate.package(name).await?,
+            Sight::Nothing | Sight::Elsewhere => None,
+        };
         if package.is_none() {
             self.let_take(name)?;
         }

@@ -77,7 +77,8 @@ impl Npm {
         query: &Query,
     ) -> Result<Outcome, Error> {
         let screen = Arc::new(self.blocks.screen().await?);
-        if self.passthrough && screen.is_empty() && !self.gate.has_own().await? {
+        let asks_all = self.passthrough && screen.is_empty() && self.sources.scopes().is_empty();
+        if asks_all && !self.gate.has_own().await? {
             return Ok(Outcome::Forward(self.pass_through(request, "search").await?));
         }
         let ours = self.find(visitor, &screen, query).await?;
@@ -185,12 +186,18 @@ impl Npm {
     /// Leaves out what has a name of ours, what is blocked, and what lies outside of the page. Of a package whose newest
     /// version is blocked it is not known by which other it would be shown.
     async fn without_ours(&self, found: Found, page: &Page, screen: &Screen) -> Result<Theirs, Error> {
+        let entries = self.catalog.read(&self.gate).await?;
         let mut objects = Vec::with_capacity(found.objects.len());
         let asked = found.objects.len();
         for object in found.objects {
             // What has no name is none that a client could read.
             let Ok(Hit { package }) = serde_json::from_str(object.get()) else { continue };
-            let is_ours = self.gate.keeps(&package.name) || self.gate.holds(&package.name).await?.is_some();
+            let is_ours = if self.gate.merges(&package.name) {
+                // What is shown by a version of upstream's is upstream's to find.
+                entries.contains_key(&package.name)
+            } else {
+                self.gate.is_own(&package.name).await?
+            };
             let barred = screen.of(&package.name);
             let is_open = !barred.hides_all() && barred.find(&package.version).is_none();
             if is_open && !is_ours && PackageName::parse(&package.name).is_ok() {

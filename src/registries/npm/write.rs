@@ -159,10 +159,11 @@ impl Npm {
             gone.map(|release| Edit::Unpublish { version: &release.version, variant: None }).collect();
         // Nor that a tag of what is blocked was shown elsewhere.
         let is_shown = |tag: &str| held.tags.get(tag).is_none_or(|version| barred.find(version).is_none());
-        // Nor that what was shown of upstream's is ours.
-        let is_ours = |version: &str| !self.gate.merges(&held.name) || find_there(held, version).is_some();
+        // Nor that a tag of upstream's is to be ours.
+        let merges = self.gate.merges(&held.name);
+        let is_ours = |tag: &str, version: &str| held.tags.contains_key(tag) && find_there(held, version).is_some();
         let moved = tags.iter().filter(|(tag, version)| held.tags.get(*tag) != Some(version));
-        let moved = moved.filter(|(tag, version)| is_shown(tag) && is_ours(version));
+        let moved = moved.filter(|(tag, version)| is_shown(tag) && (!merges || is_ours(tag, version)));
         moved.clone().try_for_each(|(tag, _)| check_tag(tag))?;
         edits.extend(moved.map(|(tag, version)| Edit::Tag { tag, version, when: When::Always }));
         self.let_change_something(held, &edits)?;

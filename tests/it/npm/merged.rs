@@ -6,7 +6,7 @@ use super::acme::{Acme, NOBODY, ROOT, publication};
 use super::assert_refused;
 use crate::support::fault::Fault;
 use crate::support::http::Ask;
-use crate::support::packages::Package;
+use crate::support::packages::{Package, Release};
 use crate::support::registry::ABBREVIATED_ACCEPT;
 
 const OURS: &str = "1.1.0-acme";
@@ -149,6 +149,25 @@ async fn upstreams_versions_are_not_ours_to_change() {
 }
 
 #[tokio::test]
+async fn who_takes_one_of_ours_away_moves_no_tag_of_upstreams() {
+    let (acme, left) = start().await;
+    for version in ["1.1.0", "1.1.1-acme"] {
+        assert_eq!(acme.send(ROOT, "PUT", "/left", tagged("left", version, "acme")).await.status, 201);
+    }
+    let mut document = acme.get(ROOT, "/left?write=true").await.json();
+    let path = format!("/left/-rev/{}", document["_rev"].as_str().unwrap());
+    document["versions"].as_object_mut().unwrap().remove("1.1.1-acme");
+    // npm leads `latest` and the others to what is left, whosever it is.
+    document["dist-tags"] = json!({ "latest": "1.1.0", "next": "1.1.0", "acme": "1.1.0" });
+    let removed = acme.send(ROOT, "PUT", &path, document).await;
+    assert_eq!(removed.status, 201, "{}", removed.summary());
+    acme.registry.publish(&left.with(Release::new("1.2.0")).tag("latest", "1.2.0").cache_control("max-age=0"));
+    let tags = acme.get(ROOT, "/left?write=true").await.json()["dist-tags"].clone();
+    assert_eq!((&tags["latest"], &tags["acme"]), (&json!("1.2.0"), &json!("1.1.0")), "{tags}");
+    assert_ne!(tags["next"], "1.1.0");
+}
+
+#[tokio::test]
 async fn blocks_hold_for_both() {
     let (acme, _) = start().await;
     acme.send(ROOT, "PUT", "/left", tagged("left", OURS, "acme")).await;
@@ -192,6 +211,8 @@ async fn a_search_finds_what_both_have_once() {
         objects.iter().map(|object| object["package"]["name"].as_str().unwrap().to_owned()).collect::<Vec<_>>()
     };
     assert_eq!(found().await, ["left"]);
-    assert_eq!(acme.publish(ROOT, "left", OURS, None).await.status, 201);
-    assert_eq!(found().await, ["left"]);
+    assert_eq!(acme.send(ROOT, "PUT", "/left", tagged("left", OURS, "acme")).await.status, 201);
+    assert_eq!(found().await, ["left"], "shown by a version of upstream's");
+    assert_eq!(acme.publish(ROOT, "left", "1.1.1", None).await.status, 201);
+    assert_eq!(found().await, ["left"], "shown by one of ours");
 }

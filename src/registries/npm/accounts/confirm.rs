@@ -9,11 +9,11 @@ use crate::base::http::Request;
 use crate::overlay::Identity;
 use crate::overlay::factors::Mode;
 use crate::overlay::packages::SecondFactor;
-use crate::registries::gate::Visitor;
+use crate::registries::gate::{Sight, Visitor};
 use crate::registries::npm::Npm;
 use crate::registries::npm::accounts::{address, one_time_password};
 use crate::registries::npm::error::{Challenge, Error};
-use crate::registries::npm::routes::{Account, Action, Hook, Sharing};
+use crate::registries::npm::routes::{Account, Action, Block, Discover, Hook, Sharing};
 
 /// What a request is, to a second factor.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -44,7 +44,7 @@ impl Npm {
         wanted: Code,
     ) -> Result<(), Error> {
         let Some(identity) = visitor.identity.as_deref() else { return Ok(()) };
-        if !needs_code(identity, weight(action)) && !self.package_asks(identity, action).await? {
+        if !needs_code(identity, weight(action)) && !self.package_asks(visitor, identity, action).await? {
             return Ok(());
         }
         let code = one_time_password(request).ok_or(Error::Challenge(Challenge::Code))?;
@@ -62,13 +62,14 @@ impl Npm {
     ///
     /// # Errors
     /// [`Error::Forbidden`]: there is no second factor that could show one. Or the overlay's.
-    async fn package_asks(&self, identity: &Identity, action: &Action) -> Result<bool, Error> {
+    async fn package_asks(&self, visitor: &Visitor, identity: &Identity, action: &Action) -> Result<bool, Error> {
         let name = match action {
             Action::Write(write) => write.package(),
             Action::Sharing(sharing) if weight(action) == Weight::Writes => sharing.package(),
             _ => return Ok(false),
         };
-        if self.gate.holds(name.as_str()).await?.is_none() {
+        // Who does not see a package is not told what it asks for.
+        if !matches!(self.gate.look(visitor, name.as_str()).await?, Sight::Package { .. }) {
             return Ok(false);
         }
         let asks = self.gate.package(name.as_str()).await?.map(|package| package.second_factor).unwrap_or_default();
@@ -98,7 +99,9 @@ fn weight(action: &Action) -> Weight {
             Weight::Writes
         }
         Action::Orgs(orgs) if !orgs.is_read() => Weight::Writes,
-        Action::Hook(Hook::Add | Hook::Edit { .. }) => Weight::Writes,
+        Action::Hook(Hook::Add | Hook::Edit { .. } | Hook::Remove { .. }) => Weight::Writes,
+        Action::Block(Block::Put { .. } | Block::Remove { .. }) => Weight::Writes,
+        Action::Discover(Discover::SetListed { .. }) => Weight::Writes,
         Action::Registries(asked) if !asked.is_read() => Weight::Writes,
         Action::Account(Account::EditProfile | Account::EditUser { .. }) => Weight::Changes,
         Action::Account(Account::IssueToken | Account::IssueBoundToken) => Weight::Changes,

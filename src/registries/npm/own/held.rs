@@ -3,6 +3,7 @@
 use crate::overlay::packages::Package;
 use crate::overlay::rights::Action;
 use crate::overlay::users::UserId;
+use crate::registries::blocks::Subject;
 use crate::registries::gate::{Act, Sight, Visitor};
 use crate::registries::npm::Npm;
 use crate::registries::npm::error::Error;
@@ -18,7 +19,10 @@ impl Npm {
     ) -> Result<Package, Error> {
         let missing = || self.gate.missing(visitor, name.as_str());
         match self.gate.look(visitor, name.as_str()).await? {
-            Sight::Package { .. } => self.gate.package(name.as_str()).await?.ok_or_else(missing),
+            Sight::Package { .. } => {
+                self.blocks.check(Subject::package(name.as_str())).await?;
+                self.gate.package(name.as_str()).await?.ok_or_else(missing)
+            }
             Sight::Nothing => Err(missing()),
             Sight::Elsewhere => {
                 let reason =

@@ -101,7 +101,8 @@ impl Account {
 
     pub fn reads(&self) -> Reads<'_> {
         match self {
-            Self::LogIn { .. } | Self::EditUser { .. } | Self::EditProfile => Reads::Body,
+            Self::LogIn { .. } => Reads::Credentials,
+            Self::EditUser { .. } | Self::EditProfile => Reads::Body,
             Self::IssueToken | Self::IssueBoundToken => Reads::Body,
             Self::Web(web) => web.reads(),
             _ => Reads::Nothing,

@@ -80,6 +80,8 @@ pub enum Reads<'a> {
     Nothing,
     /// Some members.
     Body,
+    /// A name and a password, or less.
+    Credentials,
     /// A question about advisories, if it is not passed on.
     Question,
     /// A tarball may be in it, for this package.

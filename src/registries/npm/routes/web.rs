@@ -37,7 +37,7 @@ pub fn find(segments: &[&str]) -> Option<Target> {
 impl Web {
     pub fn reads(&self) -> Reads<'_> {
         match self {
-            Self::Begin | Self::End { .. } => Reads::Body,
+            Self::Begin | Self::End { .. } => Reads::Credentials,
             Self::Page { .. } | Self::Done { .. } => Reads::Nothing,
         }
     }
