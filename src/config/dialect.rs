@@ -7,7 +7,7 @@ use super::hex::Hex;
 use super::print::Printer;
 use super::section::Section;
 use super::tree::Node;
-use super::values::{Setting, print_list, quote, read_choice, text_of};
+use super::values::{Setting, Size, print_list, quote, read_choice, text_of};
 
 /// The protocol a mount speaks, with its own keys.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -27,6 +27,10 @@ pub struct Npm {
     /// Names of upstream's, with `*` for any run of characters, that may be published over here: then both are served as
     /// one, and ours win.
     pub merged: Vec<String>,
+    /// What names may be made here.
+    pub new_names: NewNames,
+    /// Bytes of the longest publish, whose tarball is a third longer in it than it is.
+    pub max_publish_bytes: u64,
     /// Whether who shows no credentials may read.
     pub anonymous_reading: bool,
     /// Whether registries that admins name over HTTP may have loopback, link-local and private addresses.
@@ -37,6 +41,17 @@ pub struct Npm {
     pub signatures: Signatures,
     /// Whether what is published here is signed, with a key of our own.
     pub sign: bool,
+}
+
+/// Which names may be made; those that are there are never judged by it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum NewNames {
+    /// Whatever npm takes for the name of an old package.
+    Old,
+    /// What cnpm's registry was first made for: lower case, and nothing that stands for anything in a URL.
+    Seed,
+    /// What npm lets be published today.
+    New,
 }
 
 /// Keys of niso mounts.
@@ -87,6 +102,9 @@ const DIALECTS: [(&str, Make); 5] = [
 
 const SIGNATURES: [(&str, Signatures); 3] =
     [("require", Signatures::Require), ("verify", Signatures::Verify), ("off", Signatures::Off)];
+
+const NEW_NAMES: [(&str, NewNames); 3] =
+    [("old-rules", NewNames::Old), ("seed-regex", NewNames::Seed), ("npm-new", NewNames::New)];
 
 const DOWNLOADS: [(&str, Downloads); 2] = [("upstream", Downloads::Upstream), ("own", Downloads::Own)];
 
@@ -188,6 +206,8 @@ impl Default for Npm {
         Self {
             own,
             merged,
+            new_names: NewNames::Old,
+            max_publish_bytes: 100 << 20,
             anonymous_reading: true,
             private_registries: false,
             files: true,
@@ -203,6 +223,8 @@ impl Npm {
         Self {
             own: section.list("own", self.own, read_pattern),
             merged: section.list("merged", self.merged, read_pattern),
+            new_names: section.value("new_names", self.new_names),
+            max_publish_bytes: section.positive("max_publish_bytes", Size(self.max_publish_bytes)).0,
             anonymous_reading: section.value("anonymous_reading", self.anonymous_reading),
             private_registries: section.value("private_registries", self.private_registries),
             files: section.value("files", self.files),
@@ -213,9 +235,23 @@ impl Npm {
     }
 
     fn print(&self, out: &mut Printer) {
-        let Self { own, merged, anonymous_reading, private_registries, files, downloads, signatures, sign } = self;
+        // Every field by name, so that a new one cannot be forgotten here.
+        let Self {
+            own,
+            merged,
+            new_names,
+            max_publish_bytes,
+            anonymous_reading,
+            private_registries,
+            files,
+            downloads,
+            signatures,
+            sign,
+        } = self;
         out.text("own", &print_list(own));
         out.text("merged", &print_list(merged));
+        out.key("new_names", new_names);
+        out.key("max_publish_bytes", &Size(*max_publish_bytes));
         out.key("anonymous_reading", anonymous_reading);
         out.key("private_registries", private_registries);
         out.key("files", files);
@@ -269,6 +305,19 @@ fn read_pattern(node: &Node) -> Result<String, String> {
         return Err(format!("must be a name, or a pattern such as \"@acme/*\", not {}", quote(text)));
     }
     Ok(text.to_owned())
+}
+
+// === impl NewNames ===
+
+impl Setting for NewNames {
+    fn read(node: &Node) -> Result<Self, String> {
+        read_choice(node, &NEW_NAMES)
+    }
+
+    fn print(&self) -> String {
+        let (word, _) = NEW_NAMES.iter().find(|(_, names)| names == self).expect("every choice has its word");
+        quote(word)
+    }
 }
 
 // === impl Downloads ===

@@ -31,7 +31,7 @@ use std::path::PathBuf;
 
 pub use self::accounts::{Accounts, Registration};
 pub use self::credentials::Credentials;
-pub use self::dialect::{Dialect, Downloads, Nessemble, Niso, Npm, Signatures};
+pub use self::dialect::{Dialect, Downloads, Nessemble, NewNames, Niso, Npm, Signatures};
 pub use self::fetch::Fetch;
 pub use self::files::{Files, Redirects};
 pub use self::hex::{Hex, PublicKey};

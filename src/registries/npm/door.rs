@@ -8,6 +8,7 @@ use http::header::{AUTHORIZATION, CACHE_CONTROL, VARY};
 use super::Npm;
 use super::error::Error;
 use super::name::PackageName;
+use super::publish::naming;
 use super::routes::{Access, Account, Action, Reads};
 use crate::base::http::{Reply, Request};
 use crate::base::secret::Secret;
@@ -59,18 +60,18 @@ impl Npm {
     /// Returns how long a write to a package may be. Who may not change it may still give it a star, for which little needs
     /// to be said.
     async fn longest_publication(&self, visitor: &Visitor, name: &PackageName) -> Result<u64, Error> {
-        let name = name.as_str();
-        self.gate.let_write(visitor, name)?;
+        let text = name.as_str();
+        self.gate.let_write(visitor, text)?;
         // Who does not see a package is answered as if there were none.
-        let package = match self.gate.look(visitor, name).await? {
-            Sight::Package { .. } => self.gate.package(name).await?,
+        let package = match self.gate.look(visitor, text).await? {
+            Sight::Package { .. } => self.gate.package(text).await?,
             Sight::Nothing | Sight::Elsewhere => None,
         };
         if package.is_none() {
             self.let_take(name)?;
         }
         for action in [Change::Push, Change::Delete, Change::Admin] {
-            match self.gate.let_act(visitor, Act { action, name, package: package.as_ref() }).await {
+            match self.gate.let_act(visitor, Act { action, name: text, package: package.as_ref() }).await {
                 Ok(_) => return Ok(self.max_publish),
                 Err(Error::Forbidden(_)) if package.is_some() => {}
                 Err(error) => return Err(error),
@@ -80,11 +81,11 @@ impl Npm {
     }
 
     /// Lets a name be taken for what is published here.
-    pub(super) fn let_take(&self, name: &str) -> Result<(), Error> {
-        if self.gate.keeps(name) || self.gate.merges(name) {
-            return Ok(());
+    pub(super) fn let_take(&self, name: &PackageName) -> Result<(), Error> {
+        if !self.gate.keeps(name.as_str()) && !self.gate.merges(name.as_str()) {
+            return Err(Error::Forbidden(format!("{name} is not among the names that are published here").into()));
         }
-        Err(Error::Forbidden(format!("{name} is not among the names that are published here").into()))
+        naming::judge(name, self.new_names).map_err(|wrong| Error::Unprocessable(wrong.into()))
     }
 
     /// Lets who asks in, as far as reading goes and before a body is read: what writes is judged again with the package.

@@ -125,6 +125,9 @@ impl Npm {
         if name.is_empty() || name.chars().count() > MAX_NAME || name.chars().any(char::is_control) {
             return Err(Error::Unprocessable("a hook's name has 1 to 428 characters".into()));
         }
+        if about == About::Scope && !name.starts_with('@') {
+            return Err(Error::Unprocessable("a scope begins with @".into()));
+        }
         if about == About::Package {
             self.gate.let_read(visitor, name)?;
         }

@@ -88,12 +88,9 @@ use super::{Opening, Place, Registry, SetUp, Upstreams};
 use crate::base::clock::Clock;
 use crate::base::digest::Digest;
 use crate::base::http::{BodyWanted, Handler, Outcome, Reply, Request};
-use crate::config::{self, Listen, Signatures};
+use crate::config::{self, Listen, NewNames, Signatures};
 use crate::mirror::Mirror;
 use crate::overlay::blobs::Blob;
-
-/// Longest body of a publish, in bytes: base64 adds a third to a tarball. Source: contract npm §2.5.
-const MAX_PUBLISH: u64 = 100 << 20;
 
 /// Tarballs that are proved and kept at once.
 const PUBLISHING: usize = 4;
@@ -137,6 +134,7 @@ pub struct Npm {
     private_hooks: bool,
     /// Longest body of a publish, in bytes.
     max_publish: u64,
+    new_names: NewNames,
     /// Held while a tarball stands in memory.
     publishing: Arc<Semaphore>,
 }
@@ -166,7 +164,8 @@ impl Registry for config::Npm {
             tarballs: Arc::new(Memo::new(MAX_TARBALLS)),
             files: self.files.then(Arc::default),
             private_hooks: opening.private_hooks,
-            max_publish: MAX_PUBLISH,
+            max_publish: self.max_publish_bytes,
+            new_names: self.new_names,
             publishing: Arc::new(Semaphore::new(PUBLISHING)),
             mirror: opening.mirror,
             sources: Arc::new(Sources::new(Shelf::new(mount), opening.upstreams.clone())),

@@ -26,6 +26,7 @@ use crate::registries::members::{Members, Repeated};
 use crate::registries::untar;
 
 pub mod manifest;
+pub mod naming;
 pub mod provenance;
 
 /// Most tags that one publish sets; clients set one.

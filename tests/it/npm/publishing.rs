@@ -4,7 +4,7 @@ use base64::Engine as _;
 use serde_json::{Value, json};
 use sha2::{Digest as _, Sha512};
 
-use super::acme::{Acme, NOBODY, publication};
+use super::acme::{Acme, NOBODY, ROOT, publication};
 use super::assert_refused;
 use crate::support::http::Ask;
 use crate::support::random::hex;
@@ -56,6 +56,19 @@ async fn who_may_not_publish_is_told_before_a_long_body_is_read() {
     }
     let star = json!({ "_id": TOOL, "_rev": "1-a", "users": { "ann": true } });
     assert_eq!(acme.send("ann", "PUT", PATH, star).await.status, 201, "who may not publish may like it");
+}
+
+#[tokio::test]
+async fn a_mount_says_what_new_names_may_be_and_how_long_a_publish() {
+    let mount = "merged = [\"*\"]\nnew_names = \"seed-regex\"\nmax_publish_bytes = \"64KiB\"";
+    let acme = Acme::start_with(&[], mount).await;
+    for (name, status) in [("JSONStream", 422), ("@acme/_tool", 422), ("json-stream", 201)] {
+        let answer = acme.publish(ROOT, name, "1.0.0", None).await;
+        assert_eq!(answer.status, status, "{name}: {}", answer.summary());
+    }
+    let mut long = publication("json-stream", "1.1.0");
+    long["readme"] = json!("x".repeat(64 << 10));
+    assert_refused(&acme.send(ROOT, "PUT", "/json-stream", long).await, 413);
 }
 
 #[tokio::test]

@@ -1,5 +1,5 @@
-//! What hooks are told: an event of the feed in npm's words, with the whole document, printed as it is served. Source:
-//! contract npm §15.
+//! What hooks are told: an event of the feed in npm's words, with the whole document, printed as it is served but
+//! for signatures of ours. Source: contract npm §15.
 
 use std::io;
 

@@ -56,7 +56,7 @@ impl Npm {
             .let_act(visitor, Act { action: Action::Push, name: name.as_str(), package: held.as_ref() })
             .await?;
         if held.is_none() {
-            self.let_take(name.as_str())?;
+            self.let_take(name)?;
         }
         let publisher = self.gate.user(visitor)?;
         let by = json!({ "name": publisher.name.as_str(), "email": publisher.email }).to_string();
