@@ -38,6 +38,7 @@ pub trait Client {
 }
 
 /// npm 11 and 12.
+#[derive(Clone, Copy, Debug)]
 pub struct Npm {
     pub name: &'static str,
     pub alias: &'static str,

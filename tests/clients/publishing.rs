@@ -1,5 +1,6 @@
 //! Publishing to Heliostat by real clients, and installing what was published: no upstream takes part.
 
+use std::collections::BTreeSet;
 use std::process::Command;
 use std::time::Duration;
 
@@ -7,22 +8,24 @@ use serde_json::{Value, json};
 
 use crate::client::{Client, From, Npm, Pnpm, YarnBerry, YarnClassic};
 use crate::mirror::registry;
-use crate::modules;
+use crate::modules::{self, NameAndVersion};
 use crate::run::{Said, finish, run};
 use crate::sandbox::Sandbox;
 use crate::support::backends::Backends;
 use crate::support::heliostat::Heliostat;
 use crate::support::http::Ask;
 use crate::support::random::Random;
-use crate::support::upstream::FakeUpstream;
+use crate::support::registry::FakeRegistry;
 use crate::tools::{self, Tools};
 
 const LIMIT: Duration = Duration::from_secs(120);
+/// What a mount says that is a registry for names of ours alone.
+const OWN: &str = "own = [\"@acme/*\"]";
 pub const PASSWORD: &str = "a long password";
 
-/// A registry of our own, behind which is an upstream that is to be left alone.
+/// A registry of our own, behind which is an upstream that has nothing unless it is given something.
 pub struct World {
-    upstream: FakeUpstream,
+    pub registry: FakeRegistry,
     pub heliostat: Heliostat,
     /// PostgreSQL and an object store; `None`: SQLite and a directory. Stopped after the process.
     _backends: Option<Backends>,
@@ -51,20 +54,15 @@ async fn publish_and_install(tools: &Tools, world: &World) {
     joe.npm(&["publish", "--tag", "beta"]);
     assert_eq!(joe.npm(&["dist-tag", "ls", "@acme/tool"]), "beta: 1.1.0\nlatest: 1.0.0");
 
-    let manifest =
-        json!({ "name": "user", "version": "1.0.0", "private": true, "dependencies": { "@acme/tool": "latest" } });
     let clients: [&dyn Client; 6] = [&Npm::V11, &Npm::V12, &Pnpm::V10, &Pnpm::V11, &YarnClassic, &YarnBerry];
     for client in clients {
-        let sandbox = Sandbox::new(tools, &registry(&world.heliostat), &manifest.to_string());
-        client.configure(&sandbox);
-        let mut install = client.install(&sandbox, From::Manifest);
-        // Yarn 4 takes nothing that is younger than some days, unless it is told to.
-        install.env("YARN_NPM_MINIMAL_AGE_GATE", "0");
-        run(&mut install, LIMIT).unwrap_or_else(|why| panic!("{}: {why}", client.name()));
-        let installed = modules::installed(&sandbox.project());
+        let installed = world.install(tools, client, "@acme/tool", "latest");
         assert!(installed.contains(&("@acme/tool".to_owned(), "1.0.0".to_owned())), "{}: {installed:?}", client.name());
     }
-    assert!(!world.upstream.all_seen().iter().any(|seen| seen.path.contains("acme")), "upstream was asked for ours");
+    assert!(
+        !world.registry.upstream.all_seen().iter().any(|seen| seen.path.contains("acme")),
+        "upstream was asked for ours"
+    );
 }
 
 #[tokio::test]
@@ -109,19 +107,23 @@ async fn edit(world: &World, tools: &Tools, npm: Npm) {
 #[tokio::test]
 async fn npm_finds_what_it_has_published() {
     let Some(tools) = tools::ready() else { return };
-    let world = World::start().await;
-    for npm in [Npm::V11, Npm::V12] {
-        let name = format!("@acme/{}-found", npm.alias);
-        let joe = world.publisher(&tools, npm, "joe").await;
-        joe.write(&name, "1.0.0");
-        joe.npm(&["publish"]);
-        let found = joe.npm(&["search", &name, "--json"]);
-        let found: Vec<Value> = serde_json::from_str(&found).expect("npm prints JSON");
-        assert_eq!((&found[0]["name"], &found[0]["version"]), (&json!(name), &json!("1.0.0")), "{}", joe.npm.name);
-        let shown = joe.npm(&["search", "maintainer:joe made"]);
-        assert!(shown.contains(&name) && shown.contains("made for a test"), "{}: {shown}", joe.npm.name);
+    for world in World::each().await {
+        for npm in [Npm::V11, Npm::V12] {
+            let name = format!("@acme/{}-found", npm.alias);
+            let joe = world.publisher(&tools, npm, "joe").await;
+            joe.write(&name, "1.0.0");
+            joe.npm(&["publish"]);
+            let found = joe.npm(&["search", &name, "--json"]);
+            let found: Vec<Value> = serde_json::from_str(&found).expect("npm prints JSON");
+            assert_eq!((&found[0]["name"], &found[0]["version"]), (&json!(name), &json!("1.0.0")), "{}", joe.npm.name);
+            let shown = joe.npm(&["search", "maintainer:joe made"]);
+            assert!(shown.contains(&name) && shown.contains("made for a test"), "{}: {shown}", joe.npm.name);
+        }
+        assert!(
+            !world.registry.upstream.all_seen().iter().any(|seen| seen.target.contains("found")),
+            "upstream was asked for ours"
+        );
     }
-    assert!(!world.upstream.all_seen().iter().any(|seen| seen.target.contains("found")), "upstream was asked for ours");
 }
 
 #[tokio::test]
@@ -146,47 +148,72 @@ async fn npm_publishes_fifty_megabytes() {
 #[tokio::test]
 async fn npm_may_do_no_more_than_its_token() {
     let Some(tools) = tools::ready() else { return };
-    let world = World::start().await;
-    let joe = world.publisher(&tools, Npm::V11, "joe").await;
-    joe.write("@acme/theirs", "1.0.0");
-    joe.npm(&["publish"]);
-    let ann = world.publisher(&tools, Npm::V11, "ann").await;
-    ann.write("@acme/theirs", "1.0.1");
-    let (done, said) = ann.try_npm(&["publish"]);
-    assert!(!done && said.stderr.contains("ann is no owner of @acme/theirs"), "{said:?}");
-    ann.write("left-pad", "9.0.0");
-    let (done, said) = ann.try_npm(&["publish"]);
-    assert!(!done && said.stderr.contains("not among the names"), "{said:?}");
-    joe.npm(&["logout"]);
-    joe.write("@acme/theirs", "1.0.2");
-    assert!(!joe.try_npm(&["publish"]).0);
+    for world in World::each().await {
+        let joe = world.publisher(&tools, Npm::V11, "joe").await;
+        joe.write("@acme/theirs", "1.0.0");
+        joe.npm(&["publish"]);
+        let ann = world.publisher(&tools, Npm::V11, "ann").await;
+        ann.write("@acme/theirs", "1.0.1");
+        let (done, said) = ann.try_npm(&["publish"]);
+        assert!(!done && said.stderr.contains("ann is no owner of @acme/theirs"), "{said:?}");
+        ann.write("left-pad", "9.0.0");
+        let (done, said) = ann.try_npm(&["publish"]);
+        assert!(!done && said.stderr.contains("not among the names"), "{said:?}");
+        joe.npm(&["logout"]);
+        joe.write("@acme/theirs", "1.0.2");
+        assert!(!joe.try_npm(&["publish"]).0);
+    }
 }
 
 // === impl World ===
 
 impl World {
-    pub async fn start() -> Self {
-        Self::start_on(None).await
-    }
-
     /// Starts one on each of what may hold what is written.
     pub async fn each() -> Vec<Self> {
-        let mut all = vec![Self::start().await];
+        Self::each_with(OWN).await
+    }
+
+    /// As [`Self::each`], with these lines for the mount.
+    pub async fn each_with(mount: &str) -> Vec<Self> {
+        let mut all = vec![Self::start_on(None, mount).await];
         if let Some(backends) = Backends::start() {
-            all.push(Self::start_on(Some(backends)).await);
+            all.push(Self::start_on(Some(backends), mount).await);
         }
         all
     }
 
-    async fn start_on(backends: Option<Backends>) -> Self {
-        let upstream = FakeUpstream::start();
+    async fn start_on(backends: Option<Backends>, mount: &str) -> Self {
+        let registry = FakeRegistry::start();
         let builder = Heliostat::builder().set("accounts", "registration", "\"open\"");
+        // Who hears of what is written listens on loopback.
+        let builder = builder.set("hooks", "allow_private", "true");
         let builder = match &backends {
             Some(backends) => backends.behind(builder),
             None => builder,
         };
-        let heliostat = builder.npm(&upstream.url(), "own = [\"@acme/*\"]").start().await;
-        Self { upstream, heliostat, _backends: backends }
+        let heliostat = builder.npm(registry.url(), mount).start().await;
+        Self { registry, heliostat, _backends: backends }
+    }
+
+    /// Makes an account that may do everything.
+    pub async fn crown(&mut self, name: &str) {
+        self.register(name).await;
+        // Nobody registers under an admin's name, so it becomes one after that.
+        self.heliostat.stop();
+        self.heliostat.reconfigure(|builder| builder.set("accounts", "admins", &format!("[{name:?}]")));
+        self.heliostat.start().await;
+    }
+
+    /// Has a client with nothing cached install a package; returns all that is installed then.
+    pub fn install(&self, tools: &Tools, client: &dyn Client, name: &str, wanted: &str) -> BTreeSet<NameAndVersion> {
+        let manifest = json!({ "name": "user", "version": "1.0.0", "private": true, "dependencies": { name: wanted } });
+        let sandbox = Sandbox::new(tools, &registry(&self.heliostat), &manifest.to_string());
+        client.configure(&sandbox);
+        let mut install = client.install(&sandbox, From::Manifest);
+        // Yarn 4 takes nothing that is younger than some days, unless it is told to.
+        install.env("YARN_NPM_MINIMAL_AGE_GATE", "0");
+        run(&mut install, LIMIT).unwrap_or_else(|why| panic!("{}: {why}", client.name()));
+        modules::installed(&sandbox.project())
     }
 
     /// Makes an account, or logs in, as `npm adduser --auth-type=legacy` does; returns the token. Source: contract npm §8.2.
@@ -231,7 +258,12 @@ impl Publisher<'_> {
     }
 
     pub fn npm(&self, arguments: &[&str]) -> String {
-        let said = run(&mut self.command(arguments), LIMIT);
+        self.run(&mut self.command(arguments))
+    }
+
+    /// Runs a command that must end well; returns what it prints.
+    pub fn run(&self, command: &mut Command) -> String {
+        let said = run(command, LIMIT);
         let said = said.unwrap_or_else(|why| panic!("{}: {why}\n{}", self.npm.name, self.world.heliostat.said()));
         said.stdout.trim().to_owned()
     }

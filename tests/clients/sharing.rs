@@ -16,15 +16,13 @@ const LIMIT: Duration = Duration::from_secs(120);
 /// Who may do everything.
 const ROOT: &str = "root";
 
-/// Starts a registry with an account that may do everything.
-async fn start() -> World {
-    let mut world = World::start().await;
-    world.register(ROOT).await;
-    // Nobody registers under an admin's name, so it becomes one after that.
-    world.heliostat.stop();
-    world.heliostat.reconfigure(|builder| builder.set("accounts", "admins", &format!("[{ROOT:?}]")));
-    world.heliostat.start().await;
-    world
+/// Starts a registry with an account that may do everything, on each of what may hold what is written.
+async fn each() -> Vec<World> {
+    let mut all = World::each().await;
+    for world in &mut all {
+        world.crown(ROOT).await;
+    }
+    all
 }
 
 fn publish(publisher: &Publisher<'_>, name: &str, version: &str) -> bool {
@@ -43,13 +41,15 @@ fn pnpm(publisher: &Publisher<'_>, arguments: &[&str]) -> String {
 #[tokio::test]
 async fn npm_shares_a_package_with_a_team() {
     let Some(tools) = tools::ready() else { return };
+    // What the one has shared would be in the way of the other.
     for npm in [|| Npm::V11, || Npm::V12] {
-        share(&tools, npm).await;
+        for world in each().await {
+            share(&world, &tools, npm).await;
+        }
     }
 }
 
-async fn share(tools: &Tools, npm: fn() -> Npm) {
-    let world = start().await;
+async fn share(world: &World, tools: &Tools, npm: fn() -> Npm) {
     let publisher = async |user| world.publisher(tools, npm(), user).await;
     let (root, joe, ann, bob) =
         (publisher(ROOT).await, publisher("joe").await, publisher("ann").await, publisher("bob").await);
@@ -93,21 +93,22 @@ async fn share(tools: &Tools, npm: fn() -> Npm) {
 #[tokio::test]
 async fn what_is_restricted_is_installed_by_who_may_see_it() {
     let Some(tools) = tools::ready() else { return };
-    let world = start().await;
-    let joe = world.publisher(&tools, Npm::V11, "joe").await;
-    joe.write("@acme/secret", "1.0.0");
-    joe.npm(&["publish", "--access", "restricted"]);
-    assert_eq!(joe.npm(&["access", "get", "status", "@acme/secret"]), "@acme/secret: private");
-    assert_eq!(joe.npm(&["access", "set", "status=public", "@acme/secret"]), "@acme/secret: public");
-    assert!(installs(&world, &tools, &Npm::V11, None));
-    assert_eq!(joe.npm(&["access", "set", "status=private", "@acme/secret"]), "@acme/secret: private");
-    let token = world.register("joe").await;
-    let stranger = world.register("ann").await;
-    let clients: [&dyn Client; 5] = [&Npm::V11, &Npm::V12, &Pnpm::V11, &YarnClassic, &YarnBerry];
-    for client in clients {
-        assert!(installs(&world, &tools, client, Some(&token)), "{}", client.name());
-        assert!(!installs(&world, &tools, client, Some(&stranger)), "{}", client.name());
-        assert!(!installs(&world, &tools, client, None), "{}", client.name());
+    for world in each().await {
+        let joe = world.publisher(&tools, Npm::V11, "joe").await;
+        joe.write("@acme/secret", "1.0.0");
+        joe.npm(&["publish", "--access", "restricted"]);
+        assert_eq!(joe.npm(&["access", "get", "status", "@acme/secret"]), "@acme/secret: private");
+        assert_eq!(joe.npm(&["access", "set", "status=public", "@acme/secret"]), "@acme/secret: public");
+        assert!(installs(&world, &tools, &Npm::V11, None));
+        assert_eq!(joe.npm(&["access", "set", "status=private", "@acme/secret"]), "@acme/secret: private");
+        let token = world.register("joe").await;
+        let stranger = world.register("ann").await;
+        let clients: [&dyn Client; 5] = [&Npm::V11, &Npm::V12, &Pnpm::V11, &YarnClassic, &YarnBerry];
+        for client in clients {
+            assert!(installs(&world, &tools, client, Some(&token)), "{}", client.name());
+            assert!(!installs(&world, &tools, client, Some(&stranger)), "{}", client.name());
+            assert!(!installs(&world, &tools, client, None), "{}", client.name());
+        }
     }
 }
 
@@ -137,34 +138,39 @@ fn installs(world: &World, tools: &Tools, client: &dyn Client, token: Option<&st
 #[tokio::test]
 async fn clients_star_packages_and_list_them() {
     let Some(tools) = tools::ready() else { return };
-    let world = start().await;
-    let joe = world.publisher(&tools, Npm::V11, "joe").await;
-    for name in ["@acme/one", "@acme/two"] {
-        assert!(publish(&joe, name, "1.0.0"));
+    for world in each().await {
+        let joe = world.publisher(&tools, Npm::V11, "joe").await;
+        for name in ["@acme/one", "@acme/two"] {
+            assert!(publish(&joe, name, "1.0.0"));
+        }
+        // npm 12 has no such commands.
+        joe.npm(&["star", "@acme/one"]);
+        pnpm(&joe, &["star", "@acme/two"]);
+        assert_eq!(joe.npm(&["stars"]), "@acme/one\n@acme/two");
+        assert_eq!(pnpm(&joe, &["stars"]), "@acme/one\n@acme/two");
+        assert_eq!(pnpm(&joe, &["stars", "joe"]), "@acme/one\n@acme/two");
+        joe.npm(&["unstar", "@acme/two"]);
+        pnpm(&joe, &["unstar", "@acme/one"]);
+        assert_eq!(pnpm(&joe, &["stars"]), "");
     }
-    // npm 12 has no such commands.
-    joe.npm(&["star", "@acme/one"]);
-    pnpm(&joe, &["star", "@acme/two"]);
-    assert_eq!(joe.npm(&["stars"]), "@acme/one\n@acme/two");
-    assert_eq!(pnpm(&joe, &["stars"]), "@acme/one\n@acme/two");
-    assert_eq!(pnpm(&joe, &["stars", "joe"]), "@acme/one\n@acme/two");
-    joe.npm(&["unstar", "@acme/two"]);
-    pnpm(&joe, &["unstar", "@acme/one"]);
-    assert_eq!(pnpm(&joe, &["stars"]), "");
 }
 
 #[tokio::test]
 async fn pnpm_shares_packages() {
     let Some(tools) = tools::ready() else { return };
-    let world = start().await;
-    let joe = world.publisher(&tools, Npm::V11, "joe").await;
-    assert!(publish(&joe, "@acme/tool", "1.0.0"));
-    world.register("ann").await;
-    pnpm(&joe, &["owner", "add", "@acme/tool", "ann"]);
-    assert_eq!(pnpm(&joe, &["owner", "ls", "@acme/tool"]), "ann <ann@host.example>\njoe <joe@host.example>");
-    pnpm(&joe, &["owner", "rm", "@acme/tool", "ann"]);
-    assert_eq!(pnpm(&joe, &["access", "list", "collaborators", "@acme/tool"]), "joe <joe@host.example>: read-write");
-    assert_eq!(pnpm(&joe, &["access", "list", "packages"]), "@acme/tool: read-write");
-    pnpm(&joe, &["access", "set", "status=private", "@acme/tool"]);
-    assert!(pnpm(&joe, &["access", "get", "status", "@acme/tool"]).ends_with("access: restricted"));
+    for world in each().await {
+        let joe = world.publisher(&tools, Npm::V11, "joe").await;
+        assert!(publish(&joe, "@acme/tool", "1.0.0"));
+        world.register("ann").await;
+        pnpm(&joe, &["owner", "add", "@acme/tool", "ann"]);
+        assert_eq!(pnpm(&joe, &["owner", "ls", "@acme/tool"]), "ann <ann@host.example>\njoe <joe@host.example>");
+        pnpm(&joe, &["owner", "rm", "@acme/tool", "ann"]);
+        assert_eq!(
+            pnpm(&joe, &["access", "list", "collaborators", "@acme/tool"]),
+            "joe <joe@host.example>: read-write"
+        );
+        assert_eq!(pnpm(&joe, &["access", "list", "packages"]), "@acme/tool: read-write");
+        pnpm(&joe, &["access", "set", "status=private", "@acme/tool"]);
+        assert!(pnpm(&joe, &["access", "get", "status", "@acme/tool"]).ends_with("access: restricted"));
+    }
 }
