@@ -55,6 +55,11 @@ impl Dialogue {
         stdin.write_all(format!("{answer}\n").as_bytes()).expect("it reads");
     }
 
+    /// Types no more: some clients wait for that before they end.
+    pub fn hang_up(&mut self) {
+        drop(self.child.stdin.take());
+    }
+
     /// Waits for its end; returns what it has said, if it has ended well.
     pub async fn end(mut self) -> Result<String, String> {
         let end = Instant::now() + LIMIT;
