@@ -26,8 +26,13 @@ use super::name::PackageName;
 use super::routes::Audit;
 use crate::base::http::{Reply, Request};
 use crate::mirror::{self, Answer, Question, Upstream};
+use crate::registries::bodies;
 
 mod tree;
+mod weight;
+
+/// Questions that are answered at once: each stands in memory several times over.
+pub const ASKING: usize = 8;
 
 /// How much longer than on the wire a compressed question may be.
 const UNPACKED: u64 = 8;
@@ -68,34 +73,35 @@ impl Npm {
     /// Answers a question about advisories.
     pub(super) async fn audit(&self, request: &Request<'_>, audit: Audit, body: Bytes) -> Result<Reply, Error> {
         self.may_pass_through()?;
+        let _turn = self.asking.acquire().await.map_err(|_| Error::internal("nothing is audited any more"))?;
         let body = self.unpack(request, body).await?;
         match audit {
-            Audit::Bulk => self.bulk(&body).await,
+            Audit::Bulk => self.bulk(body).await,
             Audit::Quick => self.report(body, "-/npm/v1/security/audits/quick").await,
             Audit::Full => self.report(body, "-/npm/v1/security/audits").await,
         }
     }
 
-    /// Uncompresses a question, within bounds.
+    /// Uncompresses a question, within bounds: of its length, and of what it takes to read it.
     async fn unpack(&self, request: &Request<'_>, body: Bytes) -> Result<Bytes, Error> {
         let gzip = mirror::is_gzip(request.header(CONTENT_ENCODING));
-        if !gzip.ok_or(Error::bad_request("the body is in an encoding that is not read here"))? {
-            return Ok(body);
-        }
+        let is_packed = gzip.ok_or(Error::bad_request("the body is in an encoding that is not read here"))?;
         let limit = self.max_body.saturating_mul(UNPACKED);
-        let unpacked = tokio::task::spawn_blocking(move || mirror::uncompress(&body, limit)).await;
-        match unpacked.map_err(|_| Error::internal("a body that is not read to its end"))? {
-            Ok(body) => Ok(body),
-            Err(mirror::Error::TooLarge { .. }) => Err(Error::TooLarge),
-            Err(_) => Err(Error::bad_request("the body cannot be uncompressed")),
-        }
+        bodies::apart(move || {
+            let body = if is_packed { uncompress(&body, limit)? } else { body };
+            if weight::is_heavy(&body) { Err(Error::TooLarge) } else { Ok(body) }
+        })
+        .await
     }
 
     // === Names and versions ===
 
-    async fn bulk(&self, body: &[u8]) -> Result<Reply, Error> {
-        let asked: ByName = serde_json::from_slice(body)
-            .map_err(|_| Error::bad_request("the body is no object of names and versions"))?;
+    async fn bulk(&self, body: Bytes) -> Result<Reply, Error> {
+        let asked: ByName = bodies::apart(move || {
+            let refused = |_| Error::bad_request("the body is no object of names and versions");
+            serde_json::from_slice(&body).map_err(refused)
+        })
+        .await?;
         let asks_nothing = asked.is_empty();
         let shares = self.split(asked).await?;
         if asks_nothing || shares.is_empty() {
@@ -247,6 +253,13 @@ impl Report {
         }
         Ok(reply)
     }
+}
+
+fn uncompress(body: &Bytes, limit: u64) -> Result<Bytes, Error> {
+    mirror::uncompress(body, limit).map_err(|error| match error {
+        mirror::Error::TooLarge { .. } => Error::TooLarge,
+        _ => Error::bad_request("the body cannot be uncompressed"),
+    })
 }
 
 fn reply(body: Bytes) -> Reply {

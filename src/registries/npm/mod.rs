@@ -124,6 +124,8 @@ pub struct Npm {
     gate: Arc<Gate>,
     blocks: Arc<Blocks>,
     catalog: Arc<Catalog>,
+    /// Held while a question about advisories stands in memory.
+    asking: Arc<Semaphore>,
     /// How many clients wait for changes at once.
     waiting: Arc<Semaphore>,
     /// The bytes of versions of ours, by the states of their packages.
@@ -160,6 +162,7 @@ impl Registry for config::Npm {
             blocks: Arc::new(Blocks::new(&opening)),
             gate: Arc::new(Gate::new(&opening, rules)),
             catalog: Arc::default(),
+            asking: Arc::new(Semaphore::new(audit::ASKING)),
             waiting: Arc::new(Semaphore::new(feed::MAX_WAITING)),
             tarballs: Arc::new(Memo::new(MAX_TARBALLS)),
             files: self.files.then(Arc::default),

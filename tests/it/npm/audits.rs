@@ -204,6 +204,8 @@ async fn a_lock_tree_goes_to_the_default_registry_without_other_registries_packa
 async fn what_is_no_question_is_refused_and_asked_nowhere() {
     let world = World::start(Switches::default(), "").await;
     let bomb = gzip(&vec![b' '; 64 * 1024 * 8 + 1]);
+    // Short enough, and very many values.
+    let many = gzip(format!("{{\"a\":[{}0]}}", "{\"\":0},".repeat(70_000)).as_bytes());
     let long = vec![b' '; 64 * 1024 + 1];
     let packed: &[(&str, &str)] = &[("content-encoding", "gzip")];
     for path in [BULK, "/-/npm/v1/security/audits/quick", "/-/npm/v1/security/audits"] {
@@ -215,6 +217,7 @@ async fn what_is_no_question_is_refused_and_asked_nowhere() {
             (gzip(b"{}")[..15].to_vec(), packed, 400),
             (b"{}".to_vec(), &[("content-encoding", "br")], 400),
             (bomb.clone(), packed, 413),
+            (many.clone(), packed, 413),
             (long.clone(), &[], 413),
         ] {
             let answer = world.send(path, body.clone(), headers).await;
