@@ -31,7 +31,7 @@ pub mod provenance;
 
 /// Most tags that one publish sets; clients set one.
 const MAX_TAGS: usize = 32;
-/// Longest package.json, in bytes.
+/// Longest manifest, and longest package.json, in bytes.
 const MAX_MANIFEST: u64 = 4 << 20;
 /// Most hashes of one tarball; clients name one or two.
 const MAX_PROMISES: usize = 8;
@@ -94,6 +94,8 @@ pub enum Error {
     Repeated(#[from] Repeated),
     #[error("the body has no {0}")]
     Missing(&'static str),
+    #[error("the manifest is longer than {MAX_MANIFEST} bytes")]
+    Long,
     #[error("the body is of the package {0:?}, not of the one in the path")]
     OtherName(String),
     #[error("_attachments is empty")]
@@ -148,6 +150,10 @@ struct Attachment<'a> {
 pub fn parse<'a>(body: &'a [u8], name: &PackageName) -> Result<Publication<'a>, Error> {
     let mut body: Members<'a> = serde_json::from_slice(body).map_err(Error::NotJson)?;
     let (key, manifest) = only(object(body.take("versions")?).ok_or(Error::Missing("versions"))?, "versions")?;
+    // Documents have it again and again, for as long as the package is there.
+    if manifest.get().len() as u64 > MAX_MANIFEST {
+        return Err(Error::Long);
+    }
     let said = body.take_text("name")?.ok_or(Error::Missing("name"))?;
     if said != name.as_str() {
         return Err(Error::OtherName(said));

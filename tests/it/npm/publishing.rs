@@ -113,6 +113,10 @@ async fn who_deprecates_again_changes_nothing() {
         revs.push(rev().await);
     }
     assert!(revs[0] != revs[1] && revs[1] == revs[2] && revs[2] != revs[3] && revs[3] == revs[4], "{revs:?}");
+    let longest = "ü".repeat(10_240);
+    assert_refused(&acme.send("joe", "PUT", PATH, reason(&format!("{longest}!"))).await, 422);
+    assert_eq!(rev().await, revs[4]);
+    assert_eq!(acme.send("joe", "PUT", PATH, reason(&longest)).await.status, 201);
 }
 
 #[tokio::test]

@@ -11,6 +11,8 @@ use crate::registries::npm::publish::Publication;
 
 /// Longest text about a package, in bytes.
 const MAX_README: usize = 64 << 10;
+/// Longest reason why a version is not to be used, in characters.
+const MAX_REASON: usize = 10_240;
 
 /// Returns the text about a package, of which yarn puts it beside the versions, and npm into the manifest; at most 64 KiB.
 /// Source: contract npm §4.1, §7.1.
@@ -53,6 +55,9 @@ pub fn print_manifest(publication: &Publication<'_>, name: &PackageName, publish
 
 /// Returns a manifest with another reason why its version is not to be used; without one, if that is empty. `None`: it says
 /// so already.
+///
+/// # Errors
+/// [`Error::Unprocessable`]: the reason is very long.
 pub fn with_deprecated(manifest: &[u8], reason: &str) -> Result<Option<Vec<u8>>, Error> {
     let unreadable = |_| Error::internal("a manifest of ours that cannot be read");
     let manifest: &RawValue = serde_json::from_slice(manifest).map_err(unreadable)?;
@@ -60,6 +65,10 @@ pub fn with_deprecated(manifest: &[u8], reason: &str) -> Result<Option<Vec<u8>>,
     let held = Members::of(manifest).and_then(|mut members| members.take_text("deprecated").ok().flatten());
     if held.as_deref().unwrap_or_default() == reason {
         return Ok(None);
+    }
+    if reason.chars().nth(MAX_REASON).is_some() {
+        let refused = format!("the reason of a deprecation has {MAX_REASON} characters at most");
+        return Err(Error::Unprocessable(refused.into()));
     }
     let mut parts: Vec<String> = members
         .into_iter()

@@ -189,6 +189,15 @@ fn a_bundle_speaks_of_the_tarball_it_is_attached_to() {
 }
 
 #[test]
+fn a_manifest_is_no_longer_than_a_package_json_may_be() {
+    let mut text = body(&tarball());
+    text["versions"]["1.0.0"]["keywords"] = json!(["x".repeat(MAX_MANIFEST as usize)]);
+    assert!(matches!(parse(text.to_string().as_bytes(), &name()), Err(Error::Long)));
+    text["versions"]["1.0.0"]["keywords"] = json!(["x".repeat(MAX_MANIFEST as usize - 1_000)]);
+    assert!(parse(text.to_string().as_bytes(), &name()).is_ok());
+}
+
+#[test]
 fn a_member_that_stands_there_twice_is_not_read() {
     let text = body(&tarball()).to_string();
     let twice = text.replacen(r#""name":"@acme/tool""#, r#""name":"@acme/tool","name":"@acme/tool""#, 1);
