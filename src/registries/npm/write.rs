@@ -7,7 +7,7 @@ use bytes::Bytes;
 use http::StatusCode;
 use http::header::{CACHE_CONTROL, HeaderValue};
 use serde::Deserialize;
-use serde_json::{Value, json};
+use serde_json::json;
 
 use super::error::Error;
 use super::merge::JSON;
@@ -16,6 +16,7 @@ use super::own::is_there;
 use super::publish::manifest::with_deprecated;
 use super::routes::Write;
 use super::wire;
+use super::write::sent::{Likes, Reason, few, few_of, reason};
 use super::write::tags::check_tag;
 use super::{Npm, rev};
 use crate::base::http::Reply;
@@ -27,6 +28,7 @@ use crate::registries::gate::Visitor;
 use crate::registries::members::Members;
 
 pub mod publishing;
+mod sent;
 pub mod tags;
 
 /// Who may publish, in npm's own word.
@@ -42,16 +44,20 @@ enum Sent {
 /// A body that changes what is there. What it is about is told by what it has.
 #[derive(Deserialize)]
 struct Document {
+    #[serde(default, deserialize_with = "few")]
     versions: Option<BTreeMap<String, Described>>,
-    #[serde(rename = "dist-tags")]
+    #[serde(rename = "dist-tags", default, deserialize_with = "few")]
     tags: Option<BTreeMap<String, String>>,
+    #[serde(default, deserialize_with = "few_of")]
     maintainers: Option<Vec<Maintainer>>,
-    users: Option<BTreeMap<String, Value>>,
+    #[serde(default, deserialize_with = "few")]
+    users: Option<BTreeMap<String, Likes>>,
 }
 
 #[derive(Deserialize)]
 struct Described {
-    deprecated: Option<Value>,
+    #[serde(default, deserialize_with = "reason")]
+    deprecated: Option<Reason>,
 }
 
 #[derive(Deserialize)]
@@ -103,7 +109,7 @@ impl Npm {
         match (expected, document) {
             (None, Document { versions: None, users: Some(users), .. }) => {
                 let me = self.gate.user(visitor)?.name.as_str();
-                let likes = users.get(me).is_some_and(|likes| *likes != Value::Bool(false));
+                let likes = users.get(me).is_some_and(|Likes(likes)| *likes);
                 self.like(visitor, &held, likes).await
             }
             (None, Document { versions: Some(versions), .. }) => self.deprecate(visitor, &held, &versions).await,
@@ -131,7 +137,7 @@ impl Npm {
         let mut manifests = Vec::new();
         for release in held.releases.iter().filter(|release| is_there(release)) {
             let reason = wanted.get(&release.version).and_then(|described| described.deprecated.as_ref());
-            if let Some(reason) = reason.and_then(Value::as_str)
+            if let Some(reason) = reason.and_then(Reason::text)
                 && let Some(manifest) = with_deprecated(&release.manifest, reason)?
             {
                 manifests.push((&release.version, manifest));
