@@ -1,9 +1,5 @@
 //! Builds every part from the configuration once and mounts it: the only file that knows them all.
 
-mod firsts;
-mod hooks;
-mod overlay;
-
 use std::net::SocketAddr;
 use std::path::Path;
 use std::sync::Arc;
@@ -37,6 +33,15 @@ use crate::telemetry::log;
 use crate::telemetry::metrics::Metrics;
 use crate::web::{Guide, Incidents, Web, screen};
 
+mod firsts;
+mod hooks;
+mod overlay;
+
+pub use self::firsts::{carry, drop_accepted};
+pub use self::overlay::open_overlay;
+
+use self::firsts::InOverlay;
+
 /// The cache of a data directory; its version is that of the stored forms.
 const CACHE: &str = "cache/v1";
 
@@ -48,11 +53,6 @@ const STOP: Duration = Duration::from_millis(4_800);
 
 /// A store has at least this long to close.
 const LEAST_TO_CLOSE: Duration = Duration::from_millis(500);
-
-pub use self::firsts::{carry, drop_accepted};
-pub use self::overlay::open_overlay;
-
-use self::firsts::InOverlay;
 
 /// The parts that live as long as the process; the mounts are built of them anew at each reload.
 struct Parts {

@@ -1,17 +1,17 @@
 //! Tarballs: what their document vouches for is known before a byte is asked of upstream.
 
 use http::HeaderValue;
-use http::header::{ACCESS_CONTROL_ALLOW_ORIGIN, CACHE_CONTROL};
+use http::header::{ACCESS_CONTROL_ALLOW_ORIGIN, CACHE_CONTROL, ETAG};
 
 use super::Npm;
 use super::error::{Error, of_mirror};
 use super::name::{PackageName, Version};
-use super::own::Whose;
 use super::release::Described;
 use super::replies::NO_CACHE;
 use super::vouch::{self, Release};
 use super::wire;
-use crate::base::http::{Reply, Request};
+use crate::base::digest::Digest;
+use crate::base::http::{Body, Reply, Request};
 use crate::config::Signatures;
 use crate::mirror::Found;
 use crate::mirror::fresh::Demand;
@@ -28,24 +28,9 @@ impl Npm {
         name: &PackageName,
         version: &Version,
     ) -> Result<Reply, Error> {
-        let whose = self.whose(name).await?;
-        if let Whose::Ours(edition) | Whose::Both(edition) = whose
-            && let Some(own) = self.own_tarball(name, version, edition).await?
-        {
-            return Ok(own);
+        if let Some((digest, body)) = self.find_own_tarball(name, version).await? {
+            return Ok(print_own(digest, body, &name.tarball_file(version)));
         }
-        if matches!(whose, Whose::Ours(_)) {
-            return Err(Error::not_found(format!("{name}@{version}")));
-        }
-        self.mirrored_tarball(request, name, version).await
-    }
-
-    async fn mirrored_tarball(
-        &self,
-        request: &Request<'_>,
-        name: &PackageName,
-        version: &Version,
-    ) -> Result<Reply, Error> {
         let found = self.find_tarball(request, name, version).await?;
         let mut reply = reply(found, &name.tarball_file(version));
         if self.gate.merges(name.as_str()) {
@@ -97,6 +82,17 @@ impl Npm {
         let want = self.sources.tarball(&release, vouched, document)?;
         self.mirror.artifact(&want, &demand).await.map_err(|error| of_mirror(error, &format!("{name}@{version}")))
     }
+}
+
+/// One of ours may be taken away at any time.
+fn print_own(digest: Digest, body: Body, file: &str) -> Reply {
+    let mut reply = replies::whole(OCTETS);
+    reply.set(CACHE_CONTROL, NO_CACHE);
+    reply.set(ACCESS_CONTROL_ALLOW_ORIGIN, ANYBODY);
+    reply.headers.extend(replies::entity_tag(digest).map(|etag| (ETAG, etag)));
+    replies::save_as(&mut reply, file);
+    reply.body = body;
+    reply
 }
 
 fn reply(found: Found, file: &str) -> Reply {

@@ -23,7 +23,7 @@ use super::documents::VARY_ON;
 use super::error::{Error, of_mirror};
 use super::merge::JSON;
 use super::name::{PackageName, Spec, Version};
-use super::own::{Whose, told};
+use super::own::told;
 use super::replies::{NO_CACHE, unkept};
 use super::routes::{Files, Wish, escape, escape_path};
 use super::wire;
@@ -157,19 +157,12 @@ impl Npm {
         name: &PackageName,
         version: &Version,
     ) -> Result<(Packed, Body), Error> {
-        let whose = self.whose(name).await?;
-        if let Whose::Ours(edition) | Whose::Both(edition) = whose
-            && let Some((digest, body)) = self.own_bytes(name, version, edition).await?
-        {
+        if let Some((digest, body)) = self.find_own_tarball(name, version).await? {
             return Ok((Packed { digest, cache: CacheState::Hit, is_fleeting: true }, body));
-        }
-        let what = format!("{name}@{version}");
-        if matches!(whose, Whose::Ours(_)) {
-            return Err(Error::not_found(what));
         }
         let found = self.find_tarball(request, name, version).await?;
         let (kept, cache) = (found.entry.and_then(|entry| entry.digest), found.cache);
-        let body = bodies::settle(found.body).await.map_err(|error| of_mirror(error, &what))?;
+        let body = bodies::settle(found.body).await.map_err(|error| of_mirror(error, &format!("{name}@{version}")))?;
         let (body, digest) = match kept {
             Some(digest) => (body, digest),
             None => measured(body).await?,

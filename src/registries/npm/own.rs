@@ -7,12 +7,11 @@ use std::time::SystemTime;
 
 use bytes::Bytes;
 use futures_util::{TryStreamExt as _, stream};
-use http::header::{ACCESS_CONTROL_ALLOW_ORIGIN, CACHE_CONTROL, ETAG};
+use http::header::CACHE_CONTROL;
 use serde_json::value::RawValue;
 use serde_json::{Map, Value, json};
 use time::OffsetDateTime;
 
-use super::artifacts::ANYBODY;
 use super::error::{Error, of_mirror};
 use super::merge::JSON;
 use super::name::{LATEST, PackageName, Version};
@@ -30,7 +29,7 @@ use crate::overlay::blobs::Blob;
 use crate::overlay::packages::{Edition, Package, Place, Release};
 use crate::registries::bodies;
 use crate::registries::members::quote;
-use crate::registries::replies::{self, OCTETS, whole};
+use crate::registries::replies::{self};
 use crate::registries::times::print_millis;
 
 mod held;
@@ -94,28 +93,26 @@ impl Npm {
         bodies::apart(move || print(&package, signer.as_deref())).await
     }
 
-    /// Returns the tarball of a version of ours; `None` for a version that is not ours.
+    /// Returns the tarball of a version of ours, and its digest; `None`: it is for upstream to have.
     ///
     /// # Errors
-    /// The overlay's.
-    pub(super) async fn own_tarball(
+    /// [`Error::NotFound`]: nobody else has such a version. Else the overlay's.
+    pub(super) async fn find_own_tarball(
         &self,
         name: &PackageName,
         version: &Version,
-        edition: Edition,
-    ) -> Result<Option<Reply>, Error> {
-        let Some((digest, body)) = self.own_bytes(name, version, edition).await? else { return Ok(None) };
-        let mut reply = whole(OCTETS);
-        reply.set(CACHE_CONTROL, NO_CACHE);
-        reply.set(ACCESS_CONTROL_ALLOW_ORIGIN, ANYBODY);
-        reply.headers.extend(replies::entity_tag(digest).map(|etag| (ETAG, etag)));
-        replies::save_as(&mut reply, &name.tarball_file(version));
-        reply.body = body;
-        Ok(Some(reply))
+    ) -> Result<Option<(Digest, Body)>, Error> {
+        match self.whose(name).await? {
+            Whose::Upstreams => Ok(None),
+            Whose::Both(edition) => self.own_bytes(name, version, edition).await,
+            Whose::Ours(edition) => {
+                let own = self.own_bytes(name, version, edition).await?;
+                own.map(Some).ok_or_else(|| Error::not_found(format!("{name}@{version}")))
+            }
+        }
     }
 
-    /// Returns the bytes of a tarball of ours, and their digest; `None` for a version that is not ours.
-    pub(super) async fn own_bytes(
+    async fn own_bytes(
         &self,
         name: &PackageName,
         version: &Version,

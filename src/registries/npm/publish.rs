@@ -19,8 +19,8 @@ use serde_json::value::RawValue;
 use sha1::{Digest as _, Sha1};
 use sha2::{Sha256, Sha384, Sha512};
 
+use self::provenance::Statement;
 use super::name::{PackageName, Spec, Version};
-use super::publish::provenance::Statement;
 use crate::base::digest::{self, Algorithm, Integrity, Promise};
 use crate::registries::members::{Members, Repeated};
 use crate::registries::untar;

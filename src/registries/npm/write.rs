@@ -9,6 +9,8 @@ use http::header::{CACHE_CONTROL, HeaderValue};
 use serde::Deserialize;
 use serde_json::json;
 
+use self::sent::{Likes, Reason, few, few_of, reason};
+use self::tags::check_tag;
 use super::error::Error;
 use super::merge::JSON;
 use super::name::{LATEST, PackageName, Version};
@@ -16,8 +18,6 @@ use super::own::is_there;
 use super::publish::manifest::with_deprecated;
 use super::routes::Write;
 use super::wire;
-use super::write::sent::{Likes, Reason, few, few_of, reason};
-use super::write::tags::check_tag;
 use super::{Npm, rev};
 use crate::base::http::Reply;
 use crate::overlay::packages::{Change, Edit, Package, Release, When};
