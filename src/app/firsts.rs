@@ -62,9 +62,10 @@ pub async fn carry(store: &Store, overlay: &Overlay) -> anyhow::Result<()> {
     store.drop_old_firsts().await.context("first digests that were carried are not dropped")
 }
 
-/// Drops what is kept of releases that operators accept, wherever they say so, for as long as the process lives.
+/// Drops what is kept of releases that operators accept, wherever they say so, for as long as the process lives; at first,
+/// of all that were ever accepted: some may have been while nobody was here.
 pub async fn follow(store: Store, overlay: Arc<Overlay>) {
-    let (mut seen, mut is_failing) = (None, false);
+    let (mut seen, mut is_failing) = (0, false);
     loop {
         let dropped = drop_newly_accepted(&store, &overlay, &mut seen).await;
         // Said once: it may be so for a while.
@@ -79,16 +80,18 @@ pub async fn follow(store: Store, overlay: Arc<Overlay>) {
 }
 
 /// Drops what is kept of releases that were accepted since the write `seen`, and moves that on.
-async fn drop_newly_accepted(store: &Store, overlay: &Overlay, seen: &mut Option<u64>) -> anyhow::Result<()> {
+async fn drop_newly_accepted(store: &Store, overlay: &Overlay, seen: &mut u64) -> anyhow::Result<()> {
     let now = overlay.heads().await?.writes;
-    if let Some(seen) = *seen
-        && seen != now
-    {
-        for accepted in overlay.accepted_since(seen).await? {
-            drop_accepted(store, &accepted).await?;
+    if *seen != now {
+        for accepted in overlay.accepted_since(*seen).await? {
+            // Where upstream has gone back to what it had, that is kept by rights.
+            let first = overlay.first_seen(&accepted.release).await?;
+            if first.is_none_or(|first| first.digest != accepted.digest) {
+                drop_accepted(store, &accepted).await?;
+            }
         }
     }
-    *seen = Some(now);
+    *seen = now;
     Ok(())
 }
 

@@ -13,8 +13,7 @@ use crate::overlay::audit::Actor;
 /// The digest of every release is held to from the day it was first seen. An upstream whose
 /// document names other bytes under the same version is listed as an incident, and the first ones
 /// are served on. This forgets them: the next bytes that are proved are held to instead. May be
-/// used while the server runs. Of several nodes, all that run forget; at one that was down, say it
-/// again.
+/// used while the server runs. Of several nodes, all forget: one that was down, when it starts.
 #[derive(Args)]
 #[command(verbatim_doc_comment)]
 pub struct Arguments {

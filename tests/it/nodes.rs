@@ -207,6 +207,37 @@ async fn what_one_node_saw_first_holds_at_the_other_until_it_is_accepted_at_eith
 }
 
 #[tokio::test]
+async fn what_was_accepted_while_a_node_was_down_holds_there_when_it_starts() {
+    let Some(mut world) = World::start().await else { return };
+    let (old, new) = (package("missed", 5_000), package("missed", 6_000));
+    let same = package("same", 5_000);
+    for package in [&old, &same] {
+        world.registry.publish(package);
+        for node in &world.nodes {
+            keep(node, package).await;
+        }
+    }
+    let (well, said) = command(&world.nodes[0], "accept", &["npm", "same@1.0.0"]);
+    assert!(well, "{said}");
+    for node in &world.nodes {
+        keep(node, &same).await;
+    }
+    world.nodes[1].stop();
+    world.registry.publish(&new);
+    let (well, said) = command(&world.nodes[0], "accept", &["npm", "missed@1.0.0"]);
+    assert!(well, "{said}");
+    let tarball = "/npm/missed/-/missed-1.0.0.tgz";
+    let is_new = |answer: &Answer| answer.is(&new.release("1.0.0").tarball);
+    soon("what was accepted", &world.nodes[0], tarball, is_new).await;
+    world.nodes[1].start().await;
+    soon("what was accepted meanwhile", &world.nodes[1], tarball, is_new).await;
+    let asked = world.registry.upstream.count(&same.tarball_path(same.release("1.0.0")));
+    keep(&world.nodes[1], &same).await;
+    let again = world.registry.upstream.count(&same.tarball_path(same.release("1.0.0")));
+    assert_eq!(again, asked, "what was accepted, and was the same again, was dropped");
+}
+
+#[tokio::test]
 async fn of_two_nodes_that_prove_other_bytes_at_once_one_is_refused() {
     let Some(backends) = Backends::start() else { return };
     let registries = [FakeRegistry::start(), FakeRegistry::start()];
