@@ -140,14 +140,24 @@ impl Overlay {
         Ok(edited)
     }
 
-    /// Takes an upstream away: its scopes come from where all others come.
+    /// Takes an upstream away, to which no scope is bound but such as are `moot`: those would come from where all others come,
+    /// which may have other things under their names.
     ///
     /// # Errors
-    /// [`Error::Absent`], or the database's. Nothing was changed.
-    pub async fn remove_upstream(&self, mount: &str, id: UpstreamId, actor: &Actor) -> Result<(), Error> {
+    /// [`Error::Absent`], [`Error::InUse`], or the database's. Nothing was changed.
+    pub async fn remove_upstream(
+        &self,
+        mount: &str,
+        id: UpstreamId,
+        moot: impl Fn(&str) -> bool,
+        actor: &Actor,
+    ) -> Result<(), Error> {
         let write = self.db.write(self.clock.now()).await?;
         let (held, _) = rows::find(write.link(), mount, id).await?.ok_or_else(|| Error::absent("registry", id))?;
         let freed = rows::delete(&write, id).await?;
+        if !freed.iter().all(|scope| moot(scope)) {
+            return Err(Error::InUse("scopes are bound to this registry: bind them to another, or unbind them, first"));
+        }
         write.turn(Head::Routes).await?;
         let detail = format!("{}, {}: {}", held.name, held.url, freed.join(" "));
         write.commit(&Entry { actor, verb: "remove upstream", subject: subject(&held), detail }).await?;

@@ -105,7 +105,9 @@ impl Npm {
             Registries::Remove { id } => {
                 self.gate.let_rule(visitor)?;
                 let id = self.named_registry(id).await?;
-                self.gate.overlay().remove_upstream(self.gate.mount(), id, &self.gate.actor(visitor)).await?;
+                let (mount, actor) = (self.gate.mount(), self.gate.actor(visitor));
+                let is_moot = |scope: &str| self.is_configured(scope);
+                self.gate.overlay().remove_upstream(mount, id, is_moot, &actor).await?;
                 Ok(done())
             }
             Registries::Sync { id } => self.follow_registry(visitor, id).await,

@@ -66,9 +66,17 @@ async fn a_scope_comes_from_the_registry_it_is_bound_to_at_once() {
         assert!(seen.iter().all(|seen| seen.headers.get("authorization") == Some(token)), "{token}");
     }
     assert!(!joe.registry.upstream.all_seen().iter().any(|seen| seen.headers.get("authorization").is_some()));
-    assert_eq!(joe.send("DELETE", &format!("/-/registry/{second}"), &Value::Null).await.status, 200);
+    // Else the private scope would come at once from where anybody may publish under its names. Contract npm §14 says
+    // nothing of it.
+    let removed = async || joe.send("DELETE", &format!("/-/registry/{second}"), &Value::Null).await;
+    let refused = removed().await;
+    assert_refused(&refused, 409);
+    assert!(refused.header("npm-notice").expect("a notice").contains("bound"), "{}", refused.summary());
+    assert_eq!(latest(&joe, "@corp/x").await, "1.2.0");
+    assert_eq!(joe.send("DELETE", &format!("/-/scope/{scope}"), &Value::Null).await.status, 200);
     assert_eq!(latest(&joe, "@corp/x").await, "1.0.0", "and what is unbound is where it was");
-    assert_refused(&joe.send("DELETE", &format!("/-/scope/{scope}"), &Value::Null).await, 404);
+    assert_eq!(removed().await.json(), json!({ "ok": true }));
+    assert_refused(&removed().await, 404);
 }
 
 #[tokio::test]

@@ -45,9 +45,9 @@ pub async fn an_upstream_is_kept_with_its_token_sealed(stage: Stage) {
     let second = add(&node, "npm", "second").await.unwrap();
     let taken = UpstreamEdit { name: Some("corp"), ..UpstreamEdit::default() };
     assert!(matches!(node.edit_upstream("npm", second.id, taken, &actor()).await, Err(Error::Taken { .. })));
-    node.remove_upstream("npm", second.id, &actor()).await.unwrap();
+    node.remove_upstream("npm", second.id, |_| false, &actor()).await.unwrap();
     for mount in ["npm", "other"] {
-        let absent = node.remove_upstream(mount, second.id, &actor()).await;
+        let absent = node.remove_upstream(mount, second.id, |_| false, &actor()).await;
         assert!(matches!(absent, Err(Error::Absent { .. })));
         let absent = node.edit_upstream(mount, second.id, UpstreamEdit::default(), &actor()).await;
         assert!(matches!(absent, Err(Error::Absent { .. })));
@@ -75,7 +75,7 @@ pub async fn a_token_never_leaves_the_server_it_was_given_for(stage: Stage) {
     assert!(matches!(stage.node().await.routes().await, Err(Error::Row(_))));
     let given = Secret::new("another");
     assert!(node.edit_upstream("npm", made.id, moved(&far), &actor()).await.is_err(), "it opens no more");
-    node.remove_upstream("npm", made.id, &actor()).await.unwrap();
+    node.remove_upstream("npm", made.id, |_| false, &actor()).await.unwrap();
     let made = add(&node, "npm", "corp").await.unwrap();
     assert_eq!(node.edit_upstream("npm", made.id, moved(&far), &actor()).await.unwrap().token, None);
     let edit = UpstreamEdit { token: Some(Some(&given)), ..UpstreamEdit::default() };
@@ -103,7 +103,10 @@ pub async fn a_scope_is_bound_on_every_node(stage: Stage) {
     assert_eq!(scopes(&nodes[1]).await, expected(Target::Upstream(other.id)));
     assert!(matches!(bind(&nodes[0], "@x", Target::Upstream(99)).await, Err(Error::Absent { .. })));
     assert!(matches!(nodes[0].unbind_scope("other", route.id, &actor()).await, Err(Error::Absent { .. })));
-    nodes[0].remove_upstream("npm", other.id, &actor()).await.unwrap();
+    let refused = nodes[0].remove_upstream("npm", other.id, |_| false, &actor()).await;
+    assert!(matches!(refused, Err(Error::InUse(_))));
+    assert_eq!(scopes(&nodes[0]).await, expected(Target::Upstream(other.id)), "nothing was changed");
+    nodes[0].remove_upstream("npm", other.id, |scope| scope == "@acme", &actor()).await.unwrap();
     assert_eq!(scopes(&nodes[0]).await, expected(Target::Own)[1..], "its scopes are bound to it no more");
     let own = nodes[0].routes().await.unwrap().scopes("npm").last().unwrap().id;
     nodes[0].unbind_scope("npm", own, &actor()).await.unwrap();
