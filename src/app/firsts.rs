@@ -100,9 +100,10 @@ async fn drop_newly_accepted(store: &Store, overlay: &Overlay, seen: &mut u64) -
 /// # Errors
 /// The store's.
 pub async fn drop_accepted(store: &Store, accepted: &Accepted) -> anyhow::Result<()> {
-    // As the dialects name them: `npm/@acme/tool@1.0.0`.
-    let parts = accepted.release.split_once('/').and_then(|(mount, rest)| Some((mount, rest.rsplit_once('@')?.0)));
-    if let Some((mount, package)) = parts {
+    // As the dialects name them: `npm/@acme/tool@1.0.0`, `npm:0a1b2c3d-7/@acme/tool@1.0.0`.
+    let parts = accepted.release.split_once('/').and_then(|(space, rest)| Some((space, rest.rsplit_once('@')?.0)));
+    if let Some((namespace, package)) = parts {
+        let mount = namespace.split_once(':').map_or(namespace, |(mount, _)| mount);
         store.remove_held(mount, package, accepted.digest).await?;
     }
     Ok(())

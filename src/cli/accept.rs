@@ -38,10 +38,9 @@ pub fn run(arguments: &Arguments) -> anyhow::Result<()> {
     let config = place.load()?;
     check_mount(&config, mount)?;
     let Release { package, version } = release;
-    let name = format!("{mount}/{package}@{version}");
     let known = with_store(&config, async |store| {
         let overlay = app::open_overlay(&config).await?;
-        let known = forget(&store, &overlay, &name).await;
+        let known = forget(&store, &overlay, (mount, release)).await;
         overlay.close().await?;
         known
     })?;
@@ -52,13 +51,22 @@ pub fn run(arguments: &Arguments) -> anyhow::Result<()> {
     Ok(())
 }
 
-/// Forgets a release, and what is kept of it here. `false`: nothing was ever remembered.
-async fn forget(store: &Store, overlay: &Overlay, release: &str) -> anyhow::Result<bool> {
+/// Forgets a release, and what is kept of it here, of all upstreams that had it. `false`: nothing was ever remembered.
+async fn forget(store: &Store, overlay: &Overlay, (mount, release): (&str, &Release)) -> anyhow::Result<bool> {
     app::carry(store, overlay).await?;
-    let Some(accepted) = overlay.accept(release, &Actor::operator(None)).await? else { return Ok(false) };
-    store.forget_old_first(release).await?;
-    app::drop_accepted(store, &accepted).await?;
-    Ok(true)
+    let what = format!("{}@{}", release.package, release.version);
+    let mut names = vec![format!("{mount}/{what}")];
+    // Those of upstreams that were named at run time have these beside the mount.
+    let others = overlay.firsts(&format!("{mount}:")).await?.into_iter().map(|first| first.release);
+    names.extend(others.filter(|name| name.split_once('/').is_some_and(|(_, rest)| rest == what)));
+    let mut known = false;
+    for name in names {
+        let Some(accepted) = overlay.accept(&name, &Actor::operator(None)).await? else { continue };
+        known = true;
+        store.forget_old_first(&name).await?;
+        app::drop_accepted(store, &accepted).await?;
+    }
+    Ok(known)
 }
 
 fn parse_release(text: &str) -> Result<Release, String> {

@@ -1,7 +1,8 @@
 //! What every release was when it was first proved: held here, deleting the cache forgets none of it, and all nodes hold
 //! an upstream to the same.
 //!
-//! A release is named as by the mirror, `npm/left-pad@1.0.0`: the namespace of its upstreams, the package, the version.
+//! A release is named as by the mirror, `npm/left-pad@1.0.0`: the namespace of its upstreams, the package, the version. The
+//! namespace is the mount; of an upstream that was named at run time, `npm:0a1b2c3d-7`, the mount and that upstream.
 //! Its prefixes name all of a package. These are observations, many a second while a cache is cold, so they leave no line
 //! in the audit log; that an operator accepts other bytes does.
 

@@ -22,13 +22,13 @@ pub struct Releases {
 // === impl Releases ===
 
 impl Releases {
-    pub fn of(mount: &str, package: &PackageName) -> Self {
-        Self { package: package.clone(), prefix: format!("{mount}/{package}@") }
+    pub fn of(namespace: &str, package: &PackageName) -> Self {
+        Self { package: package.clone(), prefix: format!("{namespace}/{package}@") }
     }
 
     /// Names one of them: `npm/left-pad@1.0.0`.
-    pub fn name(mount: &str, package: &PackageName, version: &Version) -> String {
-        format!("{mount}/{package}@{version}")
+    pub fn name(namespace: &str, package: &PackageName, version: &Version) -> String {
+        format!("{namespace}/{package}@{version}")
     }
 
     /// Returns the version and the first `dist` of a release that is to be held to.

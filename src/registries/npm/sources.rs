@@ -1,5 +1,7 @@
 //! Where each thing comes from: the upstream that a scope belongs to, and the resource with its proofs.
 
+use std::borrow::Cow;
+use std::collections::HashSet;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -28,6 +30,8 @@ const ALONE: Duration = Duration::from_secs(2);
 /// Names every resource of one mount.
 pub struct Sources {
     upstreams: Upstreams,
+    /// The upstreams that stand in the configuration, by what tells them apart.
+    configured: Arc<HashSet<String>>,
     pub shelf: Shelf,
     /// Of what upstream says of one version alone.
     alone: Arc<Rules>,
@@ -36,12 +40,19 @@ pub struct Sources {
 impl Sources {
     pub fn new(shelf: Shelf, upstreams: Upstreams) -> Self {
         let alone = Rules { min_ttl: Duration::ZERO, max_ttl: ALONE, ..(*shelf.rules).clone() };
-        Self { upstreams, alone: Arc::new(alone), shelf }
+        let configured = upstreams.scopes.values().chain([&upstreams.default]);
+        let configured = Arc::new(configured.map(|upstream| upstream.id.clone()).collect());
+        Self { upstreams, configured, alone: Arc::new(alone), shelf }
     }
 
     /// Returns the same resources, from other upstreams.
     pub fn from_others(&self, upstreams: Upstreams) -> Self {
-        Self { upstreams, shelf: self.shelf.clone(), alone: Arc::clone(&self.alone) }
+        Self {
+            upstreams,
+            configured: Arc::clone(&self.configured),
+            shelf: self.shelf.clone(),
+            alone: Arc::clone(&self.alone),
+        }
     }
 
     /// Returns the upstream that serves a package.
@@ -64,6 +75,17 @@ impl Sources {
         self.upstreams.scopes.keys().cloned().collect()
     }
 
+    /// Names whose releases those of a package are: the mount's, or those of an upstream that was named at run time, as in
+    /// `npm:0a1b2c3d-7`. What another had under a name before says nothing of what this one has.
+    fn namespace(&self, name: &PackageName) -> Cow<'_, str> {
+        let upstream = self.upstream(name);
+        if self.configured.contains(&upstream.id) {
+            Cow::Borrowed(&self.shelf.mount)
+        } else {
+            Cow::Owned(format!("{}:{}", self.shelf.mount, upstream.id))
+        }
+    }
+
     pub fn packument_key(&self, name: &PackageName) -> String {
         self.shelf.key(self.upstream(name), &["/packument/", name.as_str()])
     }
@@ -78,7 +100,7 @@ impl Sources {
         Ok(Arc::new(Resource {
             package: name.to_string(),
             proofs: vouch::packument(name),
-            chronicle: Some(Arc::new(Releases::of(&self.shelf.mount, name))),
+            chronicle: Some(Arc::new(Releases::of(&self.namespace(name), name))),
             ..self.document(self.packument_key(name), upstream, &name.escaped())?
         }))
     }
@@ -113,7 +135,7 @@ impl Sources {
             etag: vouched.etag,
             proofs: vouched.proofs,
             release: Some(mirror::Release {
-                name: Releases::name(&self.shelf.mount, name, version),
+                name: Releases::name(&self.namespace(name), name, version),
                 testimony,
                 document,
                 is_provisional: false,

@@ -4,7 +4,8 @@ use serde_json::{Value, json};
 
 use super::assert_refused;
 use super::publisher::Publisher;
-use crate::support::packages::Package;
+use crate::support::beside::command;
+use crate::support::packages::{Package, Release};
 use crate::support::registry::{FakeRegistry, document_path};
 
 /// An admin, of a mount whose registries may be here.
@@ -77,6 +78,43 @@ async fn a_scope_comes_from_the_registry_it_is_bound_to_at_once() {
     assert_eq!(latest(&joe, "@corp/x").await, "1.0.0", "and what is unbound is where it was");
     assert_eq!(removed().await.json(), json!({ "ok": true }));
     assert_refused(&removed().await, 404);
+}
+
+#[tokio::test]
+async fn what_another_registry_had_first_says_nothing_of_what_a_scopes_own_has() {
+    let joe = start().await;
+    let corp = FakeRegistry::start();
+    let package =
+        |size: usize| Package::new("@corp/x").cache_control("max-age=0").with(Release::new("1.0.0").size(size));
+    let path = "/@corp/x/-/x-1.0.0.tgz";
+    let served = async |package: &Package, what: &str| {
+        let start = std::time::Instant::now();
+        loop {
+            let answer = joe.get(path).await;
+            if answer.is(&package.release("1.0.0").tarball) {
+                break;
+            }
+            assert!(start.elapsed().as_secs() < 10, "{what}: {}", answer.summary());
+            tokio::time::sleep(std::time::Duration::from_millis(50)).await;
+        }
+        let document = joe.get("/@corp%2fx").await.json();
+        assert_eq!(document["versions"]["1.0.0"]["dist"]["integrity"], package.release("1.0.0").integrity, "{what}");
+    };
+    let (squatted, real, later) = (package(5_000), package(6_000), package(7_000));
+    joe.registry.publish(&squatted);
+    corp.publish(&real);
+    served(&squatted, "unbound").await;
+    let id = add(&joe, "corp", &corp, "").await;
+    let scope = bind(&joe, "@corp", &id).await;
+    served(&real, "bound").await;
+    // It is held to what it had itself, until an operator says otherwise.
+    corp.publish(&later);
+    served(&real, "held to").await;
+    let (well, said) = command(&joe.heliostat, "accept", &["npm", "@corp/x@1.0.0"]);
+    assert!(well, "{said}");
+    served(&later, "accepted").await;
+    assert_eq!(joe.send("DELETE", &format!("/-/scope/{scope}"), &Value::Null).await.status, 200);
+    served(&squatted, "unbound again").await;
 }
 
 #[tokio::test]
