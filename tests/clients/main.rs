@@ -6,8 +6,8 @@
 //! Hex repositories of ours; [`gleam`] asks them by Gleam's own crate. [`cache_suite`] is no client of a registry, but asks all
 //! that the public suite of tests for HTTP caches asks. [`publishing`] has Heliostat be the registry, [`sharing`]
 //! one with organisations and packages that not everybody sees; [`accounts`] has users log in to one, and answers what
-//! their clients ask by [`dialogue`]. [`publishers`] by clients other than npm, [`provenance`] does so with what a
-//! build says, [`merged`] publishes over upstream's names, and [`hooks`] has others hear of what is published.
+//! their clients ask by [`dialogue`]; [`cnpm`] does all of that its own way. [`publishers`] has clients other than npm
+//! publish, [`provenance`] npm with what a build says, [`merged`] over upstream's names, and [`hooks`] has others hear of it.
 //!
 //! Without npm or rebar3 on the machine their tests skip aloud; with `CI=true` they fail instead.
 
@@ -17,6 +17,7 @@
 mod accounts;
 mod cache_suite;
 mod client;
+mod cnpm;
 mod dialogue;
 mod full;
 mod gleam;

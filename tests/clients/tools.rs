@@ -20,7 +20,7 @@ use std::time::Duration;
 use crate::run::run;
 
 /// Alias and npm package of every client that is the same on all platforms.
-const PINNED: [(&str, &str); 9] = [
+const PINNED: [(&str, &str); 10] = [
     ("npm11", "npm@11.21.2"),
     ("npm12", "npm@12.2.0"),
     ("pnpm10", "pnpm@10.34.9"),
@@ -29,6 +29,7 @@ const PINNED: [(&str, &str); 9] = [
     ("yarn4", "@yarnpkg/cli-dist@4.18.1"),
     ("corepack", "corepack@0.34.7"),
     ("libnpmhook", "libnpmhook@11.0.0"),
+    ("cnpm", "cnpm@9.4.0"),
     ("cache-suite", "http-cache-tests@0.4.5"),
 ];
 const NODE_VERSION: &str = "24.21.0";
