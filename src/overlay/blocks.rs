@@ -2,6 +2,7 @@
 //!
 //! All blocks are held in memory, so that a hit asks no database: they are read again when their head has moved, within
 //! half a second on every node. Which versions a block means is the dialect's to say, in its own form; `*` means all.
+//! The feed tells of each that is made or taken away; not of one that ends by itself.
 
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -13,6 +14,7 @@ use super::Overlay;
 use super::audit::{Actor, Entry};
 use super::db::{Head, blocks as rows};
 use super::error::Error;
+use super::packages::EventKind;
 use super::rights::matches;
 
 /// The longest reason, in bytes. Source: npm's contract, section 13.1.
@@ -73,6 +75,8 @@ impl Overlay {
         }
         let write = self.db.write(self.clock.now()).await?;
         let block = rows::put(&write, &new, &actor.name).await?;
+        let told = (new.versions, Some(new.reason));
+        rows::announce(&write, (new.mount, new.package), EventKind::Blocked, told).await?;
         write.turn(Head::Blocks).await?;
         let (subject, detail) = (subject(new.mount, new.package), format!("{}: {}", new.versions, new.reason));
         write.commit(&Entry { actor, verb: "block", subject, detail }).await?;
@@ -89,6 +93,7 @@ impl Overlay {
         if rows::remove(&write, mount, package, versions).await? == 0 {
             return Ok(false);
         }
+        rows::announce(&write, (mount, package), EventKind::Unblocked, (versions, None)).await?;
         write.turn(Head::Blocks).await?;
         let subject = subject(mount, package);
         write.commit(&Entry { actor, verb: "unblock", subject, detail: versions.to_owned() }).await?;

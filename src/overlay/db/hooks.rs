@@ -154,17 +154,17 @@ pub async fn advance(
 pub async fn due(link: Link<'_>, now: SystemTime, limit: u64) -> Result<Vec<Delivery>, Error> {
     let sql = format!(
         "SELECT changes.number, changes.at, changes.mount, changes.package, changes.kind, changes.version, changes.tag, \
-         changes.account, hooks.id, hooks.account, hooks.endpoint, deliveries.tries FROM {HEADS} \
+         changes.account, changes.reason, hooks.id, hooks.account, hooks.endpoint, deliveries.tries FROM {HEADS} \
          JOIN changes ON changes.number = deliveries.event WHERE deliveries.due_at <= $1 \
          ORDER BY deliveries.due_at, deliveries.event, deliveries.hook LIMIT $2"
     );
     let read = |row: &Row| {
         Ok(Delivery {
             event: read_event(row)?,
-            hook: row.get(8)?,
-            user: row.get(9)?,
-            endpoint: row.get(10)?,
-            tries: row.get(11)?,
+            hook: row.get(9)?,
+            user: row.get(10)?,
+            endpoint: row.get(11)?,
+            tries: row.get(12)?,
         })
     };
     link.all(&sql, values![now, limit]).await?.iter().map(read).collect()

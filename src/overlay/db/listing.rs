@@ -143,7 +143,7 @@ pub async fn events_since(
     after: u64,
     limit: u64,
 ) -> Result<Vec<Event>, Error> {
-    let sql = "SELECT number, at, mount, package, kind, version, tag, account FROM changes \
+    let sql = "SELECT number, at, mount, package, kind, version, tag, account, reason FROM changes \
                WHERE mount = $1 AND at >= $2 AND number > $3 ORDER BY number LIMIT $4";
     link.all(sql, values![mount, since, after, limit]).await?.iter().map(read_event).collect()
 }

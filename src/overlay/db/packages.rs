@@ -313,7 +313,7 @@ pub async fn list_starred(link: Link<'_>, mount: &str, user: UserId) -> Result<V
 }
 
 pub async fn events(link: Link<'_>, mount: &str, after: u64, limit: u64) -> Result<Vec<Event>, Error> {
-    let sql = "SELECT number, at, mount, package, kind, version, tag, account FROM changes \
+    let sql = "SELECT number, at, mount, package, kind, version, tag, account, reason FROM changes \
                WHERE mount = $1 AND number > $2 ORDER BY number LIMIT $3";
     link.all(sql, values![mount, after, limit]).await?.iter().map(read_event).collect()
 }
@@ -322,5 +322,5 @@ pub(super) fn read_event(row: &Row) -> Result<Event, Error> {
     let kind: String = row.get(4)?;
     let kind = EventKind::parse(&kind, row.find(7)?).ok_or(Error::Row("a kind of event"))?;
     let (mount, package, version, tag) = (row.get(2)?, row.get(3)?, row.find(5)?, row.find(6)?);
-    Ok(Event { number: row.get(0)?, at: row.get(1)?, mount, package, kind, version, tag })
+    Ok(Event { number: row.get(0)?, at: row.get(1)?, mount, package, kind, version, tag, reason: row.find(8)? })
 }

@@ -202,6 +202,7 @@ mod tests {
             kind: EventKind::PackageChanged,
             version: None,
             tag: None,
+            reason: None,
         };
         Delivery { hook, user, endpoint: endpoint.to_owned(), event, tries: 0 }
     }

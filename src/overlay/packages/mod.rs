@@ -10,6 +10,7 @@
 
 mod audience;
 mod decide;
+mod event;
 mod listing;
 mod roster;
 
@@ -25,6 +26,7 @@ use super::teams::{Permission, TeamId};
 use super::users::{UserId, UserName};
 
 pub use self::audience::{Audience, Binding, Edition, Listed, Reach, SecondFactor};
+pub use self::event::{Event, EventKind};
 pub use self::listing::{Author, Census, Span, Summary};
 
 pub(super) use self::decide::{Effect, State, Told};
@@ -203,46 +205,6 @@ pub struct Changed {
     pub has_changed: bool,
 }
 
-/// One line of the feed.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Event {
-    /// Higher than all before it: whoever has read up to a number misses nothing that was below it.
-    pub number: u64,
-    pub at: SystemTime,
-    pub mount: String,
-    pub package: String,
-    pub kind: EventKind,
-    pub version: Option<String>,
-    pub tag: Option<String>,
-}
-
-/// What has happened. Source: npm's contract, section 10.3.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub enum EventKind {
-    VersionAdded,
-    VersionChanged,
-    VersionRemoved,
-    TagAdded,
-    TagChanged,
-    TagRemoved,
-    /// Its last version is gone.
-    Unpublished,
-    OwnerAdded {
-        user: UserId,
-    },
-    OwnerRemoved {
-        user: UserId,
-    },
-    Starred {
-        user: UserId,
-    },
-    Unstarred {
-        user: UserId,
-    },
-    /// Its document, or who may see it.
-    PackageChanged,
-}
-
 impl Overlay {
     /// Makes a change of a package, which is made if the change publishes something.
     ///
@@ -340,58 +302,5 @@ impl Overlay {
 impl Change<'_> {
     fn publishes(&self) -> bool {
         self.edits.iter().any(|edit| matches!(edit, Edit::Publish(_)))
-    }
-}
-
-// === impl EventKind ===
-
-impl EventKind {
-    const PLAIN: [Self; 8] = [
-        Self::VersionAdded,
-        Self::VersionChanged,
-        Self::VersionRemoved,
-        Self::TagAdded,
-        Self::TagChanged,
-        Self::TagRemoved,
-        Self::Unpublished,
-        Self::PackageChanged,
-    ];
-    /// Those that are about a user.
-    const PERSONAL: [fn(UserId) -> Self; 4] = [
-        |user| Self::OwnerAdded { user },
-        |user| Self::OwnerRemoved { user },
-        |user| Self::Starred { user },
-        |user| Self::Unstarred { user },
-    ];
-
-    pub fn as_str(self) -> &'static str {
-        match self {
-            Self::VersionAdded => "version added",
-            Self::VersionChanged => "version changed",
-            Self::VersionRemoved => "version removed",
-            Self::TagAdded => "tag added",
-            Self::TagChanged => "tag changed",
-            Self::TagRemoved => "tag removed",
-            Self::Unpublished => "unpublished",
-            Self::OwnerAdded { .. } => "owner added",
-            Self::OwnerRemoved { .. } => "owner removed",
-            Self::Starred { .. } => "starred",
-            Self::Unstarred { .. } => "unstarred",
-            Self::PackageChanged => "package changed",
-        }
-    }
-
-    /// Returns the user that it is about.
-    pub fn user(self) -> Option<UserId> {
-        match self {
-            Self::OwnerAdded { user } | Self::OwnerRemoved { user } => Some(user),
-            Self::Starred { user } | Self::Unstarred { user } => Some(user),
-            _ => None,
-        }
-    }
-
-    pub(super) fn parse(text: &str, user: Option<UserId>) -> Option<Self> {
-        let personal = user.into_iter().flat_map(|user| Self::PERSONAL.map(|make| make(user)));
-        Self::PLAIN.into_iter().chain(personal).find(|kind| kind.as_str() == text)
     }
 }

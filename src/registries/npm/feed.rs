@@ -6,6 +6,7 @@
 //! | tag added, changed, removed | `PACKAGE_TAG_ADDED`, `PACKAGE_TAG_CHANGED`, `PACKAGE_TAG_REMOVED` |
 //! | unpublished | `PACKAGE_UNPUBLISHED` |
 //! | owner added, removed | `PACKAGE_MAINTAINER_CHANGED`, `PACKAGE_MAINTAINER_REMOVED` |
+//! | blocked, unblocked | `PACKAGE_BLOCKED`, `PACKAGE_UNBLOCKED` |
 //! | version changed, package changed, starred, unstarred | `PACKAGE_META_CHANGED` |
 
 use std::collections::HashMap;
@@ -162,9 +163,11 @@ impl Npm {
 
     /// Says what has changed.
     async fn tell_change(&self, event: &Event) -> Result<Value, Error> {
-        let Event { package, version, tag, .. } = event;
+        let Event { package, version, tag, reason, .. } = event;
         Ok(match event.kind {
             EventKind::VersionAdded | EventKind::VersionRemoved => json!({ "version": version }),
+            EventKind::Blocked => json!({ "version": version, "reason": reason }),
+            EventKind::Unblocked => json!({ "version": version }),
             EventKind::VersionChanged => json!({ "deprecateds": [{ "version": version }] }),
             EventKind::TagAdded | EventKind::TagChanged => json!({ "tag": tag, "version": version }),
             EventKind::TagRemoved => json!({ "tag": tag }),
@@ -193,6 +196,8 @@ fn kind(kind: EventKind) -> &'static str {
         EventKind::Unpublished => "PACKAGE_UNPUBLISHED",
         EventKind::OwnerAdded { .. } => "PACKAGE_MAINTAINER_CHANGED",
         EventKind::OwnerRemoved { .. } => "PACKAGE_MAINTAINER_REMOVED",
+        EventKind::Blocked => "PACKAGE_BLOCKED",
+        EventKind::Unblocked => "PACKAGE_UNBLOCKED",
         EventKind::VersionChanged | EventKind::PackageChanged => "PACKAGE_META_CHANGED",
         EventKind::Starred { .. } | EventKind::Unstarred { .. } => "PACKAGE_META_CHANGED",
     }

@@ -7,7 +7,7 @@ use serde_json::{Value, json};
 use sha2::{Digest as _, Sha256};
 
 use super::{Publisher, assert_refused, register};
-use crate::support::beside::configuration;
+use crate::support::beside::{command, configuration};
 use crate::support::fault::Fault;
 use crate::support::heliostat::Heliostat;
 use crate::support::registry::FakeRegistry;
@@ -349,4 +349,49 @@ async fn a_hook_that_was_taken_away_is_told_of_nothing() {
     joe.publish("@acme/tool", "1.0.0", json!({})).await;
     told(&endpoint, "/there", "package:publish").await;
     assert_eq!(endpoint.count("/gone"), 0);
+}
+
+#[tokio::test]
+async fn a_block_is_told_of_a_package_of_which_nothing_is_shown() {
+    let (joe, endpoint) = (start(true).await, FakeUpstream::start());
+    endpoint.put("/scope", Resource::new("text/plain", "thanks"));
+    add(&joe, "scope", "@acme", &format!("{}/scope", endpoint.url())).await;
+    for name in ["@acme/tool", "@acme/toy", "@acme/other"] {
+        joe.publish(name, "1.0.0", json!({})).await;
+    }
+    let operate = |arguments: &[&str]| {
+        let (well, said) = command(&joe.heliostat, arguments[0], &arguments[1..]);
+        assert!(well, "{said}");
+    };
+    let hear = async |name: &str, member: &str| {
+        soon(member, async || {
+            let told = endpoint.seen("/scope").into_iter();
+            let mut told = told.map(|seen| serde_json::from_slice::<Value>(&seen.body).expect("JSON"));
+            told.find(|body| body["name"] == name && body["change"].get(member).is_some())
+        })
+        .await
+    };
+    operate(&["block", "npm", "@acme/to*", "--reason", "it steals secrets"]);
+    for name in ["@acme/tool", "@acme/toy"] {
+        let body = hear(name, "blocked").await;
+        assert_eq!(
+            (&body["event"], &body["change"]),
+            (&json!("package:change"), &json!({ "blocked": "*", "reason": "it steals secrets" }))
+        );
+        assert_eq!(body["payload"], json!({ "_id": name, "name": name }));
+    }
+    operate(&["unblock", "npm", "@acme/to*"]);
+    let body = hear("@acme/toy", "unblocked").await;
+    assert_eq!((&body["change"], &body["payload"]["name"]), (&json!({ "unblocked": "*" }), &json!("@acme/toy")));
+    assert!(body["payload"]["versions"].get("1.0.0").is_some(), "it is shown again");
+
+    let feed = joe.get("/_changes?since=0").await.json();
+    let of = |kind: &str| -> Vec<_> {
+        let all = feed["results"].as_array().expect("a list").iter().filter(|result| result["type"] == kind);
+        all.map(|result| (result["id"].clone(), result["changes"].clone())).collect()
+    };
+    let why = json!([{ "version": "*", "reason": "it steals secrets" }]);
+    assert_eq!(of("PACKAGE_BLOCKED"), ["@acme/tool", "@acme/toy"].map(|name| (json!(name), why.clone())));
+    let ended = json!([{ "version": "*" }]);
+    assert_eq!(of("PACKAGE_UNBLOCKED"), ["@acme/tool", "@acme/toy"].map(|name| (json!(name), ended.clone())));
 }

@@ -4,7 +4,8 @@ use std::time::{Duration, Instant, SystemTime};
 
 use super::{Stage, actor, user};
 use crate::overlay::Overlay;
-use crate::overlay::packages::{Census, Change, Edit, NewRelease, Replaces, Span, Summary, When};
+use crate::overlay::blocks::{ALL_VERSIONS, NewBlock};
+use crate::overlay::packages::{Census, Change, Edit, EventKind, NewRelease, Replaces, Span, Summary, When};
 use crate::overlay::users::UserId;
 
 async fn change(node: &Overlay, package: &str, edits: &[Edit<'_>]) {
@@ -100,4 +101,40 @@ pub async fn who_waits_for_a_change_is_told_of_those_of_any_node(stage: Stage) {
         assert!(told.unwrap());
         assert!(node.heads().await.unwrap().changes > head);
     }
+}
+
+pub async fn a_block_is_told_of_what_it_names(stage: Stage) {
+    let node = stage.node().await;
+    let joe = user(&node, "joe").await;
+    for name in ["@evil/b", "@evil/a", "@evil", "@evilly/c", "@evi/d"] {
+        publish(&node, name, "1.0.0", joe.id).await;
+    }
+    let head = node.heads().await.unwrap().changes;
+    let block = async |package, versions, reason| {
+        let new = NewBlock { mount: "npm", package, versions, reason, expires_at: None };
+        node.block(new, &actor()).await.unwrap();
+    };
+    block("@evil/*", ALL_VERSIONS, "malware").await;
+    block("*/c", "<2", "old").await;
+    block("not-here", "1.x", "theirs").await;
+    block("nothing-*", ALL_VERSIONS, "none").await;
+    assert!(node.unblock("npm", "@evil/*", ALL_VERSIONS, &actor()).await.unwrap());
+    assert!(!node.unblock("npm", "@evil/*", ALL_VERSIONS, &actor()).await.unwrap());
+    let told = node.events("npm", head, 99).await.unwrap();
+    let told: Vec<_> = told
+        .iter()
+        .map(|event| (event.kind, event.package.as_str(), event.version.as_deref(), event.reason.as_deref()))
+        .collect();
+    let blocked = EventKind::Blocked;
+    assert_eq!(
+        told,
+        [
+            (blocked, "@evil/a", Some("*"), Some("malware")),
+            (blocked, "@evil/b", Some("*"), Some("malware")),
+            (blocked, "@evilly/c", Some("<2"), Some("old")),
+            (blocked, "not-here", Some("1.x"), Some("theirs")),
+            (EventKind::Unblocked, "@evil/a", Some("*"), None),
+            (EventKind::Unblocked, "@evil/b", Some("*"), None),
+        ]
+    );
 }

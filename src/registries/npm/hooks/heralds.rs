@@ -20,7 +20,7 @@ use crate::registries::npm::wire::{self, Sinks};
 const SCHEMA: &str = "1.0.0";
 
 /// Prints what a hook is told of an event, with links below `base`; `None` when its user may know nothing of that, or nobody
-/// since it is blocked.
+/// since it is blocked: no more than that it is so.
 ///
 /// # Errors
 /// The overlay's, or a manifest of ours that cannot be read.
@@ -29,7 +29,9 @@ pub async fn print(overlay: &Overlay, hook: &Hook, event: &Event, base: &str) ->
     let user = overlay.user_by_id(hook.user).await?.filter(|user| user.locked_at.is_none());
     let Some(user) = user.filter(|user| may_know(user.id, &package)) else { return Ok(None) };
     let barred = Barred::of(overlay, &event.mount, &event.package).await?;
-    if barred.hides_all() || event.version.as_deref().is_some_and(|version| barred.find(version).is_some()) {
+    let is_of_block = matches!(event.kind, EventKind::Blocked | EventKind::Unblocked);
+    let is_barred = |version: &str| barred.find(version).is_some();
+    if !is_of_block && (barred.hides_all() || event.version.as_deref().is_some_and(is_barred)) {
         return Ok(None);
     }
     let about = match event.kind.user() {
@@ -47,7 +49,11 @@ pub async fn print(overlay: &Overlay, hook: &Hook, event: &Event, base: &str) ->
         "time": millis(event.at),
     });
     let base = base.to_owned();
-    bodies::apart(move || print_with(&head, &package, &base, &barred)).await
+    bodies::apart(move || {
+        let printed = print_with(&head, &package, &base, &barred)?;
+        Ok(printed.or_else(|| is_of_block.then(|| print_bare(&head, &package.name))))
+    })
+    .await
 }
 
 /// Of a package that not everybody sees, its owners hear.
@@ -72,9 +78,16 @@ fn print_with(head: &Value, package: &Package, base: &str, barred: &Barred) -> R
     Ok((!is_hidden).then_some(body))
 }
 
+/// Prints that something has happened to a package of which nothing is shown.
+fn print_bare(head: &Value, name: &str) -> Vec<u8> {
+    let mut body = head.clone();
+    body["payload"] = json!({ "_id": name, "name": name });
+    body.to_string().into_bytes()
+}
+
 /// Says what has happened. `about`: the user that it is about.
 fn tell(event: &Event, package: &Package, about: Option<&str>) -> (&'static str, Value) {
-    let Event { version, tag, .. } = event;
+    let Event { version, tag, reason, .. } = event;
     match event.kind {
         EventKind::VersionAdded => ("publish", json!({ "version": version })),
         EventKind::VersionRemoved => ("unpublish", json!({ "version": version })),
@@ -90,6 +103,8 @@ fn tell(event: &Event, package: &Package, about: Option<&str>) -> (&'static str,
         EventKind::Starred { .. } => ("star", json!({ "user": about })),
         EventKind::Unstarred { .. } => ("unstar", json!({ "user": about })),
         EventKind::PackageChanged => ("change", json!({})),
+        EventKind::Blocked => ("change", json!({ "blocked": version, "reason": reason })),
+        EventKind::Unblocked => ("change", json!({ "unblocked": version })),
     }
 }
 
@@ -142,7 +157,8 @@ mod tests {
     fn told(kind: EventKind, version: &str) -> String {
         let (version, tag) = (Some(version.to_owned()), Some("beta".to_owned()));
         let (mount, package_name, at) = ("npm".to_owned(), "x".to_owned(), SystemTime::UNIX_EPOCH);
-        let event = Event { number: 1, at, mount, package: package_name, kind, version, tag };
+        let reason = Some("why not".to_owned());
+        let event = Event { number: 1, at, mount, package: package_name, kind, version, tag, reason };
         let (name, change) = tell(&event, &package(), Some("joe"));
         format!("{name} {change}")
     }
@@ -162,6 +178,8 @@ mod tests {
             (EventKind::Starred { user: 1 }, "", r#"star {"user":"joe"}"#),
             (EventKind::Unstarred { user: 1 }, "", r#"unstar {"user":"joe"}"#),
             (EventKind::PackageChanged, "", "change {}"),
+            (EventKind::Blocked, "<2", r#"change {"blocked":"<2","reason":"why not"}"#),
+            (EventKind::Unblocked, "<2", r#"change {"unblocked":"<2"}"#),
         ] {
             assert_eq!(told(kind, version), expected);
         }

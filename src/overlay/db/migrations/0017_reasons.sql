@@ -1,0 +1,2 @@
+-- Why a package was blocked.
+ALTER TABLE changes ADD COLUMN reason TEXT;
