@@ -45,7 +45,7 @@ mod tests {
             ("7", 1),
             ("{}", 2 + OBJECT),
             (r#"{"a":[0,0]}"#, 11 + OBJECT + MEMBER + ARRAY + NEXT),
-            (r#""{[:,\"{[:,\\""#, 16),
+            (r#""{[:,\"{[:,\\""#, 14),
             (r#"["\\",{}]"#, 9 + ARRAY + NEXT + OBJECT),
         ] {
             assert_eq!(weigh(json.as_bytes()), weight, "{json}");
