@@ -10,7 +10,7 @@
 //! advisories would be taken for a clean bill; when another one fails, the report comes without its advisories and says so
 //! (`npm-notice`, and a warning in the log). Nothing is kept.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashSet};
 use std::sync::Arc;
 
 use bytes::Bytes;
@@ -19,6 +19,7 @@ use http::StatusCode;
 use http::header::{CACHE_CONTROL, CONTENT_ENCODING, HeaderValue};
 use serde_json::value::RawValue;
 
+use self::tree::Tree;
 use super::Npm;
 use super::error::{Error, of_mirror, set_notice};
 use super::merge::JSON;
@@ -153,13 +154,22 @@ impl Npm {
     // === Lock trees ===
 
     async fn report(&self, body: Bytes, path: &str) -> Result<Reply, Error> {
+        let read = move || {
+            let tree = Tree::parse(&body).ok_or(Error::bad_request("the body is no lock tree"))?;
+            let names = tree.names();
+            Ok::<_, Error>((tree, names))
+        };
+        let (tree, names) = bodies::apart(read).await?;
+        let mut own = HashSet::new();
+        for name in names {
+            if self.gate.is_own(&name).await? {
+                own.insert(name);
+            }
+        }
         let mut scopes = self.sources.scopes();
         scopes.extend(self.gate.own_scopes());
-        let gate = Arc::clone(&self.gate);
-        let strip = move || tree::without(&body, &scopes, &|name| gate.keeps(name));
-        let stripped = tokio::task::spawn_blocking(strip).await;
-        let stripped = stripped.map_err(|_| Error::internal("a body that is not read to its end"))?;
-        let tree = stripped.ok_or(Error::bad_request("the body is no lock tree"))?;
+        let strip = move || tree.without(&scopes, &own).ok_or(Error::internal("a lock tree that cannot be printed"));
+        let tree = bodies::apart(strip).await?;
         let answer = self.ask(self.sources.default_upstream(), path, tree.into()).await;
         let answer = answer.map_err(|error| of_mirror(error, WHAT))?;
         Ok(reply(answer.ok_or_else(|| Error::not_found(WHAT))?))

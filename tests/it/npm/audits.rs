@@ -2,6 +2,7 @@
 
 use serde_json::{Value, json};
 
+use super::acme::publication;
 use super::{assert_refused, register};
 use crate::support::fault::Fault;
 use crate::support::heliostat::Heliostat;
@@ -198,6 +199,34 @@ async fn a_lock_tree_goes_to_the_default_registry_without_other_registries_packa
         assert_refused(&world.post(path, &tree).await, 404);
     }
     assert!(world.acme.upstream.all_seen().is_empty());
+}
+
+#[tokio::test]
+async fn a_lock_tree_says_nothing_of_what_was_published_here() {
+    let mut world = World::start(Switches::default(), "own = [\"internal-*\"]").await;
+    let body = publication("internal-tool", "1.0.0").to_string();
+    let ask = Ask::new("PUT", "/npm/internal-tool").header("authorization", &format!("Bearer {}", world.token));
+    let published = world.heliostat.ask(&ask.header("content-length", &body.len().to_string()).body(body)).await;
+    assert_eq!(published.status, 201, "{}", published.summary());
+    // Names that are kept no more stay ours while something is published under them.
+    world.heliostat.stop();
+    world.heliostat.reconfigure(|builder| builder.without_mounts().npm(world.public.url(), ""));
+    world.heliostat.start().await;
+    let tree = json!({
+        "name": "internal-tool", "version": "1.0.0", "requires": {"internal-tool": "1", "alias": "npm:internal-tool@1"},
+        "dependencies": {
+            "internal-tool": {"version": "1.0.0"}, "alias": {"version": "npm:internal-tool@1.0.0"},
+            "left": {"version": "1.0.0", "requires": {"internal-tool": "1"}},
+        },
+    });
+    for path in ["/-/npm/v1/security/audits/quick", "/-/npm/v1/security/audits"] {
+        let answer = world.post(path, &tree).await;
+        assert_eq!(answer.status, 200, "{}", answer.summary());
+        let heard = heard(&world.public, path);
+        assert_eq!(heard.len(), 1);
+        let text = heard[0].to_string();
+        assert!(!text.contains("internal") && text.contains("left"), "{text}");
+    }
 }
 
 #[tokio::test]

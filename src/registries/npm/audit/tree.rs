@@ -1,29 +1,80 @@
 //! Lock trees, as older clients send them to be audited: what other upstreams' packages they name is taken out.
 
+use std::collections::{BTreeSet, HashSet};
+
 use serde_json::{Map, Value};
+
+use crate::registries::npm::name::PackageName;
 
 /// What stands for a package that was taken out, as long as others lie below it; a number follows.
 const STAND_IN: &str = "heliostat-private-";
 
+/// A lock tree.
+pub struct Tree(Map<String, Value>);
+
 /// Takes packages out of a tree.
 struct Stripper<'a> {
-    /// Tells which names are ours, whatever their scope.
-    is_own: &'a dyn Fn(&str) -> bool,
+    /// Names that are ours, whatever their scope.
+    own: &'a HashSet<String>,
     /// What text must not hold: `@acme/`, and the same as it stands in a URL.
     marks: Vec<String>,
     stand_ins: usize,
 }
 
-/// Returns a lock tree in which nothing names a package of these scopes, or of ours; `None` when the body is no tree. Packages below
-/// one that is taken out stay, below a name that says nothing.
-pub fn without(body: &[u8], scopes: &[String], is_own: &dyn Fn(&str) -> bool) -> Option<Vec<u8>> {
-    let Value::Object(tree) = serde_json::from_slice(body).ok()? else { return None };
-    let marks = scopes.iter().map(|scope| scope.to_ascii_lowercase()).flat_map(|scope| {
-        let escaped = scope.replacen('@', "%40", 1);
-        [format!("{scope}/"), format!("{scope}%2f"), format!("{escaped}/"), format!("{escaped}%2f")]
-    });
-    let mut stripper = Stripper { is_own, marks: marks.collect(), stand_ins: 0 };
-    serde_json::to_vec(&stripper.node(tree)).ok()
+// === impl Tree ===
+
+impl Tree {
+    /// Reads a tree; `None` when the body is none.
+    pub fn parse(body: &[u8]) -> Option<Self> {
+        serde_json::from_slice(body).ok().map(Self)
+    }
+
+    /// Returns all names in it that may be a package's.
+    pub fn names(&self) -> BTreeSet<String> {
+        let mut names = BTreeSet::new();
+        names.extend(self.0.get("name").and_then(Value::as_str).map(str::to_owned));
+        self.0.iter().for_each(|(member, value)| collect(member, value, &mut names));
+        names.retain(|name| PackageName::parse(name).is_ok());
+        names
+    }
+
+    /// Prints the tree so that nothing in it names a package of these scopes, or of ours. Packages below one that is taken
+    /// out stay, below a name that says nothing. `None`: it cannot be printed.
+    pub fn without(mut self, scopes: &[String], own: &HashSet<String>) -> Option<Vec<u8>> {
+        let marks = scopes.iter().map(|scope| scope.to_ascii_lowercase()).flat_map(|scope| {
+            let escaped = scope.replacen('@', "%40", 1);
+            [format!("{scope}/"), format!("{scope}%2f"), format!("{escaped}/"), format!("{escaped}%2f")]
+        });
+        if self.0.get("name").and_then(Value::as_str).is_some_and(|name| own.contains(name)) {
+            self.0.remove("name");
+        }
+        let mut stripper = Stripper { own, marks: marks.collect(), stand_ins: 0 };
+        serde_json::to_vec(&stripper.node(self.0)).ok()
+    }
+}
+
+/// Collects the names of packages in a member: its own members, where those are packages, and what is written of versions.
+fn collect(member: &str, value: &Value, names: &mut BTreeSet<String>) {
+    match value {
+        Value::String(text) => names.extend(named(text).map(str::to_owned)),
+        Value::Array(items) => items.iter().for_each(|item| collect("", item, names)),
+        Value::Object(members) => {
+            if matches!(member, "dependencies" | "requires") {
+                names.extend(members.keys().cloned());
+            }
+            members.iter().for_each(|(member, value)| collect(member, value, names));
+        }
+        _ => {}
+    }
+}
+
+/// Returns the package that a text is about: `left@1.0.0`, `npm:left@1.0.0`, `npm:left`.
+fn named(text: &str) -> Option<&str> {
+    let (text, is_alias) = text.strip_prefix("npm:").map_or((text, false), |alias| (alias, true));
+    match text.rfind('@') {
+        Some(at) if at > 0 => Some(&text[..at]),
+        _ => is_alias.then_some(text),
+    }
 }
 
 // === impl Stripper ===
@@ -34,7 +85,7 @@ impl Stripper<'_> {
         let strip = |(name, value): (String, Value)| match value {
             Value::Object(packages) if name == "dependencies" => Some((name, self.packages(packages))),
             Value::Object(mut needed) if name == "requires" => {
-                needed.retain(|name, _| !(self.is_own)(name));
+                needed.retain(|name, _| !self.own.contains(name));
                 Some((name, self.value(Value::Object(needed))?))
             }
             value => Some((name, self.value(value)?)),
@@ -48,7 +99,7 @@ impl Stripper<'_> {
             let Value::Object(package) = package else { continue };
             // An alias has the name of what it stands for in its version.
             let is_named = self.is_marked(&name)
-                || (self.is_own)(&name)
+                || self.own.contains(&name)
                 || package.get("version").is_some_and(|version| self.names(version));
             if !is_named {
                 kept.insert(name, self.node(package));
@@ -72,7 +123,7 @@ impl Stripper<'_> {
     /// Strips anything else; `None` when nothing is left of it.
     fn value(&self, value: Value) -> Option<Value> {
         match value {
-            Value::String(text) => (!self.is_marked(&text)).then_some(Value::String(text)),
+            Value::String(text) => (!self.is_about_one(&text)).then_some(Value::String(text)),
             Value::Array(items) => Some(Value::Array(items.into_iter().filter_map(|item| self.value(item)).collect())),
             Value::Object(members) => {
                 let unmarked = members.into_iter().filter(|(name, _)| !self.is_marked(name));
@@ -84,7 +135,12 @@ impl Stripper<'_> {
     }
 
     fn names(&self, value: &Value) -> bool {
-        value.as_str().is_some_and(|text| self.is_marked(text))
+        value.as_str().is_some_and(|text| self.is_about_one(text))
+    }
+
+    /// Tells whether a text is about a package that is taken out.
+    fn is_about_one(&self, text: &str) -> bool {
+        self.is_marked(text) || named(text).is_some_and(|name| self.own.contains(name))
     }
 
     fn is_marked(&self, text: &str) -> bool {
@@ -100,8 +156,34 @@ mod tests {
     use super::*;
 
     fn stripped(tree: &Value) -> Value {
-        let scopes = ["@acme".to_owned(), "@Corp".to_owned()];
-        serde_json::from_slice(&without(tree.to_string().as_bytes(), &scopes, &|name| name == "ours").unwrap()).unwrap()
+        let (scopes, own) = (["@acme".to_owned(), "@Corp".to_owned()], HashSet::from(["ours".to_owned()]));
+        let tree = Tree::parse(tree.to_string().as_bytes()).unwrap();
+        serde_json::from_slice(&tree.without(&scopes, &own).unwrap()).unwrap()
+    }
+
+    #[test]
+    fn every_name_in_a_tree_is_told() {
+        let inner = json!({"version": "npm:inner@1.0.0", "resolved": "https://host.example/@s/x/-/x@1.tgz"});
+        let tree = json!({
+            "name": "app", "version": "1.0.0", "install": ["left@1.0.0", "@s/n@2.0.0"], "requires": {"a": "npm:b"},
+            "dependencies": {"c": {"version": "1.0.0", "requires": {"d": "1"}, "dependencies": {"alias": inner}}, "A B": {}},
+        });
+        let names = Tree::parse(tree.to_string().as_bytes()).unwrap().names();
+        assert_eq!(names.iter().collect::<Vec<_>>(), ["@s/n", "a", "alias", "app", "b", "c", "d", "inner", "left"]);
+    }
+
+    #[test]
+    fn what_is_ours_is_taken_out_wherever_it_is_named() {
+        let tree = json!({
+            "name": "ours", "version": "1.0.0", "install": ["ours@1.0.0", "left@1.0.0"],
+            "requires": {"alias": "npm:ours@1", "left": "1"},
+            "dependencies": {"alias": {"version": "npm:ours@1.0.0"}, "left": {"version": "1.0.0", "requires": {"ours": "1"}}},
+        });
+        let left = json!({"version": "1.0.0", "requires": {}});
+        let expected = json!({
+            "version": "1.0.0", "install": ["left@1.0.0"], "requires": {"left": "1"}, "dependencies": {"left": left},
+        });
+        assert_eq!(stripped(&tree), expected);
     }
 
     #[test]
@@ -148,9 +230,9 @@ mod tests {
     #[test]
     fn what_is_no_tree_is_none() {
         for body in ["", "[]", "7", "{", "\"@acme/x\""] {
-            assert_eq!(without(body.as_bytes(), &["@acme".to_owned()], &|_| false), None, "{body}");
+            assert!(Tree::parse(body.as_bytes()).is_none(), "{body}");
         }
         let deep = format!("{}{}", "{\"dependencies\":{\"a\":".repeat(100), "}".repeat(200));
-        assert_eq!(without(deep.as_bytes(), &[], &|_| false), None);
+        assert!(Tree::parse(deep.as_bytes()).is_none());
     }
 }
