@@ -97,6 +97,11 @@ impl Tools {
         if fs::read_to_string(&marker).is_ok_and(|installed| installed == wanted.join("\n")) {
             return Ok(tools);
         }
+        // npm does not get over what cnpm brings along in its own package, when that lies there already.
+        let modules = tools.folder.join("node_modules");
+        if modules.exists() {
+            fs::remove_dir_all(modules).map_err(|error| error.to_string())?;
+        }
         npm_install(&tools.folder, &wanted)?;
         fs::write(marker, wanted.join("\n")).map_err(|error| error.to_string())?;
         Ok(tools)
