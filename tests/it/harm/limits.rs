@@ -5,9 +5,12 @@ use std::time::Duration;
 use futures_util::future::join_all;
 
 use super::{AUDIT, SOON, World};
+use crate::npm::register;
+use crate::support::heliostat::Heliostat;
 use crate::support::http::{Answer, Ask, Connection};
 use crate::support::streams::Streams;
 use crate::support::tls::Authority;
+use crate::support::upstream::FakeUpstream;
 use crate::support::wire::Ending;
 
 const KEPT: &str = "/files/tree/kept";
@@ -103,19 +106,23 @@ async fn a_body_is_only_so_long() {
 
 #[tokio::test]
 async fn bodies_have_only_so_much_memory_together() {
-    const USER: &str = "/npm/-/user/org.couchdb.user:joe";
+    const PACKAGE: &str = "/npm/@acme%2ftool";
     const LONG: usize = 700 << 10;
-    let world = World::start(|builder| builder.set("limits", "request_bodies_bytes", "\"1MiB\"")).await;
+    let builder = Heliostat::builder().set("accounts", "registration", "\"open\"");
+    let builder = builder.set("limits", "request_bodies_bytes", "\"1MiB\"");
+    let heliostat = builder.npm(&FakeUpstream::start().url(), "own = [\"@acme/*\"]").start().await;
+    let token = format!("Bearer {}", register(&heliostat, "joe").await);
     let put = |length: usize| {
-        let ask = Ask::new("PUT", USER).header("content-length", &length.to_string());
-        ask.body(vec![b' '; length]).within(SOON)
+        let ask = Ask::new("PUT", PACKAGE).header("authorization", &token);
+        ask.header("content-length", &length.to_string()).body(vec![b' '; length]).within(SOON)
     };
-    let mut first = open(&world).await;
-    first.send(format!("PUT {USER} HTTP/1.1\r\nHost: m\r\nContent-Length: {LONG}\r\n\r\n").as_bytes()).await;
+    let mut first = Connection::open(heliostat.address()).await.expect("a connection");
+    let head = format!("PUT {PACKAGE} HTTP/1.1\r\nHost: m\r\nAuthorization: {token}\r\nContent-Length: {LONG}\r\n\r\n");
+    first.send(head.as_bytes()).await;
     first.send(&vec![b' '; LONG - 1]).await;
     let (long, short) = (put(LONG), put(1 << 10));
     let waits = async || {
-        let mut second = Box::pin(world.heliostat.ask(&long));
+        let mut second = Box::pin(heliostat.ask(&long));
         match tokio::time::timeout(Duration::from_millis(300), &mut second).await {
             // The first has not had its share yet.
             Ok(_) => None,
@@ -129,7 +136,7 @@ async fn bodies_have_only_so_much_memory_together() {
         }
     }
     let second = second.expect("two such bodies are never held at once");
-    assert_eq!(world.heliostat.ask(&short).await.status, 422, "a short one passes");
+    assert_eq!(heliostat.ask(&short).await.status, 422, "a short one passes");
     first.send(b" ").await;
     assert_eq!(first.receive(&short).await.status, 422);
     assert_eq!(second.await.status, 422, "its turn has come");
