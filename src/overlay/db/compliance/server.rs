@@ -47,6 +47,8 @@ impl Server {
         let mut serve = owner.command(&programs.join("postgres"));
         serve.arg("-D").arg(&data).arg("-k").arg(directory.path()).arg("-p").arg(port.to_string());
         serve.args(["-c", "listen_addresses=127.0.0.1", "-c", "synchronous_commit=off"]);
+        // No test takes the power away, and a slow disk would have all of them wait.
+        serve.args(["-c", "fsync=off"]);
         let log = fs::File::create(directory.path().join("log")).map_err(|error| error.to_string())?;
         let process = serve.stdin(Stdio::null()).stdout(Stdio::null()).stderr(log).spawn();
         let process = process.map_err(|error| format!("postgres: {error}"))?;
