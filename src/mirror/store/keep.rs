@@ -20,6 +20,9 @@ use crate::mirror::crash::{self, Step};
 /// The share of the hot tier that one entry's segments may take.
 const ENTRY_SHARE: u64 = 16;
 
+/// Entries of a mount that are removed in one transaction, when all are: others write between two.
+pub(super) const PURGED_AT_ONCE: u64 = 1000;
+
 /// What a commit has at hand when it comes to the index.
 struct Pending {
     draft: Draft,
@@ -190,6 +193,22 @@ impl Store {
         let (mount, package) = (mount.to_owned(), package.to_owned());
         let keys = self.remove_by(move |connection| rows::remove_package(connection, &mount, &package)).await?;
         Ok(keys.len() as u64)
+    }
+
+    /// Removes everything of a mount, pinned or not, and returns how many entries that were. Others write meanwhile.
+    ///
+    /// # Errors
+    /// SQLite's or the system's: some may be removed already.
+    pub async fn purge_mount(&self, mount: &str) -> Result<u64, Error> {
+        let mut purged = 0;
+        loop {
+            let mount = mount.to_owned();
+            let keys = self.remove_by(move |connection| rows::remove_mount(connection, &mount, PURGED_AT_ONCE)).await?;
+            purged += keys.len() as u64;
+            if (keys.len() as u64) < PURGED_AT_ONCE {
+                return Ok(purged);
+            }
+        }
     }
 }
 

@@ -32,6 +32,7 @@ mod house;
 mod incidents;
 mod index;
 mod keep;
+mod listing;
 mod rows;
 mod schema;
 mod scrub;
@@ -53,6 +54,7 @@ pub use self::entry::{Draft, Entry, Http, Segment};
 pub use self::error::Error;
 pub use self::evict::Reservation;
 pub use self::incidents::Incident;
+pub use self::listing::{Kept, Listing};
 pub use self::writer::Totals;
 
 use self::content::Content;

@@ -220,6 +220,15 @@ pub(super) fn remove_package(connection: &Connection, mount: &str, package: &str
     removed(connection, sql, params![mount, package])
 }
 
+/// Removes some entries of a mount, and returns their keys.
+///
+/// # Errors
+/// SQLite's.
+pub(super) fn remove_mount(connection: &Connection, mount: &str, limit: u64) -> Result<Vec<Arc<str>>, Error> {
+    let sql = "DELETE FROM entries WHERE id IN (SELECT id FROM entries WHERE mount = ?1 LIMIT ?2) RETURNING key";
+    removed(connection, sql, params![mount, Count(limit)])
+}
+
 /// Removes what of a package has a digest, and what was held to it: documents that had earlier words put back, and all
 /// that is made of documents. Returns the keys.
 ///

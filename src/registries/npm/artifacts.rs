@@ -4,6 +4,7 @@ use http::HeaderValue;
 use http::header::{ACCESS_CONTROL_ALLOW_ORIGIN, CACHE_CONTROL, ETAG};
 
 use super::Npm;
+use super::cors::ANYBODY;
 use super::error::{Error, of_mirror};
 use super::name::{PackageName, Version};
 use super::release::Described;
@@ -18,7 +19,6 @@ use crate::mirror::fresh::Demand;
 use crate::registries::replies::{self, OCTETS};
 
 pub const FOR_EVER: HeaderValue = HeaderValue::from_static("public, max-age=31536000");
-pub const ANYBODY: HeaderValue = HeaderValue::from_static("*");
 
 impl Npm {
     /// `GET` of a tarball. A version that no document knows is never asked for. Source: contract npm §5.3.

@@ -28,7 +28,8 @@ use crate::mirror::{self, Prepared, Resource};
 use crate::registries::blocks::Barred;
 use crate::registries::bodies;
 
-pub(super) const VARY_ON: HeaderValue = HeaderValue::from_static("Accept, Accept-Encoding");
+/// What an answer that is made of a document depends on; on the origin by [`super::cors`].
+pub(super) const VARY_ON: HeaderValue = HeaderValue::from_static("Accept, Accept-Encoding, Origin");
 
 /// How long clients may keep a single version. Source: contract npm §5.2.
 const MANIFEST_AGE: HeaderValue = HeaderValue::from_static("max-age=60");

@@ -18,7 +18,8 @@ use tokio::sync::Semaphore;
 
 use self::unpack::{File, Listing};
 use super::Npm;
-use super::artifacts::{ANYBODY, FOR_EVER};
+use super::artifacts::FOR_EVER;
+use super::cors::ANYBODY;
 use super::documents::VARY_ON;
 use super::error::{Error, of_mirror};
 use super::merge::JSON;

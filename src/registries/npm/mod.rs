@@ -21,6 +21,7 @@
 //! | users, logins, profiles, tokens | the overlay | |
 //! | blocks | the overlay | |
 //! | registries, scopes | the configuration, then the overlay | |
+//! | what is kept | the store | |
 //! | owners, collaborators, access, stars, organisations, teams | the overlay | the visitor's rights |
 //!
 //! One request: [`routes::parse`] reads the path once into an action; the action names the handler and the label in the
@@ -33,6 +34,7 @@ mod audit;
 mod blocking;
 mod catalog;
 mod clients;
+mod cors;
 mod documents;
 mod door;
 mod downloads;
@@ -49,6 +51,7 @@ mod orgs;
 mod own;
 mod passthrough;
 pub mod proofs;
+mod proxy_cache;
 mod publish;
 mod registries;
 mod release;
@@ -208,7 +211,7 @@ impl Desk for Npm {
     }
 
     fn tell(&self, error: &Error, request: &Request<'_>) -> Reply {
-        error::reply(error, request.id)
+        cors::told(error::reply(error, request.id), request)
     }
 
     async fn admit(&self, request: &Request<'_>, action: &Action) -> Result<Guest, Error> {
@@ -232,7 +235,7 @@ impl Desk for Npm {
             return Ok(Outcome::NeedsBody(BodyWanted { action: action.name(), max }));
         }
         Ok(match self.answer_unread(request, action, visitor).await? {
-            Outcome::Reply(reply) => closed(reply, *shown_to).into(),
+            Outcome::Reply(reply) => cors::shared(closed(reply, *shown_to), request, *shown_to).into(),
             forward => forward,
         })
     }
@@ -277,7 +280,7 @@ impl Npm {
         let reply = match action {
             Action::Root => self.root().await?,
             Action::Ping => replies::ping(),
-            Action::Preflight => replies::preflight(),
+            Action::Preflight { is_tarball } => cors::preflight(request, *is_tarball),
             Action::DistTags { name } => self.dist_tags(request, name).await?,
             Action::Keys => self.keys(request).await?,
             Action::Attestations { name, version } => self.attestations(request, name, version).await?,
@@ -290,6 +293,7 @@ impl Npm {
             Action::Hook(hook) => self.answer_hook(visitor, hook).await?,
             Action::Registries(asked) => self.answer_registries(request, visitor, asked).await?,
             Action::Files(files) => self.answer_files(request, visitor, files).await?,
+            Action::ProxyCache(asked) => self.answer_proxy_cache(visitor, asked).await?,
             Action::Discover(Discover::Search(query)) => return self.search(request, visitor, query).await,
             Action::Discover(discover) => self.answer_discover(visitor, discover).await?,
             Action::Downloads(asked) => return self.downloads(request, visitor, asked).await,

@@ -22,7 +22,7 @@ use super::Npm;
 use super::accounts::{print, read};
 use super::error::Error;
 use super::replies::unkept;
-use super::routes::Registries;
+use super::routes::{Page, Registries};
 use crate::base::http::{Reply, Request};
 use crate::base::secret::Secret;
 use crate::mirror::Upstream;
@@ -91,7 +91,7 @@ impl Npm {
         asked: &Registries,
     ) -> Result<Reply, Error> {
         match asked {
-            Registries::List { size, page } => self.list_registries(request, (*size, *page)).await,
+            Registries::List { page } => self.list_registries(request, *page).await,
             Registries::Show { id } => {
                 let routes = self.gate.overlay().routes().await?;
                 let shown = self.print_registry(&self.registry(&routes, id)?, request.base);
@@ -136,10 +136,10 @@ impl Npm {
         }
     }
 
-    async fn list_registries(&self, request: &Request<'_>, (size, page): (usize, usize)) -> Result<Reply, Error> {
+    async fn list_registries(&self, request: &Request<'_>, page: Page) -> Result<Reply, Error> {
         let routes = self.gate.overlay().routes().await?;
         let all = self.registries(&routes);
-        let shown = all.iter().skip(page.saturating_mul(size)).take(size);
+        let shown = all.iter().skip(page.size.saturating_mul(page.index)).take(page.size);
         let data: Vec<Value> = shown.map(|registry| self.print_registry(registry, request.base)).collect();
         Ok(unkept(StatusCode::OK, &json!({ "data": data, "total": all.len(), "count": all.len() })))
     }

@@ -1,6 +1,6 @@
 //! The heads of answers that need no package's document. Pure: where the body comes from is another's business.
 
-use http::header::{ACCESS_CONTROL_ALLOW_ORIGIN, CACHE_CONTROL, CONTENT_TYPE, VARY};
+use http::header::{CACHE_CONTROL, CONTENT_TYPE, VARY};
 use http::{HeaderValue, StatusCode};
 use serde_json::Value;
 
@@ -56,15 +56,6 @@ pub fn root(totals: &Totals, census: &Census) -> Reply {
 /// `GET /-/ping`: no upstream is asked, so it takes no time worth a number. Source: contract npm §5.6.
 pub fn ping() -> Reply {
     Reply::bytes(StatusCode::OK, JSON, r#"{"pong":true,"use":0}"#)
-}
-
-/// `OPTIONS` on a tarball. Source: contract npm §2.4.
-pub fn preflight() -> Reply {
-    let mut reply = Reply::empty(StatusCode::NO_CONTENT);
-    reply.set(ACCESS_CONTROL_ALLOW_ORIGIN, HeaderValue::from_static("*"));
-    reply.set(http::header::ACCESS_CONTROL_ALLOW_METHODS, HeaderValue::from_static("GET, HEAD, OPTIONS"));
-    reply.set(http::header::ACCESS_CONTROL_ALLOW_HEADERS, HeaderValue::from_static("*"));
-    reply
 }
 
 /// Answers with what is mirrored as it is.

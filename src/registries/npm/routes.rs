@@ -24,6 +24,8 @@ mod downloads;
 mod files;
 mod hook;
 mod orgs;
+mod page;
+mod proxy_cache;
 mod registries;
 mod sharing;
 mod stars;
@@ -39,6 +41,8 @@ pub use self::downloads::{Counted, Downloads, Form, Period};
 pub use self::files::{Files, Wish};
 pub use self::hook::Hook;
 pub use self::orgs::{Orgs, TeamAt};
+pub use self::page::Page;
+pub use self::proxy_cache::ProxyCache;
 pub use self::registries::Registries;
 pub use self::sharing::Sharing;
 pub use self::stars::Stars;
@@ -52,7 +56,7 @@ const MAX_SEGMENTS: usize = 64;
 /// What is no escape in a path of ours.
 const PLAIN: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'.').remove(b'_').remove(b'~').remove(b'@');
 
-/// What a path names, by the methods that it takes.
+/// What a path names, by the methods that it takes. Whatever can be read has a preflight too.
 #[derive(Default)]
 struct Target {
     /// GET and HEAD.
@@ -61,7 +65,6 @@ struct Target {
     post: Option<Action>,
     patch: Option<Action>,
     delete: Option<Action>,
-    options: Option<Action>,
 }
 
 /// Understands a request. `path` is still percent-encoded and starts below the mount; `query` has no `?`.
@@ -84,7 +87,9 @@ fn judge_method(method: &Method, target: Target) -> Result<Action, Error> {
         Method::POST => target.post,
         Method::PATCH => target.patch,
         Method::DELETE => target.delete,
-        Method::OPTIONS => target.options,
+        Method::OPTIONS => {
+            target.read.map(|action| Action::Preflight { is_tarball: matches!(action, Action::Tarball { .. }) })
+        }
         _ if is_known(method) => None,
         _ => return Err(Error::unknown_method()),
     };
@@ -108,9 +113,9 @@ impl Target {
 
     /// Names the methods that it takes. Source: RFC 9110 §10.2.1.
     fn allow(&self) -> String {
-        let Self { read, put, post, patch, delete, options } = self;
+        let Self { read, put, post, patch, delete } = self;
         let changing = [("PUT", put), ("POST", post), ("PATCH", patch), ("DELETE", delete)];
-        let words = [("GET, HEAD", read)].into_iter().chain(changing).chain([("OPTIONS", options)]);
+        let words = [("GET, HEAD", read)].into_iter().chain(changing).chain([("OPTIONS", read)]);
         let taken: Vec<&str> = words.filter_map(|(word, action)| action.as_ref().map(|_| word)).collect();
         taken.join(", ")
     }
@@ -182,7 +187,7 @@ fn find_tarball(name: &str, file: &str) -> Result<Target, Error> {
     let name = PackageName::parse(name)?;
     let version = file.strip_suffix(".tgz").and_then(|stem| stem.strip_prefix(name.unscoped())?.strip_prefix('-'));
     let version = Version::parse(version.ok_or_else(|| Error::not_found("a tarball of this name"))?)?;
-    Ok(Target { options: Some(Action::Preflight), ..Target::read(Action::Tarball { name, version }) })
+    Ok(Target::read(Action::Tarball { name, version }))
 }
 
 fn find_attestations(segments: &[&str]) -> Result<Target, Error> {

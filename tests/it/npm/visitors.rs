@@ -205,6 +205,11 @@ fn writes() -> Vec<Row> {
         row("PATCH", "/-/registry/99", |_, _| json!({ "name": "corp" }), admins(404)),
         row("DELETE", "/-/registry/99", nothing, admins(404)),
         row("POST", "/-/registry/default/sync", empty, admins(501)),
+        row("GET", "/-/proxy-cache", nothing, admins(200)),
+        row("GET", "/-/proxy-cache/{name}", nothing, admins(200)).tells(json!({ "count": 0, "data": [] })),
+        row("PATCH", "/-/proxy-cache/absent", nothing, admins(404)),
+        row("DELETE", "/-/proxy-cache/absent", nothing, admins(404)),
+        row("DELETE", "/-/proxy-cache", nothing, admins(200)),
         row("POST", "/-/scope", |_, _| json!({ "name": "@corp", "registryId": "default" }), admins(200)),
         row("DELETE", "/-/scope/99", nothing, admins(404)),
         row(

@@ -3,8 +3,9 @@
 use super::*;
 use crate::base::digest::Integrity;
 use crate::mirror::first_seen::HELD;
-use crate::mirror::store::Incident;
 use crate::mirror::store::incidents::KEPT;
+use crate::mirror::store::keep::PURGED_AT_ONCE;
+use crate::mirror::store::{Incident, Listing};
 
 #[tokio::test]
 async fn what_is_kept_comes_back_after_a_restart_with_all_its_facts() {
@@ -104,6 +105,44 @@ async fn a_package_is_purged_in_its_own_mount_only() {
     assert_eq!(bench.store.purge_package("npm", "a").await.unwrap(), 2);
     assert!(bench.text("a@1").await.is_none() && bench.text("a@2").await.is_none());
     assert_eq!((bench.files(), bench.store.totals().entries), (2, 2));
+}
+
+#[tokio::test]
+async fn what_upstreams_gave_is_listed_and_counted() {
+    let bench = Bench::new();
+    for key in ["b@1", "a@1", "a@2", "own@1"] {
+        bench.keep(key, key.as_bytes()).await;
+    }
+    let made = Draft { source: Some(Digest::of(b"document")), ..bench.draft("a@forms") };
+    keep(&bench.store, made, b"made").await.unwrap();
+    keep(&bench.store, Draft { package: "".into(), ..bench.draft("keys") }, b"of no package").await.unwrap();
+    keep(&bench.store, Draft { mount: "other".into(), ..bench.draft("a@3") }, b"elsewhere").await.unwrap();
+    bench.store.commit(Draft { status: 404, ..bench.draft("c@1") }, None).await.unwrap();
+    let list = async |package: Option<&str>, places| {
+        let (mount, package, except) = ("npm".to_owned(), package.map(str::to_owned), "own@".to_owned());
+        let (count, kept) = bench.store.list(Listing { mount, package, except }, places).await.unwrap();
+        (count, kept.into_iter().map(|kept| (kept.package, kept.key, kept.size)).collect::<Vec<_>>())
+    };
+    let kept = |package: &str, key: &str| (package.to_owned(), key.to_owned(), 3);
+    let all = vec![kept("a", "a@1"), kept("a", "a@2"), kept("b", "b@1")];
+    assert_eq!(list(None, 0..9).await, (3, all.clone()));
+    assert_eq!(list(None, 1..2).await, (3, all[1..2].to_vec()));
+    assert_eq!(list(Some("a"), 0..9).await, (2, all[..2].to_vec()));
+    assert_eq!(list(Some("c"), 0..9).await, (0, vec![]));
+    assert_eq!(list(None, u64::MAX..u64::MAX).await, (3, vec![]));
+}
+
+#[tokio::test]
+async fn a_mount_is_purged_and_no_other() {
+    let bench = Bench::new();
+    for number in 0..PURGED_AT_ONCE + 1 {
+        let draft = Draft { status: 404, ..bench.draft(&format!("a@{number}")) };
+        bench.store.commit(draft, None).await.unwrap();
+    }
+    keep(&bench.store, Draft { mount: "other".into(), ..bench.draft("b") }, b"elsewhere").await.unwrap();
+    assert_eq!(bench.store.purge_mount("npm").await.unwrap(), PURGED_AT_ONCE + 1);
+    assert_eq!(bench.store.purge_mount("npm").await.unwrap(), 0);
+    assert_eq!(bench.text("b").await.as_deref(), Some("elsewhere"));
 }
 
 #[tokio::test]

@@ -17,7 +17,7 @@ impl Action {
     /// Says who is let in.
     pub fn access(&self) -> Access<'_> {
         match self {
-            Self::Root | Self::Ping | Self::Preflight | Self::Keys => Access::Open,
+            Self::Root | Self::Ping | Self::Preflight { .. } | Self::Keys => Access::Open,
             Self::Packument { name, .. } | Self::Manifest { name, .. } | Self::Tarball { name, .. } => {
                 Access::Read(name.as_str())
             }
@@ -34,6 +34,7 @@ impl Action {
             Self::Hook(hook) => hook.access(),
             Self::Registries(asked) => asked.access(),
             Self::Files(files) => files.access(),
+            Self::ProxyCache(asked) => asked.access(),
         }
     }
 }

@@ -8,6 +8,7 @@ use super::downloads::Downloads;
 use super::files::Files;
 use super::hook::Hook;
 use super::orgs::Orgs;
+use super::proxy_cache::ProxyCache;
 use super::registries::Registries;
 use super::sharing::Sharing;
 use super::stars::Stars;
@@ -29,8 +30,8 @@ pub enum Action {
     Manifest { name: PackageName, spec: Spec },
     /// A tarball under any of its paths (§5.3).
     Tarball { name: PackageName, version: Version },
-    /// A browser asks whether it may fetch a tarball: 204, for any origin (§2.4).
-    Preflight,
+    /// A browser asks whether a page may read what lies here (§2.4).
+    Preflight { is_tarball: bool },
     /// `/-/package/{name}/dist-tags` (§5.4).
     DistTags { name: PackageName },
     /// `/-/npm/v1/keys` (§6.2).
@@ -61,6 +62,8 @@ pub enum Action {
     Registries(Registries),
     /// The files of a version.
     Files(Files),
+    /// What is kept of upstreams' packages.
+    ProxyCache(ProxyCache),
 }
 
 /// Which of the audit endpoints.
@@ -120,12 +123,14 @@ impl Named for Action {
             Self::Files(files) => files.subject(),
             Self::Write(write) => Subject::package(write.package().as_str()),
             Self::Sharing(sharing) => Subject::package(sharing.package().as_str()),
-            Self::Root | Self::Ping | Self::Preflight | Self::Keys | Self::Account(_) | Self::Block(_) => {
+            Self::Root | Self::Ping | Self::Preflight { .. } | Self::Keys | Self::Account(_) | Self::Block(_) => {
                 Subject::Nothing
             }
             // Answers about many packages, none of which they hand out.
             Self::Discover(_) | Self::Audit(_) | Self::Downloads(_) => Subject::Nothing,
             Self::Stars(_) | Self::Orgs(_) | Self::Hook(_) | Self::Registries(_) => Subject::Nothing,
+            // Who looks into the cache is to find what is blocked too.
+            Self::ProxyCache(_) => Subject::Nothing,
         }
     }
 
@@ -140,7 +145,7 @@ impl Named for Action {
             Self::Packument { .. } => "packument",
             Self::Manifest { .. } => "manifest",
             Self::Tarball { .. } => "tarball",
-            Self::Preflight => "preflight",
+            Self::Preflight { .. } => "preflight",
             Self::DistTags { .. } => "dist_tags",
             Self::Keys => "keys",
             Self::Attestations { .. } => "attestations",
@@ -156,6 +161,7 @@ impl Named for Action {
             Self::Hook(hook) => hook.name(),
             Self::Registries(asked) => asked.name(),
             Self::Files(files) => files.name(),
+            Self::ProxyCache(asked) => asked.name(),
         }
     }
 }

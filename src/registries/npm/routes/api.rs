@@ -4,7 +4,7 @@ use super::Target;
 use super::action::{Action, Audit};
 use super::discover::{self, Discover};
 use super::write::find_tags;
-use super::{account, block, hook, orgs, registries, sharing, stars};
+use super::{account, block, hook, orgs, proxy_cache, registries, sharing, stars};
 use crate::registries::npm::error::Error;
 use crate::registries::npm::name::PackageName;
 use crate::registries::paths::no_route;
@@ -24,6 +24,9 @@ pub fn find(segments: &[&str], query: &str) -> Result<Target, Error> {
         return Ok(target);
     }
     if let Some(target) = registries::find(segments, query)? {
+        return Ok(target);
+    }
+    if let Some(target) = proxy_cache::find(segments, query)? {
         return Ok(target);
     }
     if let Some(target) = discover::find(segments, query)? {

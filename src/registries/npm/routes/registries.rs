@@ -4,18 +4,14 @@
 use super::Target;
 use super::access::Access;
 use super::action::{Action, Reads};
-use super::discover::parameter;
+use super::page::Page;
 use crate::registries::npm::error::Error;
-
-/// Registries in one answer, if nothing is said, and at most.
-const LISTED: usize = 20;
-const MAX_LISTED: usize = 100;
 
 /// What becomes of registries and scopes.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Registries {
-    /// `/-/registry`; pages are counted from 0.
-    List { size: usize, page: usize },
+    /// `/-/registry`.
+    List { page: Page },
     /// `POST` of the same.
     Add,
     /// `/-/registry/{id}`.
@@ -37,7 +33,9 @@ pub enum Registries {
 /// Finds what lies under `/-/`; `None` for what is neither a registry nor a scope.
 pub fn find(segments: &[&str], query: &str) -> Result<Option<Target>, Error> {
     Ok(Some(match segments {
-        ["registry"] => Target { post: Some(Registries::Add.into()), ..Target::read(find_list(query)?) },
+        ["registry"] => {
+            Target { post: Some(Registries::Add.into()), ..Target::read(Registries::List { page: Page::read(query)? }) }
+        }
         ["registry", id] => {
             let id = || Box::from(*id);
             let (patch, delete) = (Registries::Edit { id: id() }.into(), Registries::Remove { id: id() }.into());
@@ -49,15 +47,6 @@ pub fn find(segments: &[&str], query: &str) -> Result<Option<Target>, Error> {
         ["scope", id] => Target::delete(Registries::Unbind { id: (*id).into() }),
         _ => return Ok(None),
     }))
-}
-
-fn find_list(query: &str) -> Result<Registries, Error> {
-    let number = |name, default| {
-        let refusal = |_| Error::bad_request("pageSize and pageIndex are whole numbers");
-        parameter(query, name).map_or(Ok(default), |text| text.parse::<usize>().map_err(refusal))
-    };
-    let size = number("pageSize", LISTED)?.clamp(1, MAX_LISTED);
-    Ok(Registries::List { size, page: number("pageIndex", 0)? })
 }
 
 // === impl Registries ===

@@ -81,7 +81,13 @@ fn every_spelling_of_a_tarball_is_the_same_tarball() {
             assert_eq!(get(target).ok(), Some(tarball), "{target}");
         }
     }
-    assert_eq!(send("OPTIONS", "/@s/n/-/n-1.0.0.tgz").ok(), Some(Action::Preflight));
+}
+
+#[test]
+fn whatever_can_be_read_has_a_preflight() {
+    for (target, is_tarball) in [("/@s/n/-/n-1.0.0.tgz", true), ("/n", false), ("/-/ping", false), ("/", false)] {
+        assert_eq!(send("OPTIONS", target).ok(), Some(Action::Preflight { is_tarball }), "{target}");
+    }
 }
 
 #[test]
@@ -351,14 +357,15 @@ fn what_changes_or_belongs_to_somebody_is_for_who_is_logged_in() {
 #[test]
 fn other_methods_are_refused_with_what_is_allowed() {
     for (method, target, expected) in [
-        ("DELETE", "/n", "GET, HEAD, PUT"),
-        ("OPTIONS", "/n", "GET, HEAD, PUT"),
-        ("PUT", "/n/sync", "GET, HEAD"),
-        ("DELETE", "/-/package/n/dist-tags", "GET, HEAD, PUT, POST"),
+        ("DELETE", "/n", "GET, HEAD, PUT, OPTIONS"),
+        ("PUT", "/n/sync", "GET, HEAD, OPTIONS"),
+        ("DELETE", "/-/package/n/dist-tags", "GET, HEAD, PUT, POST, OPTIONS"),
         ("PATCH", "/n/-/n-1.0.0.tgz", "GET, HEAD, OPTIONS"),
         ("GET", "/-/npm/v1/security/advisories/bulk", "POST"),
         ("POST", "/n/-rev/1-a", "PUT, DELETE"),
         ("GET", "/-/package/n/dist-tags/beta", "PUT, POST, DELETE"),
+        ("OPTIONS", "/-/npm/v1/security/advisories/bulk", "POST"),
+        ("PUT", "/-/proxy-cache", "GET, HEAD, DELETE, OPTIONS"),
     ] {
         let Err(Error::MethodNotAllowed { allow }) = send(method, target) else { panic!("{method} {target}") };
         assert_eq!(allow, expected, "{method} {target}");

@@ -1,6 +1,7 @@
 use heliostat::registries::npm::name::PackageName;
 use heliostat::registries::npm::routes::{
-    Account, Action, Audit, Block, Discover, Files, Hook, Orgs, Registries, Sharing, Stars, TeamAt, Web, Write, parse,
+    Account, Action, Audit, Block, Discover, Files, Hook, Orgs, ProxyCache, Registries, Sharing, Stars, TeamAt, Web,
+    Write, parse,
 };
 use heliostat_fuzz::{Asked, assert_below, assert_plain, segment};
 
@@ -12,7 +13,10 @@ pub fn check(asked: &Asked<'_>) {
         | Action::Tarball { name, .. }
         | Action::DistTags { name }
         | Action::Attestations { name, .. }
-        | Action::Stars(Stars::SetOne { name, .. }) => assert_plain(name.as_str()),
+        | Action::Stars(Stars::SetOne { name, .. })
+        | Action::ProxyCache(
+            ProxyCache::Show { name, .. } | ProxyCache::Refresh { name } | ProxyCache::Purge { name },
+        ) => assert_plain(name.as_str()),
         Action::Write(write) => assert_plain(write.package().as_str()),
         Action::Sharing(sharing) => assert_plain(sharing.package().as_str()),
         Action::Discover(Discover::Dependents { name } | Discover::SetListed { name, .. }) => {
@@ -33,6 +37,7 @@ fn print(action: &Action) -> Option<String> {
         Action::Discover(discover) => print_discover(discover),
         Action::Hook(hook) => print_hook(hook),
         Action::Registries(asked) => print_registries(asked),
+        Action::ProxyCache(asked) => print_proxy_cache(asked),
         Action::Files(files) => print_files(files),
         Action::Account(account) => print_account(account),
         Action::Block(block) => print_block(block),
@@ -50,7 +55,7 @@ fn print(action: &Action) -> Option<String> {
         Action::Audit(Audit::Bulk) => "-/npm/v1/security/advisories/bulk".to_owned(),
         Action::Audit(Audit::Quick) => "-/npm/v1/security/audits/quick".to_owned(),
         Action::Audit(Audit::Full) => "-/npm/v1/security/audits".to_owned(),
-        Action::Preflight | Action::Downloads(_) => return None,
+        Action::Preflight { .. } | Action::Downloads(_) => return None,
     })
 }
 
@@ -178,6 +183,15 @@ fn print_registries(asked: &Registries) -> String {
         Registries::Sync { id } => format!("-/registry/{}/sync", segment(id)),
         Registries::Bind => "-/scope".to_owned(),
         Registries::Unbind { id } => format!("-/scope/{}", segment(id)),
+    }
+}
+
+fn print_proxy_cache(asked: &ProxyCache) -> String {
+    match asked {
+        ProxyCache::List { .. } | ProxyCache::PurgeAll => "-/proxy-cache".to_owned(),
+        ProxyCache::Show { name, .. } | ProxyCache::Refresh { name } | ProxyCache::Purge { name } => {
+            format!("-/proxy-cache/{}", name.escaped())
+        }
     }
 }
 

@@ -1,0 +1,64 @@
+//! What is kept of upstreams' packages: `/-/proxy-cache…`. Source: contract npm §19, row 44.
+
+use super::Target;
+use super::access::Access;
+use super::action::Action;
+use super::page::Page;
+use crate::registries::npm::error::Error;
+use crate::registries::npm::name::PackageName;
+
+/// What becomes of it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum ProxyCache {
+    /// `/-/proxy-cache`.
+    List { page: Page },
+    /// `DELETE` of the same.
+    PurgeAll,
+    /// `/-/proxy-cache/{name}`.
+    Show { name: PackageName, page: Page },
+    /// `PATCH` of the same.
+    Refresh { name: PackageName },
+    /// `DELETE` of the same.
+    Purge { name: PackageName },
+}
+
+/// Finds what lies under `/-/`; `None` for what lies elsewhere.
+pub fn find(segments: &[&str], query: &str) -> Result<Option<Target>, Error> {
+    let name = match segments {
+        ["proxy-cache"] => {
+            let list = ProxyCache::List { page: Page::read(query)? };
+            return Ok(Some(Target { delete: Some(ProxyCache::PurgeAll.into()), ..Target::read(list) }));
+        }
+        ["proxy-cache", scope, name] if scope.starts_with('@') => PackageName::parse(&format!("{scope}/{name}"))?,
+        ["proxy-cache", name] => PackageName::parse(name)?,
+        _ => return Ok(None),
+    };
+    let patch = Some(ProxyCache::Refresh { name: name.clone() }.into());
+    let delete = Some(ProxyCache::Purge { name: name.clone() }.into());
+    Ok(Some(Target { patch, delete, ..Target::read(ProxyCache::Show { name, page: Page::read(query)? }) }))
+}
+
+// === impl ProxyCache ===
+
+impl ProxyCache {
+    /// Says who is let in: all of it is for admins.
+    pub fn access(&self) -> Access<'_> {
+        Access::Known
+    }
+
+    pub fn name(&self) -> &'static str {
+        match self {
+            Self::List { .. } => "kept",
+            Self::PurgeAll => "purge_all",
+            Self::Show { .. } => "kept_of_package",
+            Self::Refresh { .. } => "refresh",
+            Self::Purge { .. } => "purge",
+        }
+    }
+}
+
+impl From<ProxyCache> for Action {
+    fn from(asked: ProxyCache) -> Self {
+        Self::ProxyCache(asked)
+    }
+}
