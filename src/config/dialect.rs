@@ -35,7 +35,7 @@ pub struct Npm {
     pub anonymous_reading: bool,
     /// Whether registries that admins name over HTTP may have loopback, link-local and private addresses.
     pub private_registries: bool,
-    /// Whether the files of a version are shown one by one.
+    /// Whether the files of a version are served one by one.
     pub files: bool,
     pub downloads: Downloads,
     pub signatures: Signatures,

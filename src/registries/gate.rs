@@ -34,7 +34,7 @@ const MAX_BELIEVED: usize = 1024;
 
 /// What a client shows of itself.
 #[derive(Debug)]
-pub enum Shown {
+pub enum Credentials {
     Nothing,
     Token(Secret),
     Password { name: String, password: Secret },
@@ -122,13 +122,13 @@ impl Gate {
     ///
     /// # Errors
     /// [`Error::Unauthorized`], [`Error::Forbidden`], [`Error::TooManyAttempts`], or the overlay's.
-    pub async fn identify(&self, shown: Shown, from: Option<IpAddr>) -> Result<Visitor, Error> {
+    pub async fn identify(&self, credentials: Credentials, from: Option<IpAddr>) -> Result<Visitor, Error> {
         // Who comes over no network comes from here.
         let address = from.unwrap_or(IpAddr::V4(Ipv4Addr::LOCALHOST));
-        let identity = match shown {
-            Shown::Nothing => None,
-            Shown::Token(token) => Some(self.overlay.check_token(&token, address).await?),
-            Shown::Password { name, password } => Some(self.log_in(&name, &password, address).await?),
+        let identity = match credentials {
+            Credentials::Nothing => None,
+            Credentials::Token(token) => Some(self.overlay.check_token(&token, address).await?),
+            Credentials::Password { name, password } => Some(self.log_in(&name, &password, address).await?),
         };
         Ok(Visitor { identity, from })
     }

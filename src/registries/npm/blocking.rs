@@ -73,8 +73,8 @@ impl Npm {
     async fn show_blocks(&self, name: &PackageName) -> Result<Reply, Error> {
         let blocks = self.gate.overlay().blocks_of(self.gate.mount(), name.as_str()).await?;
         let whole = blocks.iter().find(|block| block.versions == ALL_VERSIONS);
-        let mut body =
-            json!({ "blocked": whole.is_some(), "data": blocks.iter().map(|block| show(block)).collect::<Vec<_>>() });
+        let data: Vec<Value> = blocks.iter().map(|block| print_block(block)).collect();
+        let mut body = json!({ "blocked": whole.is_some(), "data": data });
         if let Some(whole) = whole {
             body["reason"] = json!(whole.reason);
             body["createdAt"] = json!(print(whole.created_at));
@@ -83,7 +83,7 @@ impl Npm {
     }
 }
 
-fn show(block: &blocks::Block) -> Value {
+fn print_block(block: &blocks::Block) -> Value {
     json!({
         "id": block.id.to_string(),
         "version": block.versions,

@@ -15,7 +15,7 @@ use http::header::{
 };
 use http::{HeaderValue, StatusCode};
 
-use super::door::ShownTo;
+use super::door::Readership;
 use crate::base::http::{Reply, Request};
 use crate::registries::paths::is_read;
 
@@ -38,18 +38,18 @@ pub fn preflight(request: &Request<'_>, is_tarball: bool) -> Reply {
 }
 
 /// Says which pages may read an answer. Tarballs and files have said so already.
-pub fn shared(mut reply: Reply, request: &Request<'_>, shown_to: ShownTo) -> Reply {
+pub fn allowed(mut reply: Reply, request: &Request<'_>, readership: Readership) -> Reply {
     let is_said = reply.headers.contains_key(ACCESS_CONTROL_ALLOW_ORIGIN);
-    match shown_to {
+    match readership {
         _ if is_said || !is_read(request.method) => {}
-        ShownTo::Everybody => reflect(&mut reply, request),
-        ShownTo::Readers | ShownTo::This => reply.set(ACCESS_CONTROL_ALLOW_ORIGIN, ANYBODY),
+        Readership::Everybody => reflect(&mut reply, request),
+        Readership::Readers | Readership::This => reply.set(ACCESS_CONTROL_ALLOW_ORIGIN, ANYBODY),
     }
     reply
 }
 
 /// Says which pages may read an error.
-pub fn told(mut reply: Reply, request: &Request<'_>) -> Reply {
+pub fn allowed_error(mut reply: Reply, request: &Request<'_>) -> Reply {
     if is_read(request.method) {
         reply.set(ACCESS_CONTROL_ALLOW_ORIGIN, ANYBODY);
     }

@@ -1,4 +1,4 @@
-//! The door: who asks, whether it is let in, what it may send, and to whom the answer may be shown.
+//! The door: who asks, whether it is let in, what it may send, and who may read the answer.
 
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
@@ -13,7 +13,7 @@ use super::routes::{Access, Account, Action, Reads};
 use crate::base::http::{Reply, Request};
 use crate::base::secret::Secret;
 use crate::overlay::rights::Action as Change;
-use crate::registries::gate::{Act, Shown, Sight, Visitor};
+use crate::registries::gate::{Act, Credentials, Sight, Visitor};
 
 /// Longest body of who shows its credentials in it, in bytes: nobody knows yet who sends it.
 const MAX_CREDENTIALS: u64 = 16 << 10;
@@ -21,12 +21,12 @@ const MAX_CREDENTIALS: u64 = 16 << 10;
 /// Who was let in.
 pub struct Guest {
     pub visitor: Visitor,
-    pub shown_to: ShownTo,
+    pub readership: Readership,
 }
 
-/// To whom an answer may be shown.
+/// Who may read an answer.
 #[derive(Clone, Copy)]
-pub enum ShownTo {
+pub enum Readership {
     Everybody,
     /// Who may read this mount.
     Readers,
@@ -38,12 +38,12 @@ impl Npm {
     /// Finds out who asks. Who logs in shows its credentials in the body, and may have old ones beside them. Source:
     /// contract npm §8.1.
     pub(super) async fn visitor(&self, request: &Request<'_>, action: &Action) -> Result<Visitor, Error> {
-        let shown = match request.headers.get(AUTHORIZATION) {
-            _ if matches!(action, Action::Account(Account::LogIn { .. } | Account::Web(_))) => Shown::Nothing,
-            None => Shown::Nothing,
-            Some(value) => shown(value.to_str().unwrap_or_default())?,
+        let credentials = match request.headers.get(AUTHORIZATION) {
+            _ if matches!(action, Action::Account(Account::LogIn { .. } | Account::Web(_))) => Credentials::Nothing,
+            None => Credentials::Nothing,
+            Some(value) => parse_credentials(value.to_str().unwrap_or_default())?,
         };
-        self.gate.identify(shown, request.peer).await
+        self.gate.identify(credentials, request.peer).await
     }
 
     /// Returns how long a body may be, in bytes, that is read before an answer; `None` where none is.
@@ -89,24 +89,24 @@ impl Npm {
     }
 
     /// Lets who asks in, as far as reading goes and before a body is read: what writes is judged again with the package.
-    /// Returns to whom the answer may be shown.
+    /// Returns who may read the answer.
     ///
     /// All routes to a package pass here, and who finds nothing there reads the same on each of them.
-    pub(super) async fn let_in(&self, visitor: &Visitor, action: &Action) -> Result<ShownTo, Error> {
-        let everybody = if self.gate.is_public() { ShownTo::Everybody } else { ShownTo::Readers };
+    pub(super) async fn let_in(&self, visitor: &Visitor, action: &Action) -> Result<Readership, Error> {
+        let everybody = if self.gate.is_public() { Readership::Everybody } else { Readership::Readers };
         match action.access() {
             Access::Open => Ok(everybody),
             Access::Known => self.gate.known(visitor).map(|_| everybody),
             Access::Read("") => {
                 self.gate.let_read(visitor, "")?;
                 // What lists many packages may name some that only this visitor sees.
-                Ok(if visitor.identity.is_some() { ShownTo::Readers } else { everybody })
+                Ok(if visitor.identity.is_some() { Readership::Readers } else { everybody })
             }
             Access::Read(name) => {
                 self.gate.let_read(visitor, name)?;
                 match self.gate.look(visitor, name).await? {
                     Sight::Nothing => Err(self.gate.missing(visitor, name)),
-                    Sight::Package { is_closed: true } => Ok(ShownTo::This),
+                    Sight::Package { is_closed: true } => Ok(Readership::This),
                     Sight::Package { is_closed: false } | Sight::Elsewhere => Ok(everybody),
                 }
             }
@@ -115,12 +115,12 @@ impl Npm {
 }
 
 /// Keeps answers that not everybody may read from the caches that everybody reads. Source: contract npm §2.4, §9.
-pub fn closed(mut reply: Reply, shown_to: ShownTo) -> Reply {
+pub fn closed(mut reply: Reply, readership: Readership) -> Reply {
     let is_kept = reply.headers.get(CACHE_CONTROL).is_none_or(|said| said != "no-store");
-    let said = match shown_to {
-        ShownTo::This => "private, no-store",
-        ShownTo::Readers if is_kept => "private, no-cache",
-        ShownTo::Readers | ShownTo::Everybody => return reply,
+    let said = match readership {
+        Readership::This => "private, no-store",
+        Readership::Readers if is_kept => "private, no-cache",
+        Readership::Readers | Readership::Everybody => return reply,
     };
     reply.set(CACHE_CONTROL, HeaderValue::from_static(said));
     reply.headers.append(VARY, HeaderValue::from_static("Authorization"));
@@ -128,18 +128,18 @@ pub fn closed(mut reply: Reply, shown_to: ShownTo) -> Reply {
 }
 
 /// Reads an `Authorization`. Source: RFC 6750 §2.1, RFC 7617 §2.
-fn shown(value: &str) -> Result<Shown, Error> {
+fn parse_credentials(value: &str) -> Result<Credentials, Error> {
     let (scheme, rest) = value.split_once(' ').unwrap_or((value, ""));
     let rest = rest.trim();
     if scheme.eq_ignore_ascii_case("bearer") && !rest.is_empty() {
-        return Ok(Shown::Token(Secret::new(rest)));
+        return Ok(Credentials::Token(Secret::new(rest)));
     }
     if scheme.eq_ignore_ascii_case("basic")
         && let Ok(text) = STANDARD.decode(rest)
         && let Ok(text) = String::from_utf8(text)
         && let Some((name, password)) = text.split_once(':')
     {
-        return Ok(Shown::Password { name: name.to_owned(), password: Secret::new(password) });
+        return Ok(Credentials::Password { name: name.to_owned(), password: Secret::new(password) });
     }
     Err(Error::Unauthorized("the credentials are neither Bearer nor Basic"))
 }

@@ -16,6 +16,7 @@ use http::{HeaderValue, StatusCode};
 use serde_json::Value;
 use tokio::sync::Semaphore;
 
+use self::print::{header, print_directory, print_file};
 use self::unpack::{File, Listing};
 use super::Npm;
 use super::artifacts::FOR_EVER;
@@ -37,9 +38,9 @@ use crate::registries::paths::no_route;
 use crate::registries::untar;
 use crate::registries::{bodies, replies};
 
+mod print;
 #[cfg(test)]
 mod samples;
-mod show;
 mod unpack;
 
 /// What lists of files take in memory, in bytes.
@@ -116,18 +117,18 @@ impl Npm {
             }
             Wish::Unpack => {
                 unpacked().await?;
-                let all: Vec<Value> = listing.files().map(|(path, file)| show::file(path, file)).collect();
+                let all: Vec<Value> = listing.files().map(|(path, file)| print_file(path, file)).collect();
                 Ok(unkept(StatusCode::OK, &Value::Array(all)))
             }
-            Wish::Directory { path } => print(packed, show::directory(&listing, path)),
+            Wish::Directory { path } => described(packed, print_directory(&listing, path)),
             Wish::File { path, is_listed: true } => {
-                let file = listing.file(path).map(|file| show::file(path, file));
-                print(packed, file.or_else(|| show::directory(&listing, path)))
+                let file = listing.file(path).map(|file| print_file(path, file));
+                described(packed, file.or_else(|| print_directory(&listing, path)))
             }
             Wish::File { path, is_listed: false } => match listing.file(path) {
                 Some(file) => {
                     let all = unpacked().await?;
-                    Ok(shown(packed, path, file, &all))
+                    Ok(contents(packed, path, file, &all))
                 }
                 None => {
                     let path = meant_by(&listing, path).ok_or_else(|| Error::not_found("a file of this path"))?;
@@ -226,7 +227,7 @@ fn moved(place: &str, kept: HeaderValue) -> Reply {
     for_all(reply)
 }
 
-fn print(packed: Packed, printed: Option<Value>) -> Result<Reply, Error> {
+fn described(packed: Packed, printed: Option<Value>) -> Result<Reply, Error> {
     let printed = printed.ok_or_else(|| Error::not_found("a file or directory of this path"))?;
     let mut reply = replies::tagged(JSON, printed.to_string());
     reply.set(CACHE_CONTROL, packed.kept(SHORT));
@@ -234,8 +235,8 @@ fn print(packed: Packed, printed: Option<Value>) -> Result<Reply, Error> {
     Ok(for_all(reply))
 }
 
-fn shown(packed: Packed, path: &str, file: &File, all: &Body) -> Reply {
-    let mut reply = replies::whole(HeaderValue::from_static(show::header(path)));
+fn contents(packed: Packed, path: &str, file: &File, all: &Body) -> Reply {
+    let mut reply = replies::whole(HeaderValue::from_static(header(path)));
     reply.set(CACHE_CONTROL, packed.kept(FOR_EVER));
     reply.headers.extend(replies::entity_tag(file.digest).map(|etag| (ETAG, etag)));
     reply.headers.extend(HeaderValue::try_from(file.digest.to_sri()).ok().map(|sri| (INTEGRITY, sri)));

@@ -10,6 +10,7 @@ use http::header::CACHE_CONTROL;
 use serde_json::{Map, Value, json};
 use time::OffsetDateTime;
 
+use self::screened::{is_open, screen_summary};
 use super::Npm;
 use super::catalog::{Entry, TOLD, manifest_of};
 use super::error::Error;
@@ -28,7 +29,7 @@ use crate::registries::gate::{Gate, Visitor};
 use crate::registries::members::quote;
 use crate::registries::times::print_millis;
 
-pub mod shown;
+pub mod screened;
 
 /// How much is read at once.
 const PAGE: u64 = 200;
@@ -121,7 +122,7 @@ impl Npm {
         let overlay = self.gate.overlay();
         let Some(user) = overlay.user(&name).await? else { return Ok(None) };
         let names = overlay.owned_by(self.gate.mount(), user.id).await?;
-        self.shown(visitor, names).await.map(Some)
+        self.visible_names(visitor, names).await.map(Some)
     }
 
     /// `GET /-/package/{name}/dependents`: of ours, whose newest version needs it.
@@ -136,8 +137,8 @@ impl Npm {
             bodies::apart(move || Ok::<_, Error>(entries.values().filter(may_be_meant).cloned().collect())).await?;
         let mut dependents = Vec::new();
         for entry in found {
-            let shown = self.shown_entry(&screen, &entry).await?;
-            let is_meant = shown.is_some_and(|shown| shown.requires.contains(name.as_str()));
+            let screened = self.screen_entry(&screen, &entry).await?;
+            let is_meant = screened.is_some_and(|entry| entry.requires.contains(name.as_str()));
             if is_meant && self.gate.sees(visitor, &entry.summary.name).await? {
                 dependents.push(entry.summary.name.clone());
             }
@@ -200,7 +201,7 @@ impl Listing {
         let mut lines = Vec::new();
         for summary in page {
             if self.gate.sees(&self.visitor, &summary.name).await?
-                && let Some(summary) = shown::show(&self.gate, &screen, summary).await?
+                && let Some(summary) = screen_summary(&self.gate, &screen, summary).await?
             {
                 lines.push(format!("{}:{}", quote(&summary.name), print_summary(&summary)));
             }
@@ -213,7 +214,7 @@ impl Listing {
         let screen = self.blocks.screen().await?;
         let mut lines = Vec::new();
         for (name, _) in &page {
-            if self.gate.sees(&self.visitor, name).await? && shown::is_open(&self.gate, &screen, name).await? {
+            if self.gate.sees(&self.visitor, name).await? && is_open(&self.gate, &screen, name).await? {
                 lines.push(quote(name));
             }
         }

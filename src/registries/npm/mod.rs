@@ -133,7 +133,7 @@ pub struct Npm {
     waiting: Arc<Semaphore>,
     /// The bytes of versions of ours, by the states of their packages.
     tarballs: Arc<Memo<Option<Blob>>>,
-    /// Tarballs whose files are shown; none, where they are not.
+    /// Tarballs whose files are served one by one; none, where they are not.
     files: Option<Arc<Opened>>,
     /// Whether hooks may be told at private addresses.
     private_hooks: bool,
@@ -211,13 +211,13 @@ impl Desk for Npm {
     }
 
     fn tell(&self, error: &Error, request: &Request<'_>) -> Reply {
-        cors::told(error::reply(error, request.id), request)
+        cors::allowed_error(error::reply(error, request.id), request)
     }
 
     async fn admit(&self, request: &Request<'_>, action: &Action) -> Result<Guest, Error> {
         let visitor = self.visitor(request, action).await?;
-        let shown_to = self.let_in(&visitor, action).await?;
-        Ok(Guest { visitor, shown_to })
+        let readership = self.let_in(&visitor, action).await?;
+        Ok(Guest { visitor, readership })
     }
 
     async fn hides(&self, action: &Action, guest: &Guest) -> Result<bool, Error> {
@@ -228,14 +228,14 @@ impl Desk for Npm {
     }
 
     async fn answer(&self, request: &Request<'_>, action: &Action, guest: &Guest) -> Result<Outcome, Error> {
-        let Guest { visitor, shown_to } = guest;
+        let Guest { visitor, readership } = guest;
         let max = self.longest_body(visitor, action).await?;
-        self.confirm(request, (visitor, action), if max.is_some() { Code::Shown } else { Code::Taken }).await?;
+        self.confirm(request, (visitor, action), if max.is_some() { Code::Present } else { Code::Taken }).await?;
         if let Some(max) = max {
             return Ok(Outcome::NeedsBody(BodyWanted { action: action.name(), max }));
         }
         Ok(match self.answer_unread(request, action, visitor).await? {
-            Outcome::Reply(reply) => cors::shared(closed(reply, *shown_to), request, *shown_to).into(),
+            Outcome::Reply(reply) => cors::allowed(closed(reply, *readership), request, *readership).into(),
             forward => forward,
         })
     }

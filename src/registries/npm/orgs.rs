@@ -200,8 +200,8 @@ impl Npm {
         visitor: &Visitor,
         mut all: BTreeMap<String, Permission>,
     ) -> Result<Reply, Error> {
-        let shown = self.shown(visitor, all.keys().cloned().collect()).await?;
-        all.retain(|name, _| shown.binary_search(name).is_ok());
+        let visible = self.visible_names(visitor, all.keys().cloned().collect()).await?;
+        all.retain(|name, _| visible.binary_search(name).is_ok());
         let printed = all.into_iter().map(|(name, permission)| (name, json!(permission.as_str()))).collect();
         Ok(unkept(StatusCode::OK, &Value::Object(printed)))
     }

@@ -24,7 +24,7 @@ use self::rank::{Match, Needed};
 use super::Npm;
 use super::catalog::{Entries, Entry};
 use super::error::Error;
-use super::lists::shown;
+use super::lists::screened::screen_summary;
 use super::name::{PackageName, is_prerelease_or_early};
 use super::replies::{listed, unkept};
 use crate::base::http::{Outcome, Reply, Request};
@@ -109,8 +109,8 @@ impl Npm {
         let Ranked { mut hits, barred } =
             bodies::apart(move || Ok::<_, Error>(rank_all(&entries, &screened, &looked, now))).await?;
         for (entry, needed) in barred {
-            let shown = self.shown_entry(screen, &entry).await?;
-            hits.extend(shown.and_then(|entry| rank::judge(&entry, &query, &needed)));
+            let screened = self.screen_entry(screen, &entry).await?;
+            hits.extend(screened.and_then(|entry| rank::judge(&entry, &query, &needed)));
         }
         let mut found = Vec::with_capacity(hits.len());
         for (number, hit) in hits.into_iter().enumerate() {
@@ -126,16 +126,16 @@ impl Npm {
         Ok(found)
     }
 
-    /// Returns an entry as it is shown where something of it may be blocked; `None`: all of it is.
-    pub(super) async fn shown_entry(&self, screen: &Screen, entry: &Arc<Entry>) -> Result<Option<Arc<Entry>>, Error> {
+    /// Returns what blocks leave of an entry; `None`: nothing.
+    pub(super) async fn screen_entry(&self, screen: &Screen, entry: &Arc<Entry>) -> Result<Option<Arc<Entry>>, Error> {
         let barred = screen.of(&entry.summary.name);
         if barred.is_empty() {
             return Ok(Some(Arc::clone(entry)));
         }
-        let shown = shown::show(&self.gate, screen, entry.summary.clone()).await?;
-        Ok(shown.map(|shown| {
-            // Its manifest was read, unless another version is shown.
-            if shown.version == entry.summary.version { Arc::clone(entry) } else { Arc::new(Entry::of(shown)) }
+        let summary = screen_summary(&self.gate, screen, entry.summary.clone()).await?;
+        Ok(summary.map(|summary| {
+            // Its manifest was read, unless another version stands for it.
+            if summary.version == entry.summary.version { Arc::clone(entry) } else { Arc::new(Entry::of(summary)) }
         }))
     }
 

@@ -91,7 +91,7 @@ impl Npm {
     /// Lists what a user likes, as far as who asks sees it.
     async fn liked_by(&self, visitor: &Visitor, user: &User) -> Result<Vec<String>, Error> {
         let liked = self.gate.overlay().starred_by(self.gate.mount(), user.id).await?;
-        self.shown(visitor, liked).await
+        self.visible_names(visitor, liked).await
     }
 
     /// Finds a user; what is no name is nobody's.

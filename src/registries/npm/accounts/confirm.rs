@@ -28,7 +28,7 @@ enum Weight {
 /// Whether the code is used up, or only must be there: each counts once, and a body is still to come.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Code {
-    Shown,
+    Present,
     Taken,
 }
 

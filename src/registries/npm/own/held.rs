@@ -7,7 +7,7 @@ use crate::registries::blocks::Subject;
 use crate::registries::gate::{Act, Sight, Visitor};
 use crate::registries::npm::Npm;
 use crate::registries::npm::error::Error;
-use crate::registries::npm::lists::shown::is_open;
+use crate::registries::npm::lists::screened::is_open;
 use crate::registries::npm::name::PackageName;
 
 impl Npm {
@@ -47,19 +47,19 @@ impl Npm {
     }
 
     /// Leaves the names of packages that a visitor sees, and of which something may be had.
-    pub(in crate::registries::npm) async fn shown(
+    pub(in crate::registries::npm) async fn visible_names(
         &self,
         visitor: &Visitor,
         names: Vec<String>,
     ) -> Result<Vec<String>, Error> {
         let screen = self.blocks.screen().await?;
-        let mut shown = Vec::new();
+        let mut visible = Vec::new();
         for name in names {
             if self.gate.sees(visitor, &name).await? && is_open(&self.gate, &screen, &name).await? {
-                shown.push(name);
+                visible.push(name);
             }
         }
-        Ok(shown)
+        Ok(visible)
     }
 
     /// Lets a visitor act on a package that is there: see [`Gate::let_act`].

@@ -1,5 +1,5 @@
-//! Packages of ours as lists and searches show them: not at all where nothing of them may be had, and else by the version
-//! that the document has as its latest, without what is blocked. Source: contract npm §4.2, §13.1.
+//! What blocks leave of packages of ours in lists and searches: nothing where nothing of them may be had, and else the
+//! version that the document has as its latest, without what is blocked. Source: contract npm §4.2, §13.1.
 
 use std::borrow::Cow;
 use std::collections::BTreeMap;
@@ -12,11 +12,11 @@ use crate::registries::npm::name::LATEST;
 use crate::registries::npm::own::is_there;
 use crate::registries::npm::wire;
 
-/// Returns a package as it is shown; `None`: it is blocked, or all that there is of it.
+/// Returns what blocks leave of a package; `None`: it is blocked, or all that there is of it.
 ///
 /// # Errors
 /// The overlay's.
-pub async fn show(gate: &Gate, screen: &Screen, summary: Summary) -> Result<Option<Summary>, Error> {
+pub async fn screen_summary(gate: &Gate, screen: &Screen, summary: Summary) -> Result<Option<Summary>, Error> {
     let barred = screen.of(&summary.name);
     if barred.hides_all() {
         return Ok(None);
@@ -46,7 +46,7 @@ fn open<'a>(held: &'a Package, barred: &'a Barred) -> impl Iterator<Item = &'a R
     held.releases.iter().filter(|release| is_there(release) && barred.find(&release.version).is_none())
 }
 
-/// Shows a package by what its tags come to where some of them point at what is blocked, as its document has them.
+/// Describes a package by what its tags come to where some of them point at what is blocked, as its document has them.
 fn mend(summary: Summary, held: &Package, barred: &Barred) -> Option<Summary> {
     let versions: Vec<&str> = open(held, barred).map(|release| release.version.as_str()).collect();
     let tags: Vec<wire::Tag<'_>> =
@@ -104,7 +104,7 @@ mod tests {
         }
     }
 
-    fn shown(held: &Package, barred: &[&str]) -> Option<Summary> {
+    fn screened(held: &Package, barred: &[&str]) -> Option<Summary> {
         let summary = Summary {
             name: held.name.clone(),
             modified_at: held.modified_at,
@@ -120,16 +120,16 @@ mod tests {
     }
 
     #[test]
-    fn the_newest_that_is_not_blocked_is_shown_instead() {
+    fn the_newest_that_is_not_blocked_stands_for_its_package() {
         let held = package(&["1.0.0", "1.1.0", "2.0.0"], &[("latest", "2.0.0"), ("old", "1.0.0")]);
         for (barred, version, tags) in [
             ("2.0.0", "1.1.0", [("latest", "1.1.0"), ("old", "1.0.0")]),
             ("1.0.0", "2.0.0", [("latest", "2.0.0"), ("old", "2.0.0")]),
         ] {
-            let shown = shown(&held, &[barred]).unwrap();
-            assert_eq!((shown.version.as_str(), shown.manifest.as_slice()), (version, version.as_bytes()));
-            assert_eq!(shown.tags, tags.map(|(tag, version)| (tag.to_owned(), version.to_owned())).into());
+            let screened = screened(&held, &[barred]).unwrap();
+            assert_eq!((screened.version.as_str(), screened.manifest.as_slice()), (version, version.as_bytes()));
+            assert_eq!(screened.tags, tags.map(|(tag, version)| (tag.to_owned(), version.to_owned())).into());
         }
-        assert_eq!(shown(&held, &[">=0.0.0"]), None);
+        assert_eq!(screened(&held, &[">=0.0.0"]), None);
     }
 }

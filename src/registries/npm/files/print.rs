@@ -58,7 +58,7 @@ const JSON: &str = "application/json";
 const TEXT: &str = "text/plain";
 const OCTETS: &str = "application/octet-stream";
 
-/// Latest time that is shown, in seconds since 1970: HTTP has none after the year 9999.
+/// Latest time that is printed, in seconds since 1970: HTTP has none after the year 9999.
 const MAX_TIME: u64 = 253_402_300_799;
 
 /// Returns the type of a file by its name.
@@ -83,7 +83,7 @@ pub fn header(path: &str) -> &'static str {
 }
 
 /// Prints one file.
-pub fn file(path: &str, file: &File) -> Value {
+pub fn print_file(path: &str, file: &File) -> Value {
     let modified = SystemTime::UNIX_EPOCH + Duration::from_secs(file.modified.min(MAX_TIME));
     json!({
         "path": format!("/{path}"),
@@ -96,11 +96,11 @@ pub fn file(path: &str, file: &File) -> Value {
 }
 
 /// Prints a directory with what lies directly in it; `None`: there is none of that path.
-pub fn directory(listing: &Listing, path: &str) -> Option<Value> {
+pub fn print_directory(listing: &Listing, path: &str) -> Option<Value> {
     let (directories, files) = listing.within(path)?;
     let print = |path: &str| json!({ "path": format!("/{path}"), "type": "directory", "files": [] });
     let directories = directories.into_iter().map(print);
-    let within: Vec<Value> = directories.chain(files.into_iter().map(|(path, one)| file(path, one))).collect();
+    let within: Vec<Value> = directories.chain(files.into_iter().map(|(path, file)| print_file(path, file))).collect();
     Some(json!({ "path": format!("/{path}"), "type": "directory", "files": within }))
 }
 
@@ -135,7 +135,7 @@ mod tests {
     #[test]
     fn a_directory_is_listed_with_what_lies_directly_in_it() {
         let listing = list(pack(&[("p/lib/a.js", "a"), ("p/lib/b/c.js", "c"), ("p/README", "read")])).unwrap();
-        let root = directory(&listing, "").unwrap();
+        let root = print_directory(&listing, "").unwrap();
         assert_eq!((&root["path"], &root["type"]), (&json!("/"), &json!("directory")));
         assert_eq!(root["files"][0], json!({ "path": "/lib", "type": "directory", "files": [] }));
         let expected = json!({
@@ -144,9 +144,9 @@ mod tests {
             "lastModified": "Thu, 01 Jan 1970 00:00:07 GMT", "size": 4,
         });
         assert_eq!(root["files"][1], expected);
-        assert_eq!(directory(&listing, "lib").unwrap()["files"].as_array().unwrap().len(), 2);
-        assert_eq!(directory(&listing, "lib/a.js"), None);
+        assert_eq!(print_directory(&listing, "lib").unwrap()["files"].as_array().unwrap().len(), 2);
+        assert_eq!(print_directory(&listing, "lib/a.js"), None);
         let late = File { modified: u64::MAX, ..*listing.file("README").unwrap() };
-        assert_eq!(file("x", &late)["lastModified"], "Fri, 31 Dec 9999 23:59:59 GMT");
+        assert_eq!(print_file("x", &late)["lastModified"], "Fri, 31 Dec 9999 23:59:59 GMT");
     }
 }
