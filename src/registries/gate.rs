@@ -241,11 +241,11 @@ impl Gate {
         Ok(self.patterns().next().is_some() || self.overlay.heads().await?.changes > 0)
     }
 
-    /// Tells whether a name is ours: then no upstream hears of it.
+    /// Tells whether no upstream is to hear of a name: it is kept for us, or ours and merged with nothing.
     ///
     /// # Errors
     /// The overlay's.
-    pub async fn is_own(&self, name: &str) -> Result<bool, Error> {
+    pub async fn is_kept_from_upstream(&self, name: &str) -> Result<bool, Error> {
         Ok(self.keeps(name) || !self.merges(name) && self.holds(name).await?.is_some())
     }
 

@@ -122,7 +122,7 @@ impl Npm {
         let mut shares: Vec<Share> = Vec::new();
         for (name, versions) in asked {
             let Ok(package) = PackageName::parse(&name) else { continue };
-            if self.gate.is_own(&name).await? {
+            if self.gate.is_kept_from_upstream(&name).await? {
                 continue;
             }
             let upstream = self.sources.upstream(&package);
@@ -160,15 +160,15 @@ impl Npm {
             Ok::<_, Error>((tree, names))
         };
         let (tree, names) = bodies::apart(read).await?;
-        let mut own = HashSet::new();
+        let mut kept = HashSet::new();
         for name in names {
-            if self.gate.is_own(&name).await? {
-                own.insert(name);
+            if self.gate.is_kept_from_upstream(&name).await? {
+                kept.insert(name);
             }
         }
         let mut scopes = self.sources.scopes();
         scopes.extend(self.gate.own_scopes());
-        let strip = move || tree.without(&scopes, &own).ok_or(Error::internal("a lock tree that cannot be printed"));
+        let strip = move || tree.without(&scopes, &kept).ok_or(Error::internal("a lock tree that cannot be printed"));
         let tree = bodies::apart(strip).await?;
         let answer = self.ask(self.sources.default_upstream(), path, tree.into()).await;
         let answer = answer.map_err(|error| of_mirror(error, WHAT))?;

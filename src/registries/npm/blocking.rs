@@ -46,7 +46,7 @@ impl Npm {
         if !names_versions(versions) {
             return Err(Error::Unprocessable(format!("{versions:?} names no versions").into()));
         }
-        if self.gate.is_own(name.as_str()).await? {
+        if self.gate.is_kept_from_upstream(name.as_str()).await? {
             let reason = "what is published here is not blocked but unpublished; an operator may, by command";
             return Err(Error::Forbidden(reason.into()));
         }

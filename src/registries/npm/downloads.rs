@@ -69,7 +69,7 @@ impl Npm {
     }
 
     async fn who_counts(&self, visitor: &Visitor, name: &PackageName) -> Result<Counts, Error> {
-        if !self.gate.is_own(name.as_str()).await? {
+        if !self.gate.is_kept_from_upstream(name.as_str()).await? {
             let is_default = Arc::ptr_eq(self.sources.upstream(name), self.sources.default_upstream());
             return Ok(match self.downloads {
                 config::Downloads::Own => Counts::Ours,

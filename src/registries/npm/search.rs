@@ -154,7 +154,7 @@ impl Npm {
         for word in query.names() {
             let word = word.trim_matches(|sign: char| matches!(sign, '"' | '\'' | ','));
             let scope = word.split('/').next().unwrap_or_default();
-            if scopes.iter().any(|own| rights::matches(own, scope)) || self.gate.is_own(word).await? {
+            if scopes.iter().any(|own| rights::matches(own, scope)) || self.gate.is_kept_from_upstream(word).await? {
                 return Ok(false);
             }
         }
@@ -196,7 +196,7 @@ impl Npm {
                 // What is shown by a version of upstream's is upstream's to find.
                 entries.contains_key(&package.name)
             } else {
-                self.gate.is_own(&package.name).await?
+                self.gate.is_kept_from_upstream(&package.name).await?
             };
             let barred = screen.of(&package.name);
             let is_open = !barred.hides_all() && barred.find(&package.version).is_none();
