@@ -213,7 +213,7 @@ impl Parts {
             max_request_bytes: config.limits.request_body_bytes,
             overlay: Arc::clone(&self.overlay),
             accounts: &config.accounts,
-            private_hooks: self.started.hooks.allow_private,
+            allow_private_hooks: self.started.hooks.allow_private,
         })
     }
 

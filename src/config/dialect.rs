@@ -34,7 +34,7 @@ pub struct Npm {
     /// Whether who shows no credentials may read.
     pub anonymous_reading: bool,
     /// Whether registries that admins name over HTTP may have loopback, link-local and private addresses.
-    pub private_registries: bool,
+    pub allow_private_registries: bool,
     /// Whether the files of a version are served one by one.
     pub files: bool,
     pub downloads: Downloads,
@@ -209,7 +209,7 @@ impl Default for Npm {
             new_names: NewNames::Old,
             max_publish_bytes: 100 << 20,
             anonymous_reading: true,
-            private_registries: false,
+            allow_private_registries: false,
             files: true,
             downloads,
             signatures,
@@ -226,7 +226,7 @@ impl Npm {
             new_names: section.value("new_names", self.new_names),
             max_publish_bytes: section.positive("max_publish_bytes", Size(self.max_publish_bytes)).0,
             anonymous_reading: section.value("anonymous_reading", self.anonymous_reading),
-            private_registries: section.value("private_registries", self.private_registries),
+            allow_private_registries: section.value("allow_private_registries", self.allow_private_registries),
             files: section.value("files", self.files),
             downloads: section.value("downloads", self.downloads),
             signatures: section.value("signatures", self.signatures),
@@ -242,7 +242,7 @@ impl Npm {
             new_names,
             max_publish_bytes,
             anonymous_reading,
-            private_registries,
+            allow_private_registries,
             files,
             downloads,
             signatures,
@@ -253,7 +253,7 @@ impl Npm {
         out.key("new_names", new_names);
         out.key("max_publish_bytes", &Size(*max_publish_bytes));
         out.key("anonymous_reading", anonymous_reading);
-        out.key("private_registries", private_registries);
+        out.key("allow_private_registries", allow_private_registries);
         out.key("files", files);
         out.key("downloads", downloads);
         out.key("signatures", signatures);

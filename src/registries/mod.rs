@@ -75,7 +75,7 @@ pub struct Opening<'a> {
     pub overlay: Arc<Overlay>,
     pub accounts: &'a config::Accounts,
     /// Whether hooks may be told at private addresses.
-    pub private_hooks: bool,
+    pub allow_private_hooks: bool,
 }
 
 /// Where clients reach a mount.

@@ -34,7 +34,7 @@ impl World {
         let (registry, backends) = (FakeRegistry::start(), Backends::start()?);
         let node = async || {
             let builder = Heliostat::builder().set("accounts", "registration", "\"open\"");
-            let mount = "own = [\"@acme/*\"]\nprivate_registries = true";
+            let mount = "own = [\"@acme/*\"]\nallow_private_registries = true";
             backends.behind(builder).npm(registry.url(), mount).start().await
         };
         let nodes = [node().await, node().await];

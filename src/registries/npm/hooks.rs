@@ -147,7 +147,7 @@ impl Npm {
         if !url.username().is_empty() || url.password().is_some() {
             return Err(wrong("an endpoint has no user and password: its secret signs what it is told"));
         }
-        let reach = if self.private_hooks { Reach::Private } else { Reach::Public };
+        let reach = if self.allow_private_hooks { Reach::Private } else { Reach::Public };
         egress::check(&url, reach).map_err(|_| wrong("this endpoint is none that may be told anything"))
     }
 }

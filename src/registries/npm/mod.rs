@@ -112,7 +112,7 @@ pub struct Npm {
     /// What the configuration says of where names come from, whatever was named at run time.
     configured: Arc<Upstreams>,
     /// Whether registries that are named at run time may have private addresses.
-    private_registries: bool,
+    allow_private_registries: bool,
     signatures: Signatures,
     /// Whether what is published here is signed.
     signs: bool,
@@ -136,7 +136,7 @@ pub struct Npm {
     /// Tarballs whose files are served one by one; none, where they are not.
     files: Option<Arc<Opened>>,
     /// Whether hooks may be told at private addresses.
-    private_hooks: bool,
+    allow_private_hooks: bool,
     /// Longest body of a publish, in bytes.
     max_publish: u64,
     new_names: NewNames,
@@ -169,14 +169,14 @@ impl Registry for config::Npm {
             waiting: Arc::new(Semaphore::new(feed::MAX_WAITING)),
             tarballs: Arc::new(Memo::new(MAX_TARBALLS)),
             files: self.files.then(Arc::default),
-            private_hooks: opening.private_hooks,
+            allow_private_hooks: opening.allow_private_hooks,
             max_publish: self.max_publish_bytes,
             new_names: self.new_names,
             publishing: Arc::new(Semaphore::new(PUBLISHING)),
             mirror: opening.mirror,
             sources: Arc::new(Sources::new(Shelf::new(mount), opening.upstreams.clone())),
             configured: Arc::new(opening.upstreams),
-            private_registries: self.private_registries,
+            allow_private_registries: self.allow_private_registries,
             signatures: self.signatures,
             signs: self.sign,
             signer: Arc::default(),

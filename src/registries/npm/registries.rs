@@ -181,7 +181,7 @@ impl Npm {
     }
 
     fn reach_of_registries(&self) -> Reach {
-        if self.private_registries { Reach::Private } else { Reach::Public }
+        if self.allow_private_registries { Reach::Private } else { Reach::Public }
     }
 
     /// `POST /-/registry/{id}/sync`: nobody follows the changes of others here yet.

@@ -94,7 +94,7 @@ impl Routed {
             id: format!("{}-{}", Upstream::id_of(&named.url), named.id),
             url: named.url.clone(),
             authorization: named.token.as_ref().map(bearer),
-            allow_private: self.configured.private_registries,
+            allow_private: self.configured.allow_private_registries,
             artifact_hosts: self.mount.artifact_hosts.clone(),
         }
     }

@@ -10,7 +10,7 @@ use crate::support::registry::{FakeRegistry, document_path};
 
 /// An admin, of a mount whose registries may be here.
 async fn start() -> Publisher {
-    Publisher::start("private_registries = true").await.into_admin().await
+    Publisher::start("allow_private_registries = true").await.into_admin().await
 }
 
 async fn add(joe: &Publisher, name: &str, registry: &FakeRegistry, token: &str) -> String {
