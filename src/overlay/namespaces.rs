@@ -41,6 +41,14 @@ pub struct Namespace {
     pub members: BTreeMap<UserName, (UserId, Role)>,
 }
 
+/// What a user is to be in a namespace.
+#[derive(Clone, Copy, Debug)]
+pub struct Membership {
+    pub user: UserId,
+    /// `None`: no member any more.
+    pub role: Option<Role>,
+}
+
 impl Overlay {
     /// Finds a namespace with its members.
     ///
@@ -76,7 +84,7 @@ impl Overlay {
     pub async fn set_role(
         &self,
         name: &NamespaceName,
-        (user, role): (UserId, Option<Role>),
+        Membership { user, role }: Membership,
         may: impl FnOnce(&Namespace) -> bool + Send,
         actor: &Actor,
     ) -> Result<(), Error> {

@@ -24,7 +24,6 @@ mod judge;
 mod lead;
 mod sight;
 
-pub use self::lead::Step;
 pub use self::sight::{Act, Sight};
 
 /// How long a password that was right is taken for it again without being hashed anew: clients show it at each request.

@@ -2,17 +2,10 @@
 
 use super::judge::may_set_role;
 use super::{Gate, Visitor};
-use crate::overlay::namespaces::{Namespace, NamespaceName, Role};
+use crate::overlay::namespaces::{Membership, Namespace, NamespaceName, Role};
 use crate::overlay::rights::{Action, NAMESPACES};
 use crate::overlay::users::UserId;
 use crate::registries::failure::Error;
-
-/// What a member of a namespace is to become; `None`: none any more.
-#[derive(Clone, Copy, Debug)]
-pub struct Step {
-    pub user: UserId,
-    pub role: Option<Role>,
-}
 
 impl Gate {
     /// Lets a visitor change a namespace, which need not be there yet. Returns the role that it does so in: admins of
@@ -38,17 +31,24 @@ impl Gate {
     ///
     /// # Errors
     /// [`Error::Unauthorized`], [`Error::Forbidden`], or the overlay's.
-    pub async fn set_role(&self, visitor: &Visitor, namespace: &NamespaceName, step: Step) -> Result<(), Error> {
+    pub async fn set_role(
+        &self,
+        visitor: &Visitor,
+        namespace: &NamespaceName,
+        wanted: Membership,
+    ) -> Result<(), Error> {
         let by = self.let_lead(visitor, namespace)?;
         let user = visitor.identity.as_ref().and_then(|identity| identity.user.as_ref());
         let leader = user.filter(|user| !self.is_admin(user)).map(|user| user.id);
         let may = |held: &Namespace| {
             let role = |user: UserId| held.members.values().find(|(member, _)| *member == user).map(|(_, role)| *role);
             match leader {
-                None => may_set_role(by, role(step.user), step.role),
-                Some(leader) => role(leader).is_some_and(|now| may_set_role(by.min(now), role(step.user), step.role)),
+                None => may_set_role(by, role(wanted.user), wanted.role),
+                Some(leader) => {
+                    role(leader).is_some_and(|now| may_set_role(by.min(now), role(wanted.user), wanted.role))
+                }
             }
         };
-        Ok(self.overlay.set_role(namespace, (step.user, step.role), may, &self.actor(visitor)).await?)
+        Ok(self.overlay.set_role(namespace, wanted, may, &self.actor(visitor)).await?)
     }
 }

@@ -20,9 +20,9 @@ use super::error::Error;
 use super::replies::unkept;
 use super::routes::Orgs;
 use crate::base::http::Reply;
-use crate::overlay::namespaces::{Namespace, NamespaceName, Role};
+use crate::overlay::namespaces::{Membership, Namespace, NamespaceName, Role};
 use crate::overlay::teams::{Permission, TeamPath};
-use crate::registries::gate::{Step, Visitor};
+use crate::registries::gate::Visitor;
 
 mod sharing;
 mod teams;
@@ -112,7 +112,7 @@ impl Npm {
         if !held.members.contains_key(&user.name) {
             return Err(Error::not_found(format!("{} among the members of {}", user.name, held.name)));
         }
-        self.gate.set_role(visitor, &held.name, Step { user: user.id, role: Some(parse_role(role)?) }).await?;
+        self.gate.set_role(visitor, &held.name, Membership { user: user.id, role: Some(parse_role(role)?) }).await?;
         Ok(unkept(StatusCode::OK, &json!({ "ok": true })))
     }
 
@@ -125,7 +125,7 @@ impl Npm {
             Some(held) => {
                 self.gate.let_lead(visitor, &held.name)?;
                 let user = self.known_user(&wish.user).await?.id;
-                self.gate.set_role(visitor, &name, Step { user, role: Some(role) }).await?;
+                self.gate.set_role(visitor, &name, Membership { user, role: Some(role) }).await?;
             }
             None => {
                 self.gate.let_lead(visitor, &name)?;
@@ -148,7 +148,7 @@ impl Npm {
         if !held.members.contains_key(&user.name) {
             return Err(Error::not_found(format!("{} among the members of {}", user.name, held.name)));
         }
-        self.gate.set_role(visitor, &held.name, Step { user: user.id, role: None }).await?;
+        self.gate.set_role(visitor, &held.name, Membership { user: user.id, role: None }).await?;
         Ok(unkept(StatusCode::OK, &json!({ "ok": true })))
     }
 

@@ -3,12 +3,12 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use super::{HERE, Stage, actor, new_user, soon, user};
+use super::{HERE, Stage, actor, new_user, set_role, soon, user};
 use crate::base::digest::Digest;
 use crate::base::secret::Secret;
 use crate::overlay::Overlay;
 use crate::overlay::error::Error;
-use crate::overlay::namespaces::{Namespace, NamespaceName, Role};
+use crate::overlay::namespaces::{Membership, Namespace, NamespaceName, Role};
 use crate::overlay::networks::Networks;
 use crate::overlay::rights::{Action, Rights};
 use crate::overlay::tokens::{Form, NewToken, Token};
@@ -231,11 +231,11 @@ pub async fn a_role_ends_on_every_node(stage: Stage) {
     let acme = NamespaceName::parse("@acme").unwrap();
     nodes[0].create_namespace(&acme, joe.id, &actor()).await.unwrap();
     assert!(matches!(nodes[1].create_namespace(&acme, jim.id, &actor()).await, Err(Error::Taken { .. })));
-    nodes[0].set_role(&acme, (jim.id, Some(Role::Publisher)), |_| true, &actor()).await.unwrap();
+    set_role(&nodes[0], &acme, jim.id, Some(Role::Publisher)).await.unwrap();
     let (_, text) = token(&nodes[0], jim.id, "admin").await;
     let role = async |node: &Overlay| node.check_token(&text, HERE).await.unwrap().role("acme");
     assert_eq!(soon("it is there", || async { role(&nodes[1]).await }).await, Role::Publisher);
-    nodes[0].set_role(&acme, (jim.id, None), |_| true, &actor()).await.unwrap();
+    set_role(&nodes[0], &acme, jim.id, None).await.unwrap();
     assert_eq!(role(&nodes[0]).await, None);
     soon("it is gone", || async { role(&nodes[1]).await.is_none().then_some(()) }).await;
 }
@@ -246,18 +246,15 @@ pub async fn a_namespace_keeps_an_owner(stage: Stage) {
     let acme = NamespaceName::parse("acme").unwrap();
     node.create_namespace(&acme, joe.id, &actor()).await.unwrap();
     for role in [None, Some(Role::Admin)] {
-        assert!(matches!(node.set_role(&acme, (joe.id, role), |_| true, &actor()).await, Err(Error::LastOwner)));
+        assert!(matches!(set_role(&node, &acme, joe.id, role).await, Err(Error::LastOwner)));
     }
-    node.set_role(&acme, (jim.id, Some(Role::Owner)), |_| true, &actor()).await.unwrap();
-    node.set_role(&acme, (joe.id, Some(Role::Reader)), |_| true, &actor()).await.unwrap();
+    set_role(&node, &acme, jim.id, Some(Role::Owner)).await.unwrap();
+    set_role(&node, &acme, joe.id, Some(Role::Reader)).await.unwrap();
     let found = node.namespace(&acme).await.unwrap().unwrap();
     assert_eq!(found.members[&joe.name], (joe.id, Role::Reader));
-    assert!(matches!(
-        node.set_role(&acme, (99, Some(Role::Reader)), |_| true, &actor()).await,
-        Err(Error::Absent { .. })
-    ));
+    assert!(matches!(set_role(&node, &acme, 99, Some(Role::Reader)).await, Err(Error::Absent { .. })));
     let other = NamespaceName::parse("other").unwrap();
-    assert!(matches!(node.set_role(&other, (joe.id, None), |_| true, &actor()).await, Err(Error::Absent { .. })));
+    assert!(matches!(set_role(&node, &other, joe.id, None).await, Err(Error::Absent { .. })));
     assert!(matches!(node.create_namespace(&other, 99, &actor()).await, Err(Error::Absent { .. })));
     assert_eq!(node.namespace(&other).await.unwrap(), None);
 }
@@ -269,7 +266,7 @@ pub async fn a_role_is_judged_as_it_is_when_it_is_set(stage: Stage) {
     node.create_namespace(&acme, joe.id, &actor()).await.unwrap();
     // Both see that jim has no role yet, and only one is the first.
     let first = |held: &Namespace| !held.members.contains_key(&jim.name);
-    let set = async |role| node.set_role(&acme, (jim.id, Some(role)), first, &actor()).await;
+    let set = async |role| node.set_role(&acme, Membership { user: jim.id, role: Some(role) }, first, &actor()).await;
     let (one, other) = tokio::join!(set(Role::Reader), set(Role::Owner));
     assert!(one.is_ok() != other.is_ok(), "{one:?} {other:?}");
     assert!(matches!(one.and(other), Err(Error::NotAllowed(_))));

@@ -36,7 +36,9 @@ use crate::base::clock::{Clock, from_millis};
 use crate::base::secret::Secret;
 use crate::overlay::audit::Actor;
 use crate::overlay::blobs::{Place, S3};
-use crate::overlay::users::{NewUser, User, UserName};
+use crate::overlay::error::Error;
+use crate::overlay::namespaces::{Membership, NamespaceName, Role};
+use crate::overlay::users::{NewUser, User, UserId, UserName};
 use crate::overlay::vault::Place as Key;
 use crate::overlay::{Overlay, Settings};
 
@@ -256,12 +258,12 @@ impl Stage {
         self.try_node().await.unwrap()
     }
 
-    async fn try_node(&self) -> Result<Overlay, crate::overlay::Error> {
+    async fn try_node(&self) -> Result<Overlay, Error> {
         self.try_node_with(Key::File(self.directory.path().join("key"))).await
     }
 
     /// Starts a node whose key is elsewhere.
-    async fn try_node_with(&self, key: Key) -> Result<Overlay, crate::overlay::Error> {
+    async fn try_node_with(&self, key: Key) -> Result<Overlay, Error> {
         let database = Secret::new(self.database.as_str());
         let blobs = self.place.clone();
         let (grace, clock) = (Duration::from_secs(3600), self.clock.clone());
@@ -282,6 +284,11 @@ fn actor() -> Actor {
 async fn user(node: &Overlay, name: &str) -> User {
     let (name, password) = (UserName::parse(name).unwrap(), Secret::new("password"));
     node.register(new_user(&name, &password), &actor()).await.unwrap()
+}
+
+/// Gives a user a role in a namespace, or takes it away, whoever may.
+async fn set_role(node: &Overlay, name: &NamespaceName, user: UserId, role: Option<Role>) -> Result<(), Error> {
+    node.set_role(name, Membership { user, role }, |_| true, &actor()).await
 }
 
 fn new_user<'a>(name: &'a UserName, password: &'a Secret) -> NewUser<'a> {

@@ -1,6 +1,6 @@
 //! Teams: who is in them, and what is bound to them.
 
-use super::{HERE, Stage, actor, soon, user};
+use super::{HERE, Stage, actor, set_role, soon, user};
 use crate::overlay::Overlay;
 use crate::overlay::error::Error;
 use crate::overlay::namespaces::{NamespaceName, Role};
@@ -24,7 +24,7 @@ impl Acme {
         let (joe, jim) = (user(node, "joe").await.id, user(node, "jim").await.id);
         let name = NamespaceName::parse("acme").unwrap();
         node.create_namespace(&name, joe, &actor()).await.unwrap();
-        node.set_role(&name, (jim, Some(Role::Reader)), |_| true, &actor()).await.unwrap();
+        set_role(node, &name, jim, Some(Role::Reader)).await.unwrap();
         Self { name, core: TeamName::parse("core").unwrap(), joe, jim }
     }
 
@@ -50,7 +50,7 @@ pub async fn a_namespace_begins_with_the_team_of_all_its_members(stage: Stage) {
     let node = stage.node().await;
     let acme = Acme::found(&node).await;
     assert_eq!(members(&acme.team(&node, DEVELOPERS).await), [acme.jim, acme.joe], "in the order of their names");
-    node.set_role(&acme.name, (acme.jim, Some(Role::Admin)), |_| true, &actor()).await.unwrap();
+    set_role(&node, &acme.name, acme.jim, Some(Role::Admin)).await.unwrap();
     assert_eq!(members(&acme.team(&node, DEVELOPERS).await).len(), 2, "another role joins nothing twice");
     let developers = TeamName::parse(DEVELOPERS).unwrap();
     let path = TeamPath { namespace: &acme.name, name: &developers };
@@ -81,7 +81,7 @@ pub async fn who_leaves_a_namespace_leaves_its_teams(stage: Stage) {
     step(acme.joe, Move::In).await.unwrap();
     assert_eq!(members(&acme.team(&node, "core").await), [acme.jim, acme.joe]);
     step(acme.joe, Move::Out).await.unwrap();
-    node.set_role(&acme.name, (acme.jim, None), |_| true, &actor()).await.unwrap();
+    set_role(&node, &acme.name, acme.jim, None).await.unwrap();
     assert!(members(&acme.team(&node, "core").await).is_empty());
     assert_eq!(members(&acme.team(&node, DEVELOPERS).await), [acme.joe]);
     node.remove_team(acme.path(), &actor()).await.unwrap();
