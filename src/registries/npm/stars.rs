@@ -12,7 +12,7 @@ use super::name::PackageName;
 use super::replies::unkept;
 use super::routes::Stars;
 use crate::base::http::{Reply, Request};
-use crate::overlay::packages::{Edit, Package};
+use crate::overlay::packages::{Change, Edit, Package};
 use crate::overlay::users::{User, UserName};
 use crate::registries::gate::Visitor;
 
@@ -64,7 +64,7 @@ impl Npm {
         let edit = if likes { Edit::Star { user: user.id } } else { Edit::Unstar { user: user.id } };
         // What is so already is no new state of the package.
         let edits = if held.stars.contains(&user.name) == likes { Vec::new() } else { vec![edit] };
-        self.change(visitor, &held.name, (None, None, "star"), &edits).await
+        self.change(visitor, Change { edits: &edits, ..self.change_of(&held.name, "star") }).await
     }
 
     /// Names what a user likes as the members of an object, which is what pnpm prints the keys of.

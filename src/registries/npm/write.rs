@@ -65,6 +65,12 @@ struct Maintainer {
     name: String,
 }
 
+/// What a document leaves of a package.
+struct Left {
+    versions: BTreeMap<String, Described>,
+    tags: BTreeMap<String, String>,
+}
+
 impl Npm {
     /// Does what needs no body.
     pub(super) async fn answer_write(&self, visitor: &Visitor, write: &Write) -> Result<Reply, Error> {
@@ -86,9 +92,9 @@ impl Npm {
         body: Bytes,
     ) -> Result<Reply, Error> {
         match write {
-            Write::Document { name, expected } => self.write(visitor, (name, *expected), body).await,
-            Write::Tag { name, tag } => self.tag(visitor, (name, tag), &body).await,
-            Write::Tags { name, replaces } => self.set_tags(visitor, (name, *replaces), &body).await,
+            Write::Document { name, expected } => self.write(visitor, name, *expected, body).await,
+            Write::Tag { name, tag } => self.tag(visitor, name, tag, &body).await,
+            Write::Tags { name, replaces } => self.set_tags(visitor, name, *replaces, &body).await,
             _ => Err(Error::internal("a body that nobody asked for")),
         }
     }
@@ -97,13 +103,13 @@ impl Npm {
     async fn write(
         &self,
         visitor: &Visitor,
-        (name, expected): (&PackageName, Option<u64>),
+        name: &PackageName,
+        expected: Option<u64>,
         body: Bytes,
     ) -> Result<Reply, Error> {
         let sent = body.clone();
         let Sent::Change(document) = bodies::apart(move || Sent::read(&sent)).await? else {
-            let held = self.gate.package(name.as_str()).await?;
-            return self.publish(visitor, (name, held, expected), body).await;
+            return self.publish(visitor, name, expected, body).await;
         };
         let held = self.held(visitor, name).await?;
         match (expected, document) {
@@ -114,10 +120,10 @@ impl Npm {
             }
             (None, Document { versions: Some(versions), .. }) => self.deprecate(visitor, &held, &versions).await,
             (Some(_), Document { versions: Some(versions), tags, .. }) => {
-                self.keep_only(visitor, (&held, expected), (&versions, &tags.unwrap_or_default())).await
+                self.keep_only(visitor, &held, expected, Left { versions, tags: tags.unwrap_or_default() }).await
             }
             (Some(_), Document { maintainers: Some(owners), .. }) => {
-                self.hand_over(visitor, (&held, expected), &owners).await
+                self.hand_over(visitor, &held, expected, &owners).await
             }
             _ => Err(Error::Unprocessable("_attachments is empty".into())),
         }
@@ -146,15 +152,16 @@ impl Npm {
         let edits: Vec<Edit<'_>> =
             manifests.iter().map(|(version, manifest)| Edit::Manifest { version, variant: "", manifest }).collect();
         self.let_change_something(held, &edits)?;
-        self.change(visitor, &held.name, (None, by_owner, "deprecate"), &edits).await
+        self.change(visitor, Change { by_owner, edits: &edits, ..self.change_of(&held.name, "deprecate") }).await
     }
 
     /// Removes the versions that a document lacks, and points tags where it says. Source: contract npm §7.4.
     async fn keep_only(
         &self,
         visitor: &Visitor,
-        (held, expected): (&Package, Option<u64>),
-        (versions, tags): (&BTreeMap<String, Described>, &BTreeMap<String, String>),
+        held: &Package,
+        expected: Option<u64>,
+        Left { versions, tags }: Left,
     ) -> Result<Reply, Error> {
         let by_owner = self.let_edit(visitor, Action::Delete, held).await?;
         // Who edits was not shown what is blocked, and does not mean it.
@@ -175,14 +182,16 @@ impl Npm {
         self.let_change_something(held, &edits)?;
         let left = latest_of(held, |version| versions.contains_key(version) || !is_meant(version));
         edits.extend(self.latest_if_absent(&held.name, left));
-        self.change(visitor, &held.name, (expected, by_owner, "unpublish"), &edits).await
+        self.change(visitor, Change { expected, by_owner, edits: &edits, ..self.change_of(&held.name, "unpublish") })
+            .await
     }
 
     /// Makes others owners. Source: contract npm §7.6.
     async fn hand_over(
         &self,
         visitor: &Visitor,
-        (held, expected): (&Package, Option<u64>),
+        held: &Package,
+        expected: Option<u64>,
         owners: &[Maintainer],
     ) -> Result<Reply, Error> {
         let by_owner = self.let_edit(visitor, Action::Admin, held).await?;
@@ -198,14 +207,15 @@ impl Npm {
         let mut edits: Vec<Edit<'_>> = wanted.iter().map(|user| Edit::Own { user: *user, level: OWNER }).collect();
         let gone = held.owners.iter().filter(|owner| !wanted.contains(&owner.user));
         edits.extend(gone.map(|owner| Edit::Disown { user: owner.user }));
-        self.change(visitor, &held.name, (expected, by_owner, "owner"), &edits).await
+        self.change(visitor, Change { expected, by_owner, edits: &edits, ..self.change_of(&held.name, "owner") }).await
     }
 
     /// `DELETE /{name}/-rev/{rev}`. Source: contract npm §7.4.
     async fn unpublish(&self, visitor: &Visitor, name: &PackageName) -> Result<Reply, Error> {
         let held = self.held(visitor, name).await?;
         let by_owner = self.let_edit(visitor, Action::Delete, &held).await?;
-        self.change(visitor, name.as_str(), (None, by_owner, "unpublish"), &[Edit::UnpublishAll]).await
+        let edits = [Edit::UnpublishAll];
+        self.change(visitor, Change { by_owner, edits: &edits, ..self.change_of(&held.name, "unpublish") }).await
     }
 
     /// `DELETE` of a tarball, which is the end of an unpublish that has done its work already. Source: contract npm §7.4.
@@ -222,7 +232,8 @@ impl Npm {
         if !held.releases.iter().any(|release| release.version == version.as_str()) {
             self.let_change_something(&held, &edits)?;
         }
-        let mut reply = self.change(visitor, name.as_str(), (None, by_owner, "unpublish"), &edits).await?;
+        let change = Change { by_owner, edits: &edits, ..self.change_of(&held.name, "unpublish") };
+        let mut reply = self.change(visitor, change).await?;
         reply.status = StatusCode::OK;
         Ok(reply)
     }
@@ -243,19 +254,19 @@ impl Npm {
         Some(Edit::Tag { tag: LATEST, version, when: When::Absent })
     }
 
-    pub(super) async fn change(
-        &self,
-        visitor: &Visitor,
-        package: &str,
-        (expected, by_owner, verb): (Option<u64>, Option<UserId>, &'static str),
-        edits: &[Edit<'_>],
-    ) -> Result<Reply, Error> {
+    /// Returns a change of a package of this mount that does nothing yet, by the word that the audit log has for it.
+    pub(super) fn change_of<'a>(&'a self, package: &'a str, verb: &'static str) -> Change<'a> {
+        Change { mount: self.gate.mount(), package, expected: None, by_owner: None, verb, edits: &[] }
+    }
+
+    /// Makes a change, and answers with what the package is at then.
+    pub(super) async fn change(&self, visitor: &Visitor, change: Change<'_>) -> Result<Reply, Error> {
+        let package = change.package;
         if self.gate.merges(package)
-            && edits.iter().any(|edit| matches!(edit, Edit::Restrict(true) | Edit::Bind { .. }))
+            && change.edits.iter().any(|edit| matches!(edit, Edit::Restrict(true) | Edit::Bind { .. }))
         {
             return Err(Error::Forbidden(format!("{package} is mirrored too: it cannot be kept from anybody").into()));
         }
-        let change = Change { mount: self.gate.mount(), package, expected, by_owner, verb, edits };
         let changed = self.gate.overlay().change_package(&change, &self.gate.actor(visitor)).await?;
         let rev = rev(changed.edition.revision, package);
         let body = json!({ "ok": true, "id": package, "rev": rev, "success": true });

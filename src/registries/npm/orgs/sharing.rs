@@ -9,7 +9,7 @@ use serde_json::{Value, json};
 use url::form_urlencoded;
 
 use crate::base::http::{Reply, Request};
-use crate::overlay::packages::{Edit, Package, Reach, SecondFactor};
+use crate::overlay::packages::{Change, Edit, Package, Reach, SecondFactor};
 use crate::overlay::rights::Action;
 use crate::overlay::teams::Permission;
 use crate::overlay::users::{User, UserName};
@@ -80,7 +80,7 @@ impl Npm {
         let by_owner = self.let_edit(visitor, Action::Admin, &held).await?;
         let user = self.known_user(user).await?;
         let edit = Edit::Own { user: user.id, level: OWNER };
-        self.change(visitor, name.as_str(), (None, by_owner, "owner"), &[edit]).await?;
+        self.change(visitor, Change { by_owner, edits: &[edit], ..self.change_of(&held.name, "owner") }).await?;
         self.tell_owners(name).await
     }
 
@@ -88,7 +88,8 @@ impl Npm {
         let held = self.held(visitor, name).await?;
         let by_owner = self.let_edit(visitor, Action::Admin, &held).await?;
         let user = self.known_user(user).await?;
-        self.change(visitor, name.as_str(), (None, by_owner, "owner"), &[Edit::Disown { user: user.id }]).await?;
+        let edit = Edit::Disown { user: user.id };
+        self.change(visitor, Change { by_owner, edits: &[edit], ..self.change_of(&held.name, "owner") }).await?;
         self.tell_owners(name).await
     }
 
@@ -136,7 +137,7 @@ impl Npm {
         let is_other = is_restricted.filter(|is_restricted| *is_restricted != held.is_restricted);
         let mut edits: Vec<Edit<'_>> = is_other.map(Edit::Restrict).into_iter().collect();
         edits.extend(factor.filter(|factor| *factor != held.second_factor).map(Edit::Ask));
-        self.change(visitor, name.as_str(), (None, by_owner, "access"), &edits).await?;
+        self.change(visitor, Change { by_owner, edits: &edits, ..self.change_of(&held.name, "access") }).await?;
         let package = self.gate.package(name.as_str()).await?;
         Ok(print_access(&package.ok_or_else(|| Error::not_found(name.as_str()))?))
     }

@@ -7,7 +7,7 @@ use serde_json::json;
 use crate::base::http::Reply;
 use crate::overlay::Error as Refusal;
 use crate::overlay::namespaces::NamespaceName;
-use crate::overlay::packages::Edit;
+use crate::overlay::packages::{Change, Edit};
 use crate::overlay::rights::Action;
 use crate::overlay::teams::{Move, NewTeam, Permission, Team, TeamName, TeamPath};
 use crate::registries::gate::Visitor;
@@ -88,7 +88,7 @@ impl Npm {
         at: &TeamAt,
         user: &str,
     ) -> Result<Reply, Error> {
-        self.move_member(visitor, at, (user, Move::In)).await?;
+        self.move_member(visitor, at, user, Move::In).await?;
         Ok(unkept(StatusCode::CREATED, &json!({ "ok": true })))
     }
 
@@ -98,11 +98,11 @@ impl Npm {
         at: &TeamAt,
         user: &str,
     ) -> Result<Reply, Error> {
-        self.move_member(visitor, at, (user, Move::Out)).await?;
+        self.move_member(visitor, at, user, Move::Out).await?;
         Ok(unkept(StatusCode::OK, &json!({ "ok": true })))
     }
 
-    async fn move_member(&self, visitor: &Visitor, at: &TeamAt, (user, way): (&str, Move)) -> Result<(), Error> {
+    async fn move_member(&self, visitor: &Visitor, at: &TeamAt, user: &str, way: Move) -> Result<(), Error> {
         let named = named(at)?;
         self.gate.let_lead(visitor, &named.org)?;
         self.find_team(&named).await?;
@@ -137,7 +137,7 @@ impl Npm {
         let permission = given.permissions.as_deref().and_then(Permission::parse);
         let permission = permission.ok_or(Error::Unprocessable("permissions are read-only or read-write".into()))?;
         let edit = |team| Edit::Bind { team, permission };
-        self.bind(visitor, at, (&given.package, &edit)).await?;
+        self.bind(visitor, at, &given.package, &edit).await?;
         Ok(unkept(StatusCode::CREATED, &json!({ "ok": true })))
     }
 
@@ -147,7 +147,7 @@ impl Npm {
         at: &TeamAt,
         given: Given,
     ) -> Result<Reply, Error> {
-        self.bind(visitor, at, (&given.package, &|team| Edit::Unbind { team })).await?;
+        self.bind(visitor, at, &given.package, &|team| Edit::Unbind { team }).await?;
         Ok(unkept(StatusCode::OK, &json!({ "ok": true })))
     }
 
@@ -156,7 +156,8 @@ impl Npm {
         &self,
         visitor: &Visitor,
         at: &TeamAt,
-        (package, edit): (&str, &(dyn Fn(u64) -> Edit<'static> + Sync)),
+        package: &str,
+        edit: &(dyn Fn(u64) -> Edit<'static> + Sync),
     ) -> Result<(), Error> {
         let (named, name) = (named(at)?, PackageName::parse(package)?);
         let held = self.held(visitor, &name).await?;
@@ -171,7 +172,8 @@ impl Npm {
         {
             return Err(Error::not_found(format!("{name} among the packages of {}", named.path())));
         }
-        self.change(visitor, name.as_str(), (None, by_owner, "bind"), &[edit]).await.map(drop)
+        let change = Change { by_owner, edits: &[edit], ..self.change_of(name.as_str(), "bind") };
+        self.change(visitor, change).await.map(drop)
     }
 
     async fn find_team(&self, named: &Named) -> Result<Team, Error> {

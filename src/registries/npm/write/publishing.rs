@@ -7,7 +7,7 @@ use crate::base::digest::Digest;
 use crate::base::http::Reply;
 use crate::overlay;
 use crate::overlay::blobs::{Blob, Source};
-use crate::overlay::packages::{Edit, File, NewRelease, Package, Replaces, When};
+use crate::overlay::packages::{Change, Edit, File, NewRelease, Package, Replaces, When};
 use crate::overlay::rights::Action;
 use crate::registries::bodies;
 use crate::registries::gate::{Act, Visitor};
@@ -48,9 +48,11 @@ impl Npm {
     pub(in crate::registries::npm) async fn publish(
         &self,
         visitor: &Visitor,
-        (name, held, expected): (&PackageName, Option<Package>, Option<u64>),
+        name: &PackageName,
+        expected: Option<u64>,
         body: Bytes,
     ) -> Result<Reply, Error> {
+        let held = self.gate.package(name.as_str()).await?;
         let by_owner = self
             .gate
             .let_act(visitor, Act { action: Action::Push, name: name.as_str(), package: held.as_ref() })
@@ -82,7 +84,8 @@ impl Npm {
             edits.push(Edit::Own { user: publisher.id, level: OWNER });
         }
         edits.extend(is_restricted.map(Edit::Restrict));
-        self.change(visitor, name.as_str(), (expected, by_owner, "publish"), &edits).await
+        let change = Change { expected, by_owner, edits: &edits, ..self.change_of(name.as_str(), "publish") };
+        self.change(visitor, change).await
     }
 
     async fn keep_files(&self, ready: &Ready) -> Result<Vec<File>, Error> {

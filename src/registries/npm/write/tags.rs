@@ -6,7 +6,7 @@ use bytes::Bytes;
 use http::StatusCode;
 
 use crate::base::http::Reply;
-use crate::overlay::packages::{Edit, Package, When};
+use crate::overlay::packages::{Change, Edit, Package, When};
 use crate::overlay::rights::Action;
 use crate::registries::gate::Visitor;
 use crate::registries::npm::Npm;
@@ -19,7 +19,8 @@ impl Npm {
     pub(in crate::registries::npm) async fn tag(
         &self,
         visitor: &Visitor,
-        (name, tag): (&PackageName, &str),
+        name: &PackageName,
+        tag: &str,
         body: &Bytes,
     ) -> Result<Reply, Error> {
         let held = self.held(visitor, name).await?;
@@ -29,7 +30,7 @@ impl Npm {
             serde_json::from_slice(body).map_err(|_| Error::bad_request("the body is a version, as JSON text"))?;
         check_version(&held, &version)?;
         let edit = Edit::Tag { tag, version: &version, when: When::Always };
-        self.change(visitor, name.as_str(), (None, by_owner, "tag"), &[edit]).await
+        self.change(visitor, Change { by_owner, edits: &[edit], ..self.change_of(&held.name, "tag") }).await
     }
 
     /// Sets dist-tags to the versions that the body names; those that it does not name go, if it is to be all, but for the
@@ -37,7 +38,8 @@ impl Npm {
     pub(in crate::registries::npm) async fn set_tags(
         &self,
         visitor: &Visitor,
-        (name, replaces): (&PackageName, bool),
+        name: &PackageName,
+        replaces: bool,
         body: &Bytes,
     ) -> Result<Reply, Error> {
         let held = self.held(visitor, name).await?;
@@ -53,7 +55,7 @@ impl Npm {
             wanted.iter().map(|(tag, version)| (tag.as_str(), version.as_str())).map(set).collect();
         let goes = |tag: &&String| replaces && *tag != LATEST && !wanted.contains_key(*tag);
         edits.extend(held.tags.keys().filter(goes).map(|tag| Edit::Untag { tag }));
-        self.change(visitor, name.as_str(), (None, by_owner, "tag"), &edits).await
+        self.change(visitor, Change { by_owner, edits: &edits, ..self.change_of(&held.name, "tag") }).await
     }
 
     /// Takes a dist-tag away.
@@ -68,7 +70,9 @@ impl Npm {
         if tag == LATEST {
             return Err(Error::Forbidden("latest cannot be taken away".into()));
         }
-        let mut reply = self.change(visitor, name.as_str(), (None, by_owner, "untag"), &[Edit::Untag { tag }]).await?;
+        let edits = [Edit::Untag { tag }];
+        let change = Change { by_owner, edits: &edits, ..self.change_of(&held.name, "untag") };
+        let mut reply = self.change(visitor, change).await?;
         reply.status = StatusCode::OK;
         Ok(reply)
     }
