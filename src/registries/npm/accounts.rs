@@ -8,6 +8,7 @@ use serde::de::DeserializeOwned;
 use time::OffsetDateTime;
 
 use self::tokens::Listed;
+use self::users::Found;
 use super::Npm;
 use super::error::Error;
 use super::routes::Account;
@@ -64,11 +65,14 @@ impl Npm {
         &self,
         request: &Request<'_>,
         visitor: &Visitor,
-        (account, body): (&Account, &Bytes),
+        account: &Account,
+        body: &Bytes,
     ) -> Result<Reply, Error> {
         match account {
             Account::LogIn { name } => self.log_in(request, name, body).await,
-            Account::EditUser { name, expected } => self.edit_user(request, visitor, (name, *expected, body)).await,
+            Account::EditUser { name, expected } => {
+                self.edit_user(request, visitor, Found { name, expected: *expected }, body).await
+            }
             Account::EditProfile => self.edit_profile(request, visitor, body).await,
             Account::IssueToken => self.issue_token(request, visitor, body).await,
             Account::IssueBoundToken => self.issue_bound_token(visitor, body).await,

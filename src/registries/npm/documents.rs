@@ -166,9 +166,9 @@ impl Npm {
     ) -> Result<Prepared, Error> {
         let barred = self.blocks.of(name.as_str()).await?;
         if barred.is_empty() {
-            return self.prepared_without(request, name, (demand, barred)).await;
+            return self.prepared_without(request, name, demand, barred).await;
         }
-        let prepared = self.prepared_without(request, name, (demand, barred.clone())).await?;
+        let prepared = self.prepared_without(request, name, demand, barred.clone()).await?;
         let is_empty = wire::versions(&self.index(&prepared).await?).next().is_none();
         if is_empty { Err(barred.nothing_left(name.as_str())) } else { Ok(prepared) }
     }
@@ -178,7 +178,8 @@ impl Npm {
         &self,
         request: &Request<'_>,
         name: &PackageName,
-        (demand, barred): (&Demand, Barred),
+        demand: &Demand,
+        barred: Barred,
     ) -> Result<Prepared, Error> {
         let whose = self.whose(name).await?;
         let over = if let Whose::Both(edition) = whose { Some(self.own_state(edition)) } else { None };

@@ -62,7 +62,7 @@ impl Npm {
         loop {
             // Asked before the feed is read: what comes in between is waited for in vain otherwise.
             let head = self.gate.overlay().heads().await?.changes;
-            let page = self.page(visitor, (after, since.limit), &mut known).await?;
+            let page = self.page(visitor, after, since.limit, &mut known).await?;
             after = page.last.unwrap_or(after);
             left = left.saturating_sub(page.read);
             if page.last.is_none() {
@@ -83,7 +83,7 @@ impl Npm {
     }
 
     /// Reads on after a number: at most `limit` events that the client may read of.
-    async fn page(&self, visitor: &Visitor, (after, limit): (u64, u64), known: &mut Known) -> Result<Page, Error> {
+    async fn page(&self, visitor: &Visitor, after: u64, limit: u64, known: &mut Known) -> Result<Page, Error> {
         let events = self.gate.overlay().events(self.gate.mount(), after, limit.max(PAGE)).await?;
         let (read, end) = (events.len() as u64, events.last().map(|event| event.number));
         let mut readable = self.readable(visitor, events, known).await?;

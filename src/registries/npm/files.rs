@@ -8,6 +8,7 @@
 use std::sync::Arc;
 
 use bytes::Bytes;
+use futures_util::Stream;
 use http::header::{
     ACCESS_CONTROL_ALLOW_ORIGIN, CACHE_CONTROL, CONTENT_SECURITY_POLICY, ETAG, HeaderName, LOCATION, VARY,
     X_CONTENT_TYPE_OPTIONS,
@@ -72,6 +73,14 @@ struct Packed {
     is_fleeting: bool,
 }
 
+/// What is asked of the files of one version.
+#[derive(Clone, Copy)]
+struct Asked<'a> {
+    name: &'a PackageName,
+    version: &'a Version,
+    wish: &'a Wish,
+}
+
 impl Npm {
     /// Answers what is asked of a version's files.
     pub(super) async fn answer_files(
@@ -95,7 +104,7 @@ impl Npm {
                 version
             }
         };
-        self.open(request, opened, (name, &version, wish)).await
+        self.open(request, opened, Asked { name, version: &version, wish }).await
     }
 
     /// Answers from the tarball of one version.
@@ -103,13 +112,14 @@ impl Npm {
         &self,
         request: &Request<'_>,
         opened: &Opened,
-        (name, version, wish): (&PackageName, &Version, &Wish),
+        Asked { name, version, wish }: Asked<'_>,
     ) -> Result<Reply, Error> {
         let place = |rest: &str| place(request, name, version, rest);
         let (packed, tarball) = self.packed(request, name, version).await?;
         let again = copy(&tarball);
         let listing = opened.list(packed.digest, tarball).await?;
-        let unpacked = || self.unpacked(name, opened, (packed.digest, again), &listing);
+        let pieces = || unpack::pieces(again, Arc::clone(&opened.turns));
+        let unpacked = || self.unpacked(name, packed.digest, pieces(), &listing);
         match wish {
             Wish::Main => {
                 let main = format!("/{}", escape_path(listing.main()));
@@ -172,16 +182,15 @@ impl Npm {
         Ok((Packed { digest, cache, is_fleeting: self.gate.merges(name.as_str()) }, body))
     }
 
-    /// Returns the bytes of all files of a tarball, one after another.
+    /// Returns the bytes of all files of a tarball, one after another: kept, or from these pieces.
     async fn unpacked(
         &self,
         name: &PackageName,
-        opened: &Opened,
-        (digest, tarball): (Digest, Body),
+        digest: Digest,
+        pieces: impl Stream<Item = Result<Bytes, Error>>,
         listing: &Listing,
     ) -> Result<Body, Error> {
         let key = format!("{}@/files/{digest}", self.sources.shelf.mount);
-        let pieces = unpack::pieces(tarball, Arc::clone(&opened.turns));
         let body = self.mirror.own_artifact(self.own(name, &key), listing.digest, pieces).await;
         body.map_err(|failed| told(failed, name.as_str()))
     }

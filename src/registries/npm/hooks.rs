@@ -50,7 +50,7 @@ impl Npm {
     pub(super) async fn answer_hook(&self, visitor: &Visitor, hook: &routes::Hook) -> Result<Reply, Error> {
         match hook {
             routes::Hook::List { package, limit, offset } => {
-                self.hooks(visitor, package.as_deref(), (*limit, *offset)).await
+                self.hooks(visitor, package.as_deref(), *limit, *offset).await
             }
             routes::Hook::Show { id } => {
                 let hook = self.own_hook(self.gate.user(visitor)?, *id).await?;
@@ -99,7 +99,8 @@ impl Npm {
         &self,
         visitor: &Visitor,
         package: Option<&str>,
-        (limit, offset): (usize, usize),
+        limit: usize,
+        offset: usize,
     ) -> Result<Reply, Error> {
         let user = self.gate.user(visitor)?;
         let hooks = self.gate.overlay().hooks(self.gate.mount(), user.id).await?;

@@ -118,7 +118,7 @@ impl Npm {
         version: &Version,
         edition: Edition,
     ) -> Result<Option<(Digest, Body)>, Error> {
-        let Some(blob) = self.own_blob((name, version, TARBALL), edition).await? else { return Ok(None) };
+        let Some(blob) = self.own_blob(name, version, TARBALL, edition).await? else { return Ok(None) };
         let body = match self.gate.overlay().open_blob(&blob)? {
             Some(slice) => Body::File(slice),
             None => self.fetch_own(name, &blob).await?,
@@ -133,7 +133,7 @@ impl Npm {
         version: &Version,
         edition: Edition,
     ) -> Result<Option<Reply>, Error> {
-        let Some(blob) = self.own_blob((name, version, BUNDLE), edition).await? else { return Ok(None) };
+        let Some(blob) = self.own_blob(name, version, BUNDLE, edition).await? else { return Ok(None) };
         let bundle = self.gate.overlay().read_blob(&blob).await?;
         let unreadable = || Error::internal("a bundle of ours that cannot be read");
         let bundle = std::str::from_utf8(&bundle).map_err(|_| unreadable())?;
@@ -147,13 +147,15 @@ impl Npm {
 
     /// Tells whether a version was published here, and is there.
     pub(super) async fn has_own(&self, name: &PackageName, version: &Version, edition: Edition) -> Result<bool, Error> {
-        Ok(self.own_blob((name, version, TARBALL), edition).await?.is_some())
+        Ok(self.own_blob(name, version, TARBALL, edition).await?.is_some())
     }
 
     /// Finds bytes of a version, which are remembered for each state of its package.
     async fn own_blob(
         &self,
-        (name, version, kind): (&PackageName, &Version, &str),
+        name: &PackageName,
+        version: &Version,
+        kind: &str,
         edition: Edition,
     ) -> Result<Option<Blob>, Error> {
         let mark = Digest::of(format!("{}/{version}/{kind}", self.own_key(name, edition)).as_bytes());

@@ -164,7 +164,7 @@ pub fn parse<'a>(body: &'a [u8], name: &PackageName) -> Result<Publication<'a>, 
     if read.name != name.as_str() {
         return Err(Error::OtherName(read.name));
     }
-    let version = version(&key, &read.version, (name, &file))?;
+    let version = version(&key, &read.version, name, &file)?;
     let tags = tags(object(body.take("dist-tags")?).unwrap_or_default(), &key)?;
     let bytes = decode(&attachment)?;
     let (integrity, shasum) = prove(&bytes, read.dist.as_ref())?;
@@ -201,7 +201,7 @@ fn sort<'a>(attachments: Members<'a>) -> Result<(String, Attachment<'a>, Option<
 }
 
 /// Reads the version, which must be the same everywhere. The file's name has the scope in it, or not: both are sent.
-fn version(key: &str, said: &str, (name, file): (&PackageName, &str)) -> Result<Version, Error> {
+fn version(key: &str, said: &str, name: &PackageName, file: &str) -> Result<Version, Error> {
     let odd = || Error::Version(key.to_owned());
     let version = Version::parse(key).map_err(|_| odd())?;
     let names = [format!("{name}-{key}.tgz"), name.tarball_file(&version)];

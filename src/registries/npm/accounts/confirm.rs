@@ -40,7 +40,8 @@ impl Npm {
     pub(in crate::registries::npm) async fn confirm(
         &self,
         request: &Request<'_>,
-        (visitor, action): (&Visitor, &Action),
+        visitor: &Visitor,
+        action: &Action,
         wanted: Code,
     ) -> Result<(), Error> {
         let Some(identity) = visitor.identity.as_deref() else { return Ok(()) };

@@ -55,10 +55,10 @@ impl Npm {
         let user = match (self.gate.overlay().user(&name).await?, email) {
             (Some(held), Some(email)) if held.email.as_deref().is_some_and(|held| held != email) => {
                 // Whoever does not know the password is not told that the name is taken.
-                self.log_in_fully(request, (&name, &password), one_time_password(request)).await?;
+                self.log_in_fully(request, &name, &password, one_time_password(request)).await?;
                 return Err(Error::Conflict("this name is taken, with another e-mail address".into()));
             }
-            (Some(_), _) => self.log_in_fully(request, (&name, &password), one_time_password(request)).await?,
+            (Some(_), _) => self.log_in_fully(request, &name, &password, one_time_password(request)).await?,
             (None, None) => return Err(Error::not_found(format!("the user {name}"))),
             (None, Some(email)) => {
                 let invitation = invitation.or_else(|| one_time_password(request));
@@ -75,7 +75,8 @@ impl Npm {
     pub(super) async fn log_in_fully(
         &self,
         request: &Request<'_>,
-        (name, password): (&UserName, &Secret),
+        name: &UserName,
+        password: &Secret,
         code: Option<Secret>,
     ) -> Result<User, Error> {
         let (overlay, from) = (self.gate.overlay(), address(request));

@@ -122,7 +122,7 @@ impl Npm {
             automation: wish.common.automation || wish.bypass_2fa,
             ..wish.common
         };
-        self.issue(visitor, &common, (rights, expires_at)).await
+        self.issue(visitor, &common, rights, expires_at).await
     }
 
     /// `POST /-/npm/v1/tokens/gat`: a token that ends within a year. Without names it is bound to this mount. Source:
@@ -137,15 +137,16 @@ impl Npm {
             return Err(Error::Unprocessable("such a token has a name, and ends after 1 to 365 days".into()));
         }
         let bounds = Bounds::of(wish.allowed_packages, wish.allowed_scopes);
-        let ends = (bounds.rights(self.gate.mount())?, Some(expiry(wish.expires)?));
-        self.issue(visitor, &wish.common, ends).await
+        let rights = bounds.rights(self.gate.mount())?;
+        self.issue(visitor, &wish.common, rights, Some(expiry(wish.expires)?)).await
     }
 
     async fn issue(
         &self,
         visitor: &Visitor,
         common: &Common,
-        (rights, expires_at): (Option<Rights>, Option<SystemTime>),
+        rights: Option<Rights>,
+        expires_at: Option<SystemTime>,
     ) -> Result<Reply, Error> {
         let user = self.free_user(visitor)?;
         let networks = common.cidr_whitelist.as_deref().unwrap_or_default();
@@ -153,7 +154,7 @@ impl Npm {
             return Err(Error::Unprocessable("a token may name 10 networks at most".into()));
         }
         let networks = Networks::parse(&networks.join(","))?;
-        let (networks, expires_at) = within(self.gate.known(visitor)?.token.as_ref(), (networks, expires_at))?;
+        let (networks, expires_at) = within(self.gate.known(visitor)?.token.as_ref(), networks, expires_at)?;
         let new = NewToken {
             user: Some(user.id),
             kind: if rights.is_some() { BOUND } else { FREE },
@@ -192,7 +193,8 @@ impl Npm {
 /// Holds a new token to the bounds of the one that makes it: it ends no later, and holds from nowhere else.
 fn within(
     maker: Option<&Token>,
-    (networks, expires_at): (Networks, Option<SystemTime>),
+    networks: Networks,
+    expires_at: Option<SystemTime>,
 ) -> Result<(Networks, Option<SystemTime>), Error> {
     let Some(maker) = maker else { return Ok((networks, expires_at)) };
     let ends = [maker.expires_at, expires_at].into_iter().flatten().min();

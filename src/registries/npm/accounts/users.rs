@@ -24,6 +24,13 @@ struct Document {
     email: Option<String>,
 }
 
+/// An account, as who changes it has found it.
+pub struct Found<'a> {
+    pub name: &'a str,
+    /// The revision that it must still be at.
+    pub expected: u64,
+}
+
 impl Npm {
     /// `GET /-/user/org.couchdb.user:{name}`: its e-mail address only to who is logged in. Source: contract npm §8.3.
     pub(super) async fn user(&self, visitor: &Visitor, name: &str) -> Result<Reply, Error> {
@@ -52,7 +59,8 @@ impl Npm {
         &self,
         request: &Request<'_>,
         visitor: &Visitor,
-        (name, expected, body): (&str, u64, &Bytes),
+        Found { name, expected }: Found<'_>,
+        body: &Bytes,
     ) -> Result<Reply, Error> {
         let user = self.free_user(visitor)?;
         if !user.name.as_str().eq_ignore_ascii_case(name) {

@@ -119,7 +119,7 @@ impl Npm {
     async fn enter(&self, request: &Request<'_>, typed: &Typed) -> Result<User, Error> {
         let name = UserName::parse(&typed.name)?;
         if !typed.is_new {
-            return self.log_in_fully(request, (&name, &typed.password), typed.code.clone()).await;
+            return self.log_in_fully(request, &name, &typed.password, typed.code.clone()).await;
         }
         if typed.email.is_empty() {
             return Err(Error::Unprocessable("an account needs an e-mail address".into()));
