@@ -34,7 +34,8 @@ pub enum Subject<'a> {
     Release(Cow<'a, str>, &'a str),
 }
 
-/// The blocks of one mount.
+/// The blocks of one mount. Cheap to clone.
+#[derive(Clone)]
 pub struct Blocks {
     overlay: Arc<Overlay>,
     mount: Arc<str>,

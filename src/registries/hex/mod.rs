@@ -100,7 +100,7 @@ pub struct Repository {
     /// Versions that no document has.
     missed: Arc<Missed>,
     pairs: Arc<Pairs>,
-    blocks: Arc<Blocks>,
+    blocks: Blocks,
 }
 
 impl Registry for config::Hex {
@@ -122,7 +122,7 @@ impl Registry for config::Hex {
     }
 
     fn open(&self, opening: Opening<'_>) -> Arc<dyn Handler> {
-        let blocks = Arc::new(Blocks::new(&opening));
+        let blocks = Blocks::new(&opening);
         let upstream = opening.upstreams.default;
         let api = opening.mount.passthrough.then(|| Api::of(self, &upstream)).flatten();
         let (sources, clock) = (Sources::new(Shelf::new(opening.mount), upstream), Clock::default());
@@ -214,7 +214,7 @@ impl Repository {
             packages: Arc::clone(&self.packages),
             missed: Arc::clone(&self.missed),
             pairs: Arc::clone(&self.pairs),
-            blocks: Arc::clone(&self.blocks),
+            blocks: self.blocks.clone(),
         }
     }
 

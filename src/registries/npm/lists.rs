@@ -50,7 +50,7 @@ enum Form {
 /// A list that is printed while it is read.
 struct Listing {
     gate: Arc<Gate>,
-    blocks: Arc<Blocks>,
+    blocks: Blocks,
     visitor: Visitor,
     form: Form,
     stage: Stage,
@@ -88,7 +88,7 @@ impl Npm {
         reply.set(CACHE_CONTROL, NO_CACHE);
         reply.body = Body::Stream(Box::new(Listing {
             gate: Arc::clone(&self.gate),
-            blocks: Arc::clone(&self.blocks),
+            blocks: self.blocks.clone(),
             visitor: visitor.clone(),
             form,
             stage: Stage::Start,

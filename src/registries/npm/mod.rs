@@ -125,7 +125,7 @@ pub struct Npm {
     /// Versions that no document has, by the names of packages.
     missed: Arc<Missed>,
     gate: Arc<Gate>,
-    blocks: Arc<Blocks>,
+    blocks: Blocks,
     catalog: Arc<Catalog>,
     /// Held while a question about advisories stands in memory.
     asking: Arc<Semaphore>,
@@ -162,7 +162,7 @@ impl Registry for config::Npm {
             Rules { own: self.own.clone(), merged: self.merged.clone(), anonymous_reading: self.anonymous_reading };
         let mount = opening.mount;
         let npm = Npm {
-            blocks: Arc::new(Blocks::new(&opening)),
+            blocks: Blocks::new(&opening),
             gate: Arc::new(Gate::new(&opening, rules)),
             catalog: Arc::default(),
             asking: Arc::new(Semaphore::new(audit::ASKING)),
