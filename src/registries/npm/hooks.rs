@@ -82,7 +82,7 @@ impl Npm {
                 self.judge_endpoint(&endpoint, &secret)?;
                 self.gate.overlay().edit_hook(held.id, &endpoint, &secret, &actor).await?
             }
-            _ => {
+            routes::Hook::Add => {
                 let Wish { about, name, endpoint, secret } = read(body)?;
                 let about = self.judge_subject(visitor, &about, &name)?;
                 self.judge_endpoint(&endpoint, &secret)?;
@@ -91,6 +91,7 @@ impl Npm {
                 let new = NewHook { mount, user: user.id, about, name, endpoint, secret, limit: MAX_HOOKS };
                 self.gate.overlay().add_hook(new, &actor).await?
             }
+            _ => return Err(Error::internal("a body that nobody asked for")),
         };
         Ok(unkept(StatusCode::OK, &print(&hook)))
     }

@@ -17,7 +17,7 @@ use http::StatusCode;
 use serde::{Deserialize, Deserializer};
 use serde_json::{Value, json};
 
-use self::judge::{Changed, judge};
+use self::judge::{judge_edit, judge_new};
 use super::Npm;
 use super::accounts::{print, read};
 use super::error::Error;
@@ -132,7 +132,8 @@ impl Npm {
                 let id = self.named_registry(id).await?;
                 self.edit_registry(visitor, id, read(body)?).await
             }
-            _ => self.bind_scope(visitor, read(body)?).await,
+            Registries::Bind => self.bind_scope(visitor, read(body)?).await,
+            _ => Err(Error::internal("a body that nobody asked for")),
         }
     }
 
@@ -145,29 +146,22 @@ impl Npm {
     }
 
     async fn add_registry(&self, visitor: &Visitor, wish: Wish) -> Result<Reply, Error> {
-        let Wish { name, host, kind, change_stream, user_prefix, auth_token } = wish;
-        let (change_stream, auth_token) = (Some(change_stream), Some(auth_token));
-        let wanted =
-            Edit { name: Some(name), host: Some(host), kind: Some(kind), change_stream, user_prefix, auth_token };
-        let judged = judge(wanted, self.reach_of_registries())?;
-        let Changed { name: Some(name), url: Some(url), kind: Some(kind), .. } = &judged else {
-            return Err(Error::internal("a registry that was judged in part"));
-        };
+        let judged = judge_new(wish, self.reach_of_registries())?;
         let new = NewUpstream {
             mount: self.gate.mount(),
-            name,
-            url,
-            kind,
-            user_prefix: judged.user_prefix.as_deref().unwrap_or_default(),
-            change_stream: judged.change_stream.as_ref().and_then(Option::as_deref),
-            token: judged.token.as_ref().and_then(Option::as_ref),
+            name: &judged.name,
+            url: &judged.url,
+            kind: judged.kind,
+            user_prefix: &judged.user_prefix,
+            change_stream: judged.change_stream.as_deref(),
+            token: judged.token.as_ref(),
         };
         let made = self.gate.overlay().add_upstream(new, &self.gate.actor(visitor)).await?;
         Ok(unkept(StatusCode::OK, &json!({ "ok": true, "id": made.id.to_string() })))
     }
 
     async fn edit_registry(&self, visitor: &Visitor, id: UpstreamId, wanted: Edit) -> Result<Reply, Error> {
-        let judged = judge(wanted, self.reach_of_registries())?;
+        let judged = judge_edit(wanted, self.reach_of_registries())?;
         let edit = UpstreamEdit {
             name: judged.name.as_deref(),
             url: judged.url.as_ref(),

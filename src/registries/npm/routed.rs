@@ -24,8 +24,8 @@ use crate::registries::missed::Missed;
 
 /// A mount whose routes may change.
 pub struct Routed {
-    /// As the configuration has it.
-    configured: Npm,
+    /// As the configuration has it, before any route was written.
+    plain: Npm,
     mount: config::Mount,
     now: ArcSwap<State>,
 }
@@ -40,14 +40,14 @@ struct State {
 // === impl Routed ===
 
 impl Routed {
-    pub fn new(configured: Npm, mount: &config::Mount) -> Self {
-        let now = ArcSwap::from_pointee(State { revision: None, npm: configured.clone() });
-        Self { configured, mount: mount.clone(), now }
+    pub fn new(plain: Npm, mount: &config::Mount) -> Self {
+        let now = ArcSwap::from_pointee(State { revision: None, npm: plain.clone() });
+        Self { plain, mount: mount.clone(), now }
     }
 
     /// Makes sure that the state is as of what is known of routes now.
     async fn renew(&self) -> Result<(), Error> {
-        let overlay = self.configured.gate.overlay();
+        let overlay = self.plain.gate.overlay();
         let wanted = overlay.heads().await?.routes;
         if self.now.load().revision >= Some(wanted) {
             return Ok(());
@@ -59,31 +59,33 @@ impl Routed {
         Ok(())
     }
 
+    /// Returns the mount by these routes.
     fn follow(&self, routes: &Routes) -> Npm {
-        let mut upstreams = (*self.configured.configured).clone();
+        let mut upstreams = (*self.plain.configured).clone();
         let named: HashMap<_, _> =
             routes.upstreams(&self.mount.name).map(|named| (named.id, Arc::new(self.upstream(named)))).collect();
         let mut own = Vec::new();
         for route in routes.scopes(&self.mount.name) {
-            if self.configured.configured.scopes.contains_key(&route.scope) {
+            if self.plain.configured.scopes.contains_key(&route.scope) {
                 continue;
             }
-            match route.target {
-                Target::Default => {}
-                Target::Own => own.push(format!("{}/*", route.scope)),
-                Target::Upstream(id) => match named.get(&id) {
-                    Some(upstream) => drop(upstreams.scopes.insert(route.scope.clone(), Arc::clone(upstream))),
-                    // Nobody knows who might be asked: then nobody is.
-                    None => own.push(format!("{}/*", route.scope)),
-                },
+            let upstream = match route.target {
+                Target::Default => continue,
+                Target::Own => None,
+                // Where it is gone, nobody knows who might be asked: then nobody is.
+                Target::Upstream(id) => named.get(&id),
+            };
+            match upstream {
+                Some(upstream) => drop(upstreams.scopes.insert(route.scope.clone(), Arc::clone(upstream))),
+                None => own.push(format!("{}/*", route.scope)),
             }
         }
         Npm {
-            sources: Arc::new(self.configured.sources.from_others(upstreams)),
-            gate: Arc::new(self.configured.gate.also_keeping(own)),
+            sources: Arc::new(self.plain.sources.from_others(upstreams)),
+            gate: Arc::new(self.plain.gate.also_keeping(own)),
             // What one upstream lacked, another may have.
             missed: Arc::new(Missed::new(Clock::default(), self.mount.negative_ttl)),
-            ..self.configured.clone()
+            ..self.plain.clone()
         }
     }
 
@@ -94,7 +96,7 @@ impl Routed {
             id: format!("{}-{}", Upstream::id_of(&named.url), named.id),
             url: named.url.clone(),
             authorization: named.token.as_ref().map(bearer),
-            allow_private: self.configured.allow_private_registries,
+            allow_private: self.plain.allow_private_registries,
             artifact_hosts: self.mount.artifact_hosts.clone(),
         }
     }
@@ -105,18 +107,18 @@ impl Handler for Routed {
     async fn handle(&self, request: &Request<'_>) -> Outcome {
         match self.renew().await {
             Ok(()) => self.now.load().npm.handle(request).await,
-            Err(error) => turn_away(&self.configured, &error, request).into(),
+            Err(error) => turn_away(&self.plain, &error, request).into(),
         }
     }
 
     async fn handle_body(&self, request: &Request<'_>, body: Bytes) -> Reply {
         match self.renew().await {
             Ok(()) => self.now.load().npm.handle_body(request, body).await,
-            Err(error) => turn_away(&self.configured, &error, request),
+            Err(error) => turn_away(&self.plain, &error, request),
         }
     }
 
     fn refuse(&self, refusal: Refusal, request: &Request<'_>) -> Reply {
-        self.configured.refuse(refusal, request)
+        self.plain.refuse(refusal, request)
     }
 }

@@ -2,7 +2,7 @@
 
 use url::Url;
 
-use super::{DEFAULT, Edit, OWN};
+use super::{DEFAULT, Edit, OWN, Wish};
 use crate::base::secret::Secret;
 use crate::mirror::egress::{self, Reach};
 use crate::registries::npm::error::Error;
@@ -16,10 +16,20 @@ const MAX_TOKEN: usize = 4096;
 const KINDS: [(&str, &str); 4] =
     [("npm", "npm"), ("cnpmcore", "cnpmcore"), ("cnpmjsorg", "cnpmjsorg"), ("cnpm", "cnpmcore")];
 
-/// What was judged of a registry.
+/// A registry to be made, as it was judged.
+pub struct New {
+    pub name: String,
+    /// Ends in `/`; holds no credentials, query or fragment.
+    pub url: Url,
+    pub kind: &'static str,
+    pub user_prefix: String,
+    pub change_stream: Option<String>,
+    pub token: Option<Secret>,
+}
+
+/// What of a registry is to be another, as it was judged.
 pub struct Changed {
     pub name: Option<String>,
-    /// Ends in `/`; holds no credentials, query or fragment.
     pub url: Option<Url>,
     pub kind: Option<&'static str>,
     pub user_prefix: Option<String>,
@@ -27,29 +37,33 @@ pub struct Changed {
     pub token: Option<Option<Secret>>,
 }
 
-/// Judges what is said of a registry.
+/// Judges what is said of a new registry.
 ///
 /// # Errors
 /// [`Error::Unprocessable`]; [`Error::Conflict`]: the name is one of ours.
-pub fn judge(wanted: Edit, reach: Reach) -> Result<Changed, Error> {
-    let Edit { name, host, kind, change_stream, user_prefix, auth_token } = wanted;
-    let text = |text: Option<String>| text.map(|text| text.trim().to_owned()).filter(|text| !text.is_empty());
-    let secret = |token: Option<Secret>| token.filter(|token| !token.reveal().is_empty());
-    let change_stream = change_stream.map(text);
-    if let Some(Some(url)) = &change_stream {
-        self::url(url, reach)?;
-    }
-    let token = auth_token.map(secret);
-    if let Some(Some(token)) = &token {
-        self::token(token)?;
-    }
+pub fn judge_new(wish: Wish, reach: Reach) -> Result<New, Error> {
+    Ok(New {
+        change_stream: change_stream(wish.change_stream, reach)?,
+        token: token(wish.auth_token)?,
+        name: name(&wish.name)?,
+        url: host(&wish.host, reach)?,
+        kind: kind(&wish.kind)?,
+        user_prefix: prefix(wish.user_prefix.unwrap_or_default())?,
+    })
+}
+
+/// Judges what is to become of a registry.
+///
+/// # Errors
+/// As [`judge_new`].
+pub fn judge_edit(edit: Edit, reach: Reach) -> Result<Changed, Error> {
     Ok(Changed {
-        name: name.map(|name| self::name(&name)).transpose()?,
-        url: host.map(|host| self::host(&host, reach)).transpose()?,
-        kind: kind.map(|kind| self::kind(&kind)).transpose()?,
-        user_prefix: user_prefix.map(prefix).transpose()?,
-        change_stream,
-        token,
+        change_stream: edit.change_stream.map(|url| change_stream(url, reach)).transpose()?,
+        token: edit.auth_token.map(token).transpose()?,
+        name: edit.name.as_deref().map(name).transpose()?,
+        url: edit.host.map(|text| host(&text, reach)).transpose()?,
+        kind: edit.kind.as_deref().map(kind).transpose()?,
+        user_prefix: edit.user_prefix.map(prefix).transpose()?,
     })
 }
 
@@ -109,13 +123,21 @@ fn url(text: &str, reach: Reach) -> Result<Url, Error> {
     Ok(url)
 }
 
-/// A token stands in a header, after a word and a space.
-fn token(token: &Secret) -> Result<(), Error> {
-    let token = token.reveal();
-    if token.len() <= MAX_TOKEN && token.bytes().all(|byte| byte.is_ascii_graphic()) {
-        return Ok(());
+/// Judges where changes are told of; what is empty is nowhere.
+fn change_stream(text: Option<String>, reach: Reach) -> Result<Option<String>, Error> {
+    let text = text.map(|text| text.trim().to_owned()).filter(|text| !text.is_empty());
+    text.as_deref().map(|text| url(text, reach)).transpose()?;
+    Ok(text)
+}
+
+/// Judges a token, which stands in a header, after a word and a space; one that is empty is none.
+fn token(token: Option<Secret>) -> Result<Option<Secret>, Error> {
+    let plain = |token: &str| token.len() <= MAX_TOKEN && token.bytes().all(|byte| byte.is_ascii_graphic());
+    match token {
+        Some(token) if token.reveal().is_empty() => Ok(None),
+        Some(token) if !plain(token.reveal()) => Err(wrong("an authToken is visible ASCII without spaces")),
+        token => Ok(token),
     }
-    Err(wrong("an authToken is visible ASCII without spaces"))
 }
 
 fn wrong(reason: &'static str) -> Error {
@@ -153,33 +175,56 @@ mod tests {
             ("http://169.254.169.254/latest", None),
             ("", None),
         ] {
-            let judged = judge(at(text), Reach::Public);
+            let judged = judge_edit(at(text), Reach::Public);
             assert_eq!(judged.ok().and_then(|judged| judged.url).as_ref().map(Url::as_str), expected, "{text}");
         }
-        assert_eq!(status(judge(at("http://127.0.0.1/"), Reach::Private)), 200);
+        assert_eq!(status(judge_edit(at("http://127.0.0.1/"), Reach::Private)), 200);
         let stream = |text: &str| Edit { change_stream: Some(Some(text.to_owned())), ..Edit::default() };
-        assert_eq!(status(judge(stream("https://registry.example/_changes?x=1"), Reach::Public)), 200);
-        assert_eq!(status(judge(stream("http://10.0.0.1/_changes"), Reach::Public)), 422);
+        assert_eq!(status(judge_edit(stream("https://registry.example/_changes?x=1"), Reach::Public)), 200);
+        assert_eq!(status(judge_edit(stream("http://10.0.0.1/_changes"), Reach::Public)), 422);
     }
 
     #[test]
     fn what_is_empty_is_taken_away_and_what_is_not_named_stays() {
-        let none = judge(Edit::default(), Reach::Public).unwrap();
+        let none = judge_edit(Edit::default(), Reach::Public).unwrap();
         assert!(none.name.is_none() && none.url.is_none() && none.change_stream.is_none() && none.token.is_none());
         let emptied = Edit {
             change_stream: Some(Some(" ".to_owned())),
             auth_token: Some(Some(Secret::new(""))),
             ..Edit::default()
         };
-        let emptied = judge(emptied, Reach::Public).unwrap();
+        let emptied = judge_edit(emptied, Reach::Public).unwrap();
         assert_eq!((emptied.change_stream, emptied.token), (Some(None), Some(None)));
         let read: Edit = serde_json::from_str(r#"{"authToken":null}"#).unwrap();
         assert!(read.auth_token == Some(None) && read.change_stream.is_none());
     }
 
     #[test]
+    fn a_new_registry_has_none_of_what_nothing_is_said_of() {
+        let judge = |rest: &str| {
+            let wish = format!(r#"{{"name":" corp ","host":"https://registry.example","type":"cnpm"{rest}}}"#);
+            judge_new(serde_json::from_str(&wish).unwrap(), Reach::Public)
+        };
+        for (rest, user_prefix, token) in [
+            ("", "", None),
+            (r#","changeStream":" ","authToken":"""#, "", None),
+            (r#","userPrefix":"corp:","authToken":"secret""#, "corp:", Some(Secret::new("secret"))),
+        ] {
+            let new = judge(rest).unwrap();
+            assert_eq!(
+                (new.name.as_str(), new.url.as_str(), new.kind),
+                ("corp", "https://registry.example/", "cnpmcore")
+            );
+            assert_eq!((new.user_prefix.as_str(), new.change_stream, new.token), (user_prefix, None, token), "{rest}");
+        }
+        for rest in [r#","authToken":"a b""#, r#","changeStream":"http://10.0.0.1/""#] {
+            assert!(judge(rest).is_err(), "{rest}");
+        }
+    }
+
+    #[test]
     fn types_have_two_names_where_cnpm_has() {
-        let kind = |kind: &str| judge(Edit { kind: Some(kind.to_owned()), ..Edit::default() }, Reach::Public);
+        let kind = |kind: &str| judge_edit(Edit { kind: Some(kind.to_owned()), ..Edit::default() }, Reach::Public);
         for (given, kept) in
             [("npm", "npm"), ("cnpm", "cnpmcore"), ("cnpmcore", "cnpmcore"), ("cnpmjsorg", "cnpmjsorg")]
         {
@@ -192,14 +237,15 @@ mod tests {
 
     #[test]
     fn names_tokens_and_scopes_have_their_forms() {
-        let name = |name: &str| status(judge(Edit { name: Some(name.to_owned()), ..Edit::default() }, Reach::Public));
+        let name =
+            |name: &str| status(judge_edit(Edit { name: Some(name.to_owned()), ..Edit::default() }, Reach::Public));
         let long = "x".repeat(257);
         for (text, expected) in [("corp", 200), ("self", 409), (" default ", 409), (" ", 422), ("a\nb", 422)] {
             assert_eq!(name(text), expected, "{text:?}");
         }
         assert_eq!((name(&long), name(&long[1..])), (422, 200));
         let token = |text: &str| {
-            status(judge(Edit { auth_token: Some(Some(Secret::new(text))), ..Edit::default() }, Reach::Public))
+            status(judge_edit(Edit { auth_token: Some(Some(Secret::new(text))), ..Edit::default() }, Reach::Public))
         };
         assert_eq!([token("abc.DEF_1="), token("a b"), token("a\r\nb"), token("ü")], [200, 422, 422, 422]);
         for (text, expected) in [("@acme", true), ("@a.b-c_~", true), ("acme", false), ("@", false), ("@a/b", false)] {
