@@ -79,7 +79,7 @@ async fn dist_tags_are_those_of_the_document() {
 }
 
 #[tokio::test]
-async fn keys_are_mirrored() {
+async fn the_keys_of_the_upstream_are_served_with_ours_and_fetched_once() {
     let world = World::start(Switches::default(), "").await;
     let old = crate::support::signing::Key::from_seed("a retired key").expiring("2023-01-01T00:00:00.000Z");
     world.registry.retire(&old);

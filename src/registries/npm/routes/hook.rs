@@ -78,3 +78,48 @@ impl From<Hook> for Action {
         Self::Hook(hook)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::registries::npm::routes::parse;
+
+    fn send(method: &str, target: &str) -> Result<Action, Error> {
+        let (path, query) = target.split_once('?').unwrap_or((target, ""));
+        parse(&method.parse().unwrap(), path, query)
+    }
+
+    #[test]
+    fn hooks_are_found_by_their_method_and_path() {
+        let list =
+            |package: Option<&str>, limit, offset| Hook::List { package: package.map(Into::into), limit, offset };
+        for (method, target, expected) in [
+            ("GET", "hooks", list(None, 100, 0)),
+            ("GET", "hooks?package=@s%2fn&limit=5&offset=10", list(Some("@s/n"), 5, 10)),
+            ("HEAD", "hooks?limit=1000", list(None, 100, 0)),
+            ("POST", "hooks/hook", Hook::Add),
+            ("GET", "hooks/hook/7", Hook::Show { id: 7 }),
+            ("PUT", "hooks/hook/7", Hook::Edit { id: 7 }),
+            ("DELETE", "hooks/hook/7", Hook::Remove { id: 7 }),
+        ] {
+            let action = send(method, &format!("/-/npm/v1/{target}")).unwrap();
+            assert_eq!(action, Action::Hook(expected), "{method} {target}");
+            assert_eq!(action.access(), Access::Known, "{method} {target}");
+        }
+    }
+
+    #[test]
+    fn what_is_no_hook_is_refused() {
+        for (target, expected) in [
+            ("hooks?limit=x", 400),
+            ("hooks?offset=-1", 400),
+            ("hooks/hook/x", 404),
+            ("hooks/hook/-1", 404),
+            ("hooks/hook/7/x", 404),
+            ("hooks/hook", 405),
+        ] {
+            let error = send("GET", &format!("/-/npm/v1/{target}")).unwrap_err();
+            assert_eq!(error.status().as_u16(), expected, "{target}");
+        }
+    }
+}

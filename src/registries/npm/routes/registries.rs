@@ -87,3 +87,55 @@ impl From<Registries> for Action {
         Self::Registries(asked)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::registries::npm::routes::parse;
+
+    fn send(method: &str, target: &str) -> Result<Action, Error> {
+        let (path, query) = target.split_once('?').unwrap_or((target, ""));
+        parse(&method.parse().unwrap(), path, query)
+    }
+
+    #[test]
+    fn registries_and_scopes_are_found_by_their_method_and_path() {
+        let id = || "7".into();
+        for (method, path, expected) in [
+            ("GET", "/-/registry", Registries::List { size: 20, page: 0 }),
+            ("POST", "/-/registry", Registries::Add),
+            ("GET", "/-/registry/7", Registries::Show { id: id() }),
+            ("GET", "/-/registry/self", Registries::Show { id: "self".into() }),
+            ("PATCH", "/-/registry/7", Registries::Edit { id: id() }),
+            ("DELETE", "/-/registry/7", Registries::Remove { id: id() }),
+            ("HEAD", "/-/registry/7/scopes", Registries::Scopes { id: id() }),
+            ("POST", "/-/registry/7/sync", Registries::Sync { id: id() }),
+            ("POST", "/-/scope", Registries::Bind),
+            ("DELETE", "/-/scope/7", Registries::Unbind { id: id() }),
+        ] {
+            let access = if matches!(method, "GET" | "HEAD") { Access::Read("") } else { Access::Known };
+            let action = send(method, path).unwrap();
+            assert_eq!(action, Action::Registries(expected), "{method} {path}");
+            assert_eq!(action.access(), access, "{method} {path}");
+        }
+        for (method, path) in [("PUT", "/-/registry/7"), ("GET", "/-/scope"), ("GET", "/-/registry/7/sync")] {
+            assert!(matches!(send(method, path), Err(Error::MethodNotAllowed { .. })), "{method} {path}");
+        }
+        assert!(matches!(send("GET", "/-/registry/7/x"), Err(Error::NotFound { .. })));
+    }
+
+    #[test]
+    fn a_list_is_as_long_as_it_is_asked_for_within_its_bounds() {
+        for (query, expected) in [
+            ("pageSize=5&pageIndex=2", Some((5, 2))),
+            ("pageSize=0", Some((1, 0))),
+            ("pageSize=1000", Some((100, 0))),
+            ("pageIndex=3", Some((20, 3))),
+            ("pageSize=-1", None),
+            ("pageIndex=x", None),
+        ] {
+            let expected = expected.map(|(size, page)| Action::Registries(Registries::List { size, page }));
+            assert_eq!(send("GET", &format!("/-/registry?{query}")).ok(), expected, "{query}");
+        }
+    }
+}
