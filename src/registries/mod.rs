@@ -4,7 +4,7 @@
 //! must hold of it (`vouch.rs`, by the pure checks of `proofs.rs`), and shapes what comes back: `documents.rs` and
 //! `wire.rs` where it knows documents of a shape of their own, `artifacts.rs` always. What they share is the engine, a
 //! [`gate`] that says who may what, [`blocks`], a [`desk`] to answer from, the [`shelf`] that a mount's resources stand on, readers for what strangers send ([`paths`],
-//! [`bodies`], [`members`], [`times`], [`untar`], [`version`], [`range`]), a [`memo`] of what they made of it and of what they
+//! [`queries`], [`bodies`], [`members`], [`times`], [`untar`], [`version`], [`range`]), a [`memo`] of what they made of it and of what they
 //! [`missed`], the heads of [`replies`], and the words for what can go wrong ([`failure`]); none of them imports another.
 //!
 //! A new one is a folder, its keys in [`config::Dialect`], and its line in [`of`].
@@ -24,6 +24,7 @@ pub mod niso;
 pub mod npm;
 mod passthrough;
 pub mod paths;
+pub mod queries;
 pub mod range;
 pub mod replies;
 pub mod shelf;

@@ -7,13 +7,13 @@
 use std::borrow::Cow;
 
 use ::http::Method;
-use url::form_urlencoded;
 
 use super::error::{ALLOW_OPTIONS, ALLOW_READ, Error, NO_USERS};
 use super::name::{PUBLISH, Title, Version};
 use crate::registries::blocks::Subject;
 use crate::registries::desk::Named;
 use crate::registries::paths::{cut, decode_text, is_read, no_route};
+use crate::registries::queries;
 
 /// No path of ours has more segments; longer ones are not looked at further.
 const MAX_SEGMENTS: usize = 16;
@@ -170,8 +170,7 @@ fn decode(raw: &str) -> Result<Cow<'_, str>, Error> {
 impl Page {
     /// Reads a query; of several members of one name the first counts.
     fn parse(query: &str) -> Result<Self, Error> {
-        let value =
-            |name: &str| form_urlencoded::parse(query.as_bytes()).find(|(key, _)| key == name).map(|(_, value)| value);
+        let value = |name: &str| queries::find(query, name);
         let number = |name: &str, otherwise: u64| match value(name) {
             None => Ok(i128::from(otherwise)),
             Some(text) => whole_number(&text).ok_or(Error::bad_request("page and per_page are whole numbers")),

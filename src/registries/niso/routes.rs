@@ -8,7 +8,6 @@ use std::borrow::Cow;
 use std::str::FromStr;
 
 use ::http::Method;
-use url::form_urlencoded;
 
 use super::error::{ALLOW_NONE, ALLOW_READ, Error, NO_USERS};
 use super::name::{self, Arch, PackageName, Spec, Tag};
@@ -16,6 +15,7 @@ use crate::base::digest::Digest;
 use crate::registries::blocks::Subject;
 use crate::registries::desk::Named;
 use crate::registries::paths::{cut, decode, is_read, no_route};
+use crate::registries::queries;
 
 /// No path of ours has more segments; longer ones are not looked at further.
 const MAX_SEGMENTS: usize = 8;
@@ -129,8 +129,7 @@ fn find_in_package(name: PackageName, segments: &[&str], query: &str) -> Result<
 }
 
 fn parse_arch(query: &str) -> Result<Option<Arch>, Error> {
-    let arch = form_urlencoded::parse(query.as_bytes()).find(|(key, _)| key == "arch");
-    Ok(arch.map(|(_, value)| Arch::parse(&value)).transpose()?)
+    Ok(queries::find(query, "arch").map(|arch| Arch::parse(&arch)).transpose()?)
 }
 
 /// Cuts a path into decoded segments. One slash at its end does not count.
@@ -149,14 +148,12 @@ fn split(path: &str) -> Result<Vec<Cow<'_, str>>, Error> {
 impl Filter {
     /// Reads a query; members that are not known are passed over, and of several of one name the first counts.
     fn parse(query: &str) -> Result<Self, Error> {
-        let value =
-            |name: &str| form_urlencoded::parse(query.as_bytes()).find(|(key, _)| key == name).map(|(_, value)| value);
         let number = |name: &str| {
-            let parsed = value(name).filter(|text| !text.is_empty()).map(|text| text.parse());
+            let parsed = queries::find(query, name).filter(|text| !text.is_empty()).map(|text| text.parse());
             parsed.transpose().map_err(|_| Error::bad_request("limit and offset are whole numbers"))
         };
         Ok(Self {
-            text: value("q").unwrap_or_default().to_ascii_lowercase(),
+            text: queries::find(query, "q").unwrap_or_default().to_ascii_lowercase(),
             limit: number("limit")?,
             offset: number("offset")?.unwrap_or_default(),
         })

@@ -3,7 +3,6 @@
 use bytes::Bytes;
 use http::StatusCode;
 use serde_json::{Map, Value, json};
-use url::form_urlencoded;
 
 use super::Npm;
 use super::accounts::read;
@@ -15,6 +14,7 @@ use crate::base::http::{Reply, Request};
 use crate::overlay::packages::{Change, Edit, Package};
 use crate::overlay::users::{User, UserName};
 use crate::registries::gate::Visitor;
+use crate::registries::queries;
 
 impl Npm {
     /// Answers what needs no body.
@@ -77,8 +77,8 @@ impl Npm {
 
     /// Answers as the view of a CouchDB did: who is not there likes nothing.
     async fn stars_in_view(&self, request: &Request<'_>, visitor: &Visitor) -> Result<Reply, Error> {
-        let key = form_urlencoded::parse(request.query.as_bytes()).find(|(key, _)| key == "key");
-        let key: Option<String> = key.and_then(|(_, value)| serde_json::from_str(&value).ok());
+        let key = queries::find(request.query, "key");
+        let key: Option<String> = key.and_then(|key| serde_json::from_str(&key).ok());
         let key = key.ok_or(Error::bad_request("the key is a user's name, as JSON text"))?;
         let liked = match self.find_user(&key).await? {
             Some(user) => self.liked_by(visitor, &user).await?,

@@ -4,13 +4,13 @@ use std::collections::BTreeMap;
 use std::io::{self, Write};
 
 use serde_json::value::RawValue;
-use url::form_urlencoded;
 
 use super::budget::Reader;
 use super::{Error, texts};
 use crate::registries::members::{Members, elements, parse_json, quote};
 use crate::registries::nessemble::name::Title;
 use crate::registries::nessemble::routes::{Order, Page, Sort};
+use crate::registries::queries;
 
 /// One package, as the list and the search show it.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -56,8 +56,7 @@ fn parse_listed(package: &RawValue) -> Result<Option<Listed>, Error> {
 fn page_number(link: &RawValue) -> Result<u64, Error> {
     let link: String = serde_json::from_str(link.get()).map_err(|_| Error::Not("page of a list"))?;
     let query = link.split_once('?').map_or("", |(_, query)| query);
-    let mut members = form_urlencoded::parse(query.as_bytes());
-    let number = members.find(|(name, _)| name == "page").and_then(|(_, value)| value.parse().ok());
+    let number = queries::find(query, "page").and_then(|page| page.parse().ok());
     number.ok_or(Error::Not("page of a list"))
 }
 

@@ -6,7 +6,6 @@ use bytes::Bytes;
 use http::StatusCode;
 use serde::Deserialize;
 use serde_json::{Value, json};
-use url::form_urlencoded;
 
 use super::bounds::{self, Bounds, Names};
 use super::{FORM, address, print, read};
@@ -21,6 +20,7 @@ use crate::registries::gate::Visitor;
 use crate::registries::npm::Npm;
 use crate::registries::npm::error::Error;
 use crate::registries::npm::replies::unkept;
+use crate::registries::queries::parse_number;
 
 /// How many tokens of a user are listed at all.
 const MAX_TOKENS: u64 = 10_000;
@@ -241,10 +241,7 @@ fn print_token(token: &Token, mount: &str) -> Value {
 
 /// Reads `perPage` and `page`. Source: contract npm §8.5.
 fn page(query: &str) -> Result<(usize, usize), Error> {
-    let number = |name: &str, default| {
-        let given = form_urlencoded::parse(query.as_bytes()).find(|(key, _)| key == name);
-        given.map_or(Ok(default), |(_, value)| value.parse().map_err(|_| Error::bad_request("a page is a number")))
-    };
+    let number = |name: &str, default| parse_number(query, name, default, "a page is a number");
     match (number("perPage", 10)?, number("page", 0)?) {
         (per_page @ 1..=9_999, page @ 0..=9_999) => Ok((per_page, page)),
         _ => Err(Error::bad_request("a page has 1 to 9999 tokens")),

@@ -6,7 +6,6 @@ use bytes::Bytes;
 use http::StatusCode;
 use serde::Deserialize;
 use serde_json::{Value, json};
-use url::form_urlencoded;
 
 use crate::base::http::{Reply, Request};
 use crate::overlay::packages::{Change, Edit, Package, Reach, SecondFactor};
@@ -21,6 +20,7 @@ use crate::registries::npm::name::PackageName;
 use crate::registries::npm::replies::unkept;
 use crate::registries::npm::routes::Sharing;
 use crate::registries::npm::write::OWNER;
+use crate::registries::queries;
 
 /// Who is to own a package.
 #[derive(Deserialize)]
@@ -112,11 +112,10 @@ impl Npm {
     ) -> Result<Reply, Error> {
         let package = self.ours(visitor, name).await?;
         let mut all = self.gate.collaborators(&package).await?;
-        let asked = |wanted: &str| form_urlencoded::parse(request.query.as_bytes()).find(|(key, _)| key == wanted);
-        if let Some((_, user)) = asked("user") {
+        if let Some(user) = queries::find(request.query, "user") {
             all.retain(|name, _| name.as_str().eq_ignore_ascii_case(&user));
         }
-        let is_list = asked("format").is_some_and(|(_, format)| format == "cli");
+        let is_list = queries::find(request.query, "format").is_some_and(|format| format == "cli");
         Ok(unkept(StatusCode::OK, &print_collaborators(&package, &all, is_list)))
     }
 

@@ -1,8 +1,7 @@
 //! What has happened here, and what there is: the feed and the lists. Source: contract npm §10.2, §10.3.
 
+use std::borrow::Cow;
 use std::time::{Duration, SystemTime};
-
-use url::form_urlencoded;
 
 use super::Target;
 use super::access::Access;
@@ -11,6 +10,7 @@ use crate::base::clock::from_millis;
 use crate::registries::npm::error::Error;
 use crate::registries::npm::name::PackageName;
 use crate::registries::npm::search::Query;
+use crate::registries::queries;
 use crate::registries::times::parse_day;
 
 /// Most events in one answer. Source: contract npm §10.3.
@@ -81,9 +81,9 @@ pub fn find(segments: &[&str], query: &str) -> Result<Option<Target>, Error> {
 pub fn find_changes(query: &str) -> Result<Target, Error> {
     let number = |key, default| {
         let refusal = || Error::Unprocessable(format!("{key} is no whole number").into());
-        parameter(query, key).map_or(Ok(default), |text| text.parse::<u64>().map_err(|_| refusal()))
+        queries::find(query, key).map_or(Ok(default), |text| text.parse::<u64>().map_err(|_| refusal()))
     };
-    let wait = match parameter(query, "feed").as_deref() {
+    let wait = match queries::find(query, "feed").as_deref() {
         None | Some("normal") => None,
         Some("longpoll") => Some(Duration::from_millis(number("timeout", WAIT.as_millis() as u64)?).min(MAX_WAIT)),
         Some(_) => return Err(Error::Unprocessable("the feed is normal or longpoll".into())),
@@ -106,7 +106,7 @@ fn find_changes_by_time(query: &str) -> Result<Discover, Error> {
 
 /// Source: contract npm §10.2: another `stale` and a `startkey` that is no number are mistakes.
 fn find_since(query: &str) -> Result<Discover, Error> {
-    if parameter(query, "stale").is_some_and(|stale| stale != "update_after") {
+    if queries::find(query, "stale").is_some_and(|stale| stale != "update_after") {
         return Err(Error::bad_request("stale can be update_after only"));
     }
     let since = time_or_number(query, "startkey")?.ok_or(Error::bad_request("startkey is missing"))?;
@@ -114,7 +114,7 @@ fn find_since(query: &str) -> Result<Discover, Error> {
 }
 
 fn find_versions(query: &str) -> Result<Discover, Error> {
-    let day = parameter(query, "date").as_deref().and_then(parse_day);
+    let day = queries::find(query, "date").as_deref().and_then(parse_day);
     let from = SystemTime::from(day.ok_or(Error::bad_request("date is no day such as 2024-02-29"))?);
     Ok(Discover::Versions { from, to: from + Duration::from_secs(86_400) })
 }
@@ -129,13 +129,9 @@ fn find_users(users: &str) -> Result<Discover, Error> {
 }
 
 fn time_or_number(query: &str, key: &'static str) -> Result<Option<u64>, Error> {
-    let read = |text: String| text.parse().map_err(|_| Error::BadRequest(format!("{key} is no whole number").into()));
-    parameter(query, key).map(read).transpose()
-}
-
-/// Returns the first value that a query has of a name.
-pub fn parameter(query: &str, name: &str) -> Option<String> {
-    form_urlencoded::parse(query.as_bytes()).find(|(key, _)| key == name).map(|(_, value)| value.into_owned())
+    let read =
+        |text: Cow<'_, str>| text.parse().map_err(|_| Error::BadRequest(format!("{key} is no whole number").into()));
+    queries::find(query, key).map(read).transpose()
 }
 
 // === impl Discover ===

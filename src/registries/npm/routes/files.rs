@@ -1,13 +1,12 @@
 //! The files of a version: `/{name}/{spec}/files…`. Source: contract npm §17.
 
-use url::form_urlencoded;
-
 use super::access::Access;
 use super::action::Action;
 use super::{Target, escape_path};
 use crate::registries::blocks::Subject;
 use crate::registries::npm::error::Error;
 use crate::registries::npm::name::{PackageName, Spec};
+use crate::registries::queries;
 
 /// What is asked of the files of a version.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -34,7 +33,7 @@ pub enum Wish {
 /// Finds what lies under `/{name}/{spec}/files`. Its last segment is empty where the path ends with a slash.
 pub fn find(name: &str, spec: &str, path: &[&str], query: &str) -> Result<Target, Error> {
     let (name, spec) = (PackageName::parse(name)?, Spec::parse(spec)?);
-    let is_listed = form_urlencoded::parse(query.as_bytes()).any(|(key, _)| key == "meta");
+    let is_listed = queries::find(query, "meta").is_some();
     let of = |wish| Action::Files(Files { name: name.clone(), spec: spec.clone(), wish });
     let wish = match path.split_last() {
         None if is_listed => Wish::Directory { path: Box::default() },

@@ -3,9 +3,9 @@
 use super::Target;
 use super::access::Access;
 use super::action::{Action, Reads};
-use super::discover::parameter;
 use crate::registries::npm::error::Error;
 use crate::registries::paths::no_route;
+use crate::registries::queries::{self, parse_number};
 
 /// Hooks in one answer, at most.
 const MAX_LISTED: usize = 100;
@@ -29,11 +29,8 @@ pub enum Hook {
 pub fn find(segments: &[&str], query: &str) -> Result<Option<Target>, Error> {
     Ok(Some(match segments {
         ["npm", "v1", "hooks"] => {
-            let number = |name, default| {
-                let refusal = |_| Error::bad_request("limit and offset are whole numbers");
-                parameter(query, name).map_or(Ok(default), |text| text.parse().map_err(refusal))
-            };
-            let package = parameter(query, "package").map(Into::into);
+            let number = |name, default| parse_number(query, name, default, "limit and offset are whole numbers");
+            let package = queries::find(query, "package").map(Into::into);
             let limit = number("limit", MAX_LISTED)?.min(MAX_LISTED);
             Target::read(Hook::List { package, limit, offset: number("offset", 0)? })
         }

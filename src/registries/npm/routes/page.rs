@@ -2,8 +2,8 @@
 
 use std::ops::Range;
 
-use super::discover::parameter;
 use crate::registries::npm::error::Error;
+use crate::registries::queries::parse_number;
 
 /// Things in one answer, if nothing is said, and at most.
 const LISTED: usize = 20;
@@ -25,10 +25,7 @@ impl Page {
     /// # Errors
     /// [`Error::BadRequest`]: they are no numbers.
     pub(super) fn read(query: &str) -> Result<Self, Error> {
-        let number = |name, default| {
-            let refusal = |_| Error::bad_request("pageSize and pageIndex are whole numbers");
-            parameter(query, name).map_or(Ok(default), |text| text.parse::<usize>().map_err(refusal))
-        };
+        let number = |name, default| parse_number(query, name, default, "pageSize and pageIndex are whole numbers");
         let size = number("pageSize", LISTED)?.clamp(1, MAX_LISTED);
         Ok(Self { size, index: number("pageIndex", 0)? })
     }

@@ -62,3 +62,31 @@ impl From<ProxyCache> for Action {
         Self::ProxyCache(asked)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::registries::npm::routes::parse;
+
+    #[test]
+    fn what_is_kept_is_found_by_method_and_path() {
+        let name = |text: &str| PackageName::parse(text).unwrap();
+        let page = Page { size: 20, index: 0 };
+        for (method, path, expected) in [
+            ("GET", "/-/proxy-cache", ProxyCache::List { page }),
+            ("DELETE", "/-/proxy-cache", ProxyCache::PurgeAll),
+            ("HEAD", "/-/proxy-cache/left", ProxyCache::Show { name: name("left"), page }),
+            ("GET", "/-/proxy-cache/@s/n", ProxyCache::Show { name: name("@s/n"), page }),
+            ("PATCH", "/-/proxy-cache/@s%2fn", ProxyCache::Refresh { name: name("@s/n") }),
+            ("DELETE", "/-/proxy-cache/left", ProxyCache::Purge { name: name("left") }),
+        ] {
+            let action = parse(&method.parse().unwrap(), path, "").unwrap();
+            assert_eq!(action, Action::ProxyCache(expected), "{method} {path}");
+            assert_eq!(action.access(), Access::Known, "{method} {path}");
+        }
+        let refused = |method: &str, path, query| parse(&method.parse().unwrap(), path, query).unwrap_err();
+        assert!(matches!(refused("PATCH", "/-/proxy-cache", ""), Error::MethodNotAllowed { .. }));
+        assert!(matches!(refused("GET", "/-/proxy-cache", "pageSize=x"), Error::BadRequest(_)));
+        assert!(matches!(refused("GET", "/-/proxy-cache/a/b", ""), Error::NotFound { .. }));
+    }
+}
