@@ -37,7 +37,8 @@ pub fn print_seconds(time: OffsetDateTime) -> String {
 }
 
 /// Prints a time in UTC as `YYYY-MM-DDTHH:MM:SS.mmmZ`.
-pub fn print_millis(time: OffsetDateTime) -> String {
+pub fn print_millis(time: impl Into<OffsetDateTime>) -> String {
+    let time = time.into();
     format!("{}.{:03}Z", print_seconds(time), time.millisecond())
 }
 

@@ -1,11 +1,9 @@
 //! Users, their logins, profiles and tokens. Source: contract npm §8.
 
 use std::net::{IpAddr, Ipv4Addr};
-use std::time::SystemTime;
 
 use bytes::Bytes;
 use serde::de::DeserializeOwned;
-use time::OffsetDateTime;
 
 use self::tokens::Listed;
 use self::users::Found;
@@ -18,7 +16,6 @@ use crate::overlay::rights::Rights;
 use crate::overlay::tokens::Form;
 use crate::overlay::users::User;
 use crate::registries::gate::Visitor;
-use crate::registries::times::print_millis;
 
 mod bounds;
 pub mod confirm;
@@ -123,9 +120,4 @@ fn user_id(user: &User) -> String {
 /// Prints `<counter>-<32 hex>`. Source: contract npm §4.3.
 fn revision(user: &User) -> String {
     super::rev(user.revision, user.name.as_str())
-}
-
-/// Prints a time as the dialect does.
-pub(super) fn print(time: SystemTime) -> String {
-    print_millis(OffsetDateTime::from(time))
 }

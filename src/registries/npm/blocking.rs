@@ -6,7 +6,7 @@ use serde::Deserialize;
 use serde_json::{Value, json};
 
 use super::Npm;
-use super::accounts::{print, read};
+use super::accounts::read;
 use super::error::Error;
 use super::name::PackageName;
 use super::replies::unkept;
@@ -15,6 +15,7 @@ use crate::base::http::Reply;
 use crate::overlay::blocks::{self, ALL_VERSIONS, NewBlock};
 use crate::registries::blocks::names_versions;
 use crate::registries::gate::Visitor;
+use crate::registries::times::print_millis;
 
 /// What blocks.
 #[derive(Deserialize)]
@@ -77,7 +78,7 @@ impl Npm {
         let mut body = json!({ "blocked": whole.is_some(), "data": data });
         if let Some(whole) = whole {
             body["reason"] = json!(whole.reason);
-            body["createdAt"] = json!(print(whole.created_at));
+            body["createdAt"] = json!(print_millis(whole.created_at));
         }
         Ok(unkept(StatusCode::OK, &body))
     }
@@ -89,8 +90,8 @@ fn print_block(block: &blocks::Block) -> Value {
         "version": block.versions,
         "reason": block.reason,
         "scope": if block.versions == ALL_VERSIONS { "package" } else { "version" },
-        "created": print(block.created_at),
-        "modified": print(block.modified_at),
+        "created": print_millis(block.created_at),
+        "modified": print_millis(block.modified_at),
     })
 }
 

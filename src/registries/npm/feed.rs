@@ -14,7 +14,6 @@ use std::time::{Instant, SystemTime};
 
 use http::StatusCode;
 use serde_json::{Value, json};
-use time::OffsetDateTime;
 
 use super::Npm;
 use super::error::Error;
@@ -116,7 +115,7 @@ impl Npm {
                 "type": kind(event.kind),
                 "id": event.package,
                 "changes": [self.tell_change(&event).await?],
-                "gmt_modified": print_millis(OffsetDateTime::from(event.at)),
+                "gmt_modified": print_millis(event.at),
                 "cursorId": event.number,
             }));
         }

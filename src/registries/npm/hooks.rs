@@ -1,12 +1,9 @@
 //! Webhooks, as their owners make and see them. Their secrets nobody sees again. Source: contract npm §15.
 
-use std::time::SystemTime;
-
 use bytes::Bytes;
 use http::StatusCode;
 use serde::Deserialize;
 use serde_json::{Value, json};
-use time::OffsetDateTime;
 use url::Url;
 
 use super::Npm;
@@ -60,7 +57,7 @@ impl Npm {
                 let hook = self.own_hook(self.free_user(visitor)?, *id).await?;
                 self.gate.overlay().remove_hook(hook.id, &self.gate.actor(visitor)).await?;
                 let mut printed = print(&hook);
-                printed["deleted"] = json!(print_time(self.gate.overlay().now()));
+                printed["deleted"] = json!(print_millis(self.gate.overlay().now()));
                 Ok(unkept(StatusCode::OK, &printed))
             }
             routes::Hook::Add | routes::Hook::Edit { .. } => Err(Error::internal("a hook without its body")),
@@ -154,10 +151,6 @@ impl Npm {
     }
 }
 
-fn print_time(time: SystemTime) -> String {
-    print_millis(OffsetDateTime::from(time))
-}
-
 /// Prints a hook without its secret.
 fn print(hook: &Hook) -> Value {
     json!({
@@ -166,10 +159,10 @@ fn print(hook: &Hook) -> Value {
         "name": hook.name,
         "type": hook.about.as_str(),
         "endpoint": hook.endpoint,
-        "created": print_time(hook.created_at),
-        "updated": print_time(hook.modified_at),
+        "created": print_millis(hook.created_at),
+        "updated": print_millis(hook.modified_at),
         "delivered": hook.last.is_some_and(|last| last.is_delivered),
-        "last_delivery": hook.last.map(|last| print_time(last.at)),
+        "last_delivery": hook.last.map(|last| print_millis(last.at)),
         "response_code": hook.last.and_then(|last| last.status),
         "status": "active",
     })

@@ -8,7 +8,6 @@ use bytes::Bytes;
 use http::StatusCode;
 use http::header::CACHE_CONTROL;
 use serde_json::{Map, Value, json};
-use time::OffsetDateTime;
 
 use self::screened::{is_open, screen_summary};
 use super::Npm;
@@ -280,7 +279,7 @@ fn print_summary(summary: &Summary) -> Value {
     printed.insert("name".to_owned(), json!(summary.name));
     printed.insert("dist-tags".to_owned(), json!(summary.tags));
     printed.insert("maintainers".to_owned(), owners.collect());
-    printed.insert("time".to_owned(), json!({ "modified": print_millis(OffsetDateTime::from(summary.modified_at)) }));
+    printed.insert("time".to_owned(), json!({ "modified": print_millis(summary.modified_at) }));
     printed.insert("versions".to_owned(), json!({ &summary.version: LATEST }));
     Value::Object(printed)
 }

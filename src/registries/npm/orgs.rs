@@ -15,7 +15,7 @@ use serde::Deserialize;
 use serde_json::{Value, json};
 
 use super::Npm;
-use super::accounts::{print, read};
+use super::accounts::read;
 use super::error::Error;
 use super::replies::unkept;
 use super::routes::Orgs;
@@ -23,6 +23,7 @@ use crate::base::http::Reply;
 use crate::overlay::namespaces::{Membership, Namespace, NamespaceName, Role};
 use crate::overlay::teams::{Permission, TeamPath};
 use crate::registries::gate::Visitor;
+use crate::registries::times::print_millis;
 
 mod sharing;
 mod teams;
@@ -234,7 +235,7 @@ fn print_role(role: Role) -> &'static str {
 }
 
 fn print_org(org: &Namespace) -> Reply {
-    let body = json!({ "name": org.name.as_str(), "created": print(org.created_at), "size": org.members.len() });
+    let body = json!({ "name": org.name.as_str(), "created": print_millis(org.created_at), "size": org.members.len() });
     unkept(StatusCode::OK, &body)
 }
 

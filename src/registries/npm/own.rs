@@ -3,14 +3,12 @@
 
 use std::borrow::Cow;
 use std::sync::Arc;
-use std::time::SystemTime;
 
 use bytes::Bytes;
 use futures_util::{TryStreamExt as _, stream};
 use http::header::CACHE_CONTROL;
 use serde_json::value::RawValue;
 use serde_json::{Map, Value, json};
-use time::OffsetDateTime;
 
 use super::error::{Error, of_mirror};
 use super::merge::JSON;
@@ -246,14 +244,16 @@ pub fn print(package: &Package, signer: Option<&Signer>) -> Result<Bytes, Error>
 }
 
 fn times(package: &Package, is_gone: bool) -> Value {
-    let print = |at: SystemTime| print_millis(OffsetDateTime::from(at));
     let mut times = Map::new();
-    times.insert("created".to_owned(), json!(print(package.created_at)));
-    times.insert("modified".to_owned(), json!(print(package.modified_at)));
-    times.extend(package.releases.iter().map(|release| (release.version.clone(), json!(print(release.published_at)))));
+    times.insert("created".to_owned(), json!(print_millis(package.created_at)));
+    times.insert("modified".to_owned(), json!(print_millis(package.modified_at)));
+    times.extend(
+        package.releases.iter().map(|release| (release.version.clone(), json!(print_millis(release.published_at)))),
+    );
     if is_gone {
         let versions: Vec<&str> = package.releases.iter().map(|release| release.version.as_str()).collect();
-        let unpublished = json!({ "name": package.name, "time": print(package.modified_at), "versions": versions });
+        let unpublished =
+            json!({ "name": package.name, "time": print_millis(package.modified_at), "versions": versions });
         times.insert("unpublished".to_owned(), unpublished);
     }
     Value::Object(times)

@@ -19,7 +19,7 @@ use serde_json::{Value, json};
 
 use self::judge::{judge_edit, judge_new};
 use super::Npm;
-use super::accounts::{print, read};
+use super::accounts::read;
 use super::error::Error;
 use super::replies::unkept;
 use super::routes::{Page, Registries};
@@ -29,6 +29,7 @@ use crate::mirror::Upstream;
 use crate::mirror::egress::Reach;
 use crate::overlay::upstreams::{self, NewUpstream, Routes, Target, UpstreamEdit, UpstreamId};
 use crate::registries::gate::Visitor;
+use crate::registries::times::print_millis;
 
 mod judge;
 
@@ -312,8 +313,8 @@ impl Npm {
                 let mut printed = fixed(&named.name, named.url.as_str(), &named.kind);
                 printed["userPrefix"] = json!(named.user_prefix);
                 printed["changeStream"] = json!(named.change_stream);
-                printed["created"] = json!(print(named.created_at));
-                printed["updated"] = json!(print(named.modified_at));
+                printed["created"] = json!(print_millis(named.created_at));
+                printed["updated"] = json!(print_millis(named.modified_at));
                 printed
             }
         }

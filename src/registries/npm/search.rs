@@ -16,7 +16,6 @@ use http::StatusCode;
 use serde::Deserialize;
 use serde_json::value::RawValue;
 use serde_json::{Value, json};
-use time::OffsetDateTime;
 
 use self::pages::{Page, Theirs};
 pub use self::query::Query;
@@ -95,7 +94,7 @@ impl Npm {
             let read: Result<Vec<Value>, _> = theirs.objects.iter().map(|object| read(object)).collect();
             objects.extend(read.map_err(|_| Error::internal("a hit that was read once"))?);
         }
-        let time = print_millis(OffsetDateTime::from(self.gate.overlay().now()));
+        let time = print_millis(self.gate.overlay().now());
         let reply = listed(StatusCode::OK, &json!({ "objects": objects, "total": total, "time": time }));
         Ok(reply.into())
     }
@@ -245,7 +244,7 @@ fn print(hit: &Match, base: &str) -> Value {
     let Entry { summary, manifest, requires: _ } = hit.entry.as_ref();
     let name = &summary.name;
     let scope = name.strip_prefix('@').and_then(|rest| rest.split_once('/')).map_or("unscoped", |(scope, _)| scope);
-    let date = print_millis(OffsetDateTime::from(summary.published_at));
+    let date = print_millis(summary.published_at);
     let mut package = json!({
         "name": name,
         "scope": scope,
@@ -277,7 +276,7 @@ fn print(hit: &Match, base: &str) -> Value {
         } },
         "searchScore": hit.relevance,
         "flags": flags,
-        "updated": print_millis(OffsetDateTime::from(summary.modified_at)),
+        "updated": print_millis(summary.modified_at),
         "dependents": hit.needed_by,
     })
 }

@@ -6,7 +6,7 @@ use serde::Deserialize;
 use serde_json::{Map, Value, json};
 use url::form_urlencoded;
 
-use super::{address, check_password, print, read};
+use super::{address, check_password, read};
 use crate::base::http::{Reply, Request};
 use crate::base::secret::Secret;
 use crate::overlay::factors::Mode;
@@ -15,6 +15,7 @@ use crate::registries::gate::Visitor;
 use crate::registries::npm::Npm;
 use crate::registries::npm::error::Error;
 use crate::registries::npm::replies::unkept;
+use crate::registries::times::print_millis;
 
 /// What an account may say beside its name and address, as npm knows it.
 const MEMBERS: [&str; 5] = ["fullname", "homepage", "freenode", "twitter", "github"];
@@ -126,8 +127,8 @@ impl Npm {
             "name": user.name.as_str(),
             "email": user.email,
             "email_verified": false,
-            "created": print(user.created_at),
-            "updated": print(user.modified_at),
+            "created": print_millis(user.created_at),
+            "updated": print_millis(user.modified_at),
             "cidr_whitelist": null,
             "fullname": "",
         });

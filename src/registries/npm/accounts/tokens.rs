@@ -8,7 +8,7 @@ use serde::Deserialize;
 use serde_json::{Value, json};
 
 use super::bounds::{self, Bounds, Names};
-use super::{FORM, address, print, read};
+use super::{FORM, address, read};
 use crate::base::clock::Clock;
 use crate::base::digest::Digest;
 use crate::base::http::{Reply, Request};
@@ -21,6 +21,7 @@ use crate::registries::npm::Npm;
 use crate::registries::npm::error::Error;
 use crate::registries::npm::replies::unkept;
 use crate::registries::queries::parse_number;
+use crate::registries::times::print_millis;
 
 /// How many tokens of a user are listed at all.
 const MAX_TOKENS: u64 = 10_000;
@@ -215,7 +216,7 @@ fn expiry(days: u64) -> Result<SystemTime, Error> {
 fn print_token(token: &Token, mount: &str) -> Value {
     let networks = token.networks.to_string();
     let networks: Vec<&str> = networks.split(',').filter(|network| !network.is_empty()).collect();
-    let expires_at = token.expires_at.map(print);
+    let expires_at = token.expires_at.map(print_millis);
     let mut body = json!({
         "token": token.hint,
         "key": token.hash.to_hex(),
@@ -223,9 +224,9 @@ fn print_token(token: &Token, mount: &str) -> Value {
         "cidr_whitelist": networks,
         "readonly": token.is_read_only,
         "automation": token.is_automation,
-        "created": print(token.created_at),
-        "updated": print(token.created_at),
-        "lastUsedAt": token.last_used_at.map(print),
+        "created": print_millis(token.created_at),
+        "updated": print_millis(token.created_at),
+        "lastUsedAt": token.last_used_at.map(print_millis),
         "description": token.description,
         "expires": expires_at,
         "expiry": expires_at,

@@ -6,7 +6,7 @@ use http::header::ETAG;
 use serde::Deserialize;
 use serde_json::json;
 
-use super::{address, bounds, check_password, print, read, revision, user_id};
+use super::{address, bounds, check_password, read, revision, user_id};
 use crate::base::http::{Reply, Request};
 use crate::base::secret::Secret;
 use crate::overlay::users::{UserEdit, UserName};
@@ -15,6 +15,7 @@ use crate::registries::npm::Npm;
 use crate::registries::npm::error::Error;
 use crate::registries::npm::replies::unkept;
 use crate::registries::replies::entity_tag;
+use crate::registries::times::print_millis;
 
 /// What an account is to be. Source: contract npm §8.3.
 #[derive(Deserialize)]
@@ -43,7 +44,7 @@ impl Npm {
             "name": user.name.as_str(),
             "type": "user",
             "roles": [],
-            "date": print(user.modified_at),
+            "date": print_millis(user.modified_at),
         });
         if visitor.identity.is_some() {
             body["email"] = json!(user.email);
@@ -97,8 +98,8 @@ impl Npm {
             body["description"] = json!(token.description);
             body["allowedPackages"] = bounds["allowedPackages"].clone();
             body["allowedScopes"] = bounds["allowedScopes"].clone();
-            body["expiredAt"] = json!(token.expires_at.map(print));
-            body["lastUsedAt"] = json!(token.last_used_at.map(print));
+            body["expiredAt"] = json!(token.expires_at.map(print_millis));
+            body["lastUsedAt"] = json!(token.last_used_at.map(print_millis));
             body["type"] = json!(token.kind);
         }
         Ok(unkept(StatusCode::OK, &body))
