@@ -16,6 +16,20 @@ use crate::registries::gate::Gate;
 /// How many packages, or events of the feed, are read at once.
 const PAGE: u64 = 500;
 
+/// Members of a manifest that lists and searches tell. Source: contract npm §10.1, §10.2.
+pub const LISTED_MEMBERS: [&str; 10] = [
+    "description",
+    "homepage",
+    "keywords",
+    "repository",
+    "author",
+    "bugs",
+    "license",
+    "readmeFilename",
+    "deprecated",
+    "name",
+];
+
 /// All entries of a mount, as of a number of the feed.
 #[derive(Default)]
 pub struct Catalog {
@@ -134,24 +148,10 @@ impl Entry {
         summary.manifest = Vec::new();
         let requires = manifest.get("dependencies").and_then(Value::as_object);
         let requires = requires.into_iter().flat_map(Map::keys).cloned().collect();
-        manifest.retain(|member, _| TOLD.contains(&member.as_str()));
+        manifest.retain(|member, _| LISTED_MEMBERS.contains(&member.as_str()));
         Self { summary, manifest, requires }
     }
 }
-
-/// Members of a manifest that lists and searches tell. Source: contract npm §10.1, §10.2.
-pub const TOLD: [&str; 10] = [
-    "description",
-    "homepage",
-    "keywords",
-    "repository",
-    "author",
-    "bugs",
-    "license",
-    "readmeFilename",
-    "deprecated",
-    "name",
-];
 
 /// Reads a manifest of ours; one that is no object, which none is, has no members.
 pub fn manifest_of(summary: &Summary) -> Map<String, Value> {

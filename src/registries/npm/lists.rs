@@ -11,7 +11,7 @@ use serde_json::{Map, Value, json};
 
 use self::screened::{is_open, screen_summary};
 use super::Npm;
-use super::catalog::{Entry, TOLD, manifest_of};
+use super::catalog::{Entry, LISTED_MEMBERS, manifest_of};
 use super::error::Error;
 use super::merge::JSON;
 use super::name::{LATEST, PackageName};
@@ -274,7 +274,7 @@ impl Source for Listing {
 /// Prints what old clients search in. Source: contract npm §10.2.
 fn print_summary(summary: &Summary) -> Value {
     let mut printed = manifest_of(summary);
-    printed.retain(|member, _| TOLD.contains(&member.as_str()) && member != "deprecated");
+    printed.retain(|member, _| LISTED_MEMBERS.contains(&member.as_str()) && member != "deprecated");
     let owners = summary.owners.iter().map(|owner| json!({ "name": owner.name.as_str(), "email": owner.email }));
     printed.insert("name".to_owned(), json!(summary.name));
     printed.insert("dist-tags".to_owned(), json!(summary.tags));

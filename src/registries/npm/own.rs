@@ -36,7 +36,7 @@ mod held;
 pub const TARBALL: &str = "archive";
 
 /// Members of the newest manifest that stand in the document too. Source: contract npm §4.1.
-const HOISTED: [&str; 9] = [
+const DOCUMENT_MEMBERS: [&str; 9] = [
     "description",
     "homepage",
     "keywords",
@@ -236,7 +236,7 @@ pub fn print(package: &Package, signer: Option<&Signer>) -> Result<Bytes, Error>
         let kept: Map<String, Value> = serde_json::from_slice(kept).map_err(unreadable)?;
         document.extend(kept);
     }
-    document.extend(latest.into_iter().filter(|(name, _)| HOISTED.contains(&name.as_str())));
+    document.extend(latest.into_iter().filter(|(name, _)| DOCUMENT_MEMBERS.contains(&name.as_str())));
     let versions = RawValue::from_string(format!("{{{versions}}}")).map_err(unreadable)?;
     let head = Value::Object(document).to_string();
     // The manifests stand there as they were written.
