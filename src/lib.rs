@@ -29,12 +29,12 @@
 //! `GET /npm/left-pad/-/left-pad-1.3.0.tgz`, not kept yet:
 //!
 //! 1. `front/proxy.rs` finds the mount `/npm` and hands its handler a [`base::http::Request`].
-//! 2. `registries/npm/routes.rs` reads the path once into an action: the tarball of `left-pad`, version `1.3.0`. What
+//! 2. `registries/npm/routes` reads the path once into an action: the tarball of `left-pad`, version `1.3.0`. What
 //!    is no name or no version ends here, and upstream is never asked.
 //! 3. `registries/npm/artifacts.rs` does not find the tarball in the store, so `release.rs` has the version described:
 //!    by the package's document where that is held, or else by what upstream says of this version alone, if that proves
 //!    as much. Both come from the mirror: fetched and proved, or found.
-//! 4. `registries/npm/vouch.rs` makes proofs of what the description promises, and `sources.rs` names a
+//! 4. `registries/npm/vouch.rs` makes proofs of what the description promises, and `sources` names a
 //!    [`mirror::Resource`]: key, URL, proofs.
 //! 5. [`mirror::Mirror::artifact`] boards the fill of that key. Whoever comes first starts it; all ride along.
 //! 6. `mirror/fetch` asks upstream, within the egress rules. `mirror/download.rs` writes what comes to a temporary

@@ -1,11 +1,12 @@
 //! The registries: one folder a dialect, the same files in each.
 //!
-//! A dialect turns a request into an action once (`routes.rs`), names what it wants of the mirror (`sources.rs`) and what
-//! must hold of it (`vouch.rs`, by the pure checks of `proofs.rs`), and shapes what comes back: `documents.rs` and
-//! `wire.rs` where it knows documents of a shape of their own, `artifacts.rs` always. What they share is the engine, a
-//! [`gate`] that says who may what, [`blocks`], a [`desk`] to answer from, the [`shelf`] that a mount's resources stand on, readers for what strangers send ([`paths`],
-//! [`queries`], [`bodies`], [`members`], [`times`], [`untar`], [`version`], [`range`]), a [`memo`] of what they made of it and of what they
-//! [`missed`], the heads of [`replies`], and the words for what can go wrong ([`failure`]); none of them imports another.
+//! A dialect turns a request into an action once (`routes`), names what it wants of the mirror (`sources`) and what must
+//! hold of it (`vouch`, by the pure checks of `proofs`), and shapes what comes back: `documents` and `wire` where it knows
+//! documents of a shape of their own, `artifacts` always. What they share is the engine, a [`gate`] that says who may what,
+//! [`blocks`], a [`desk`] to answer from, the [`shelf`] that a mount's resources stand on, readers for what strangers send
+//! ([`paths`], [`queries`], [`bodies`], [`members`], [`times`], [`untar`], [`version`], [`range`]), a [`memo`] of what they
+//! made of it and of what they [`missed`], the heads of [`replies`], and the words for what can go wrong ([`failure`]); none
+//! of them imports another.
 //!
 //! A new one is a folder, its keys in [`config::Dialect`], and its line in [`of`].
 

@@ -8,8 +8,8 @@ use std::path::Path;
 use super::*;
 use crate::base::secret::{SafeUrl, Secret};
 
-const DOCUMENTED: &str = include_str!("../../config/heliostat.toml");
-const CORPORATE: &str = include_str!("../../config/corporate.toml");
+const DOCUMENTED: &str = include_str!("../../../config/heliostat.toml");
+const CORPORATE: &str = include_str!("../../../config/corporate.toml");
 
 fn read(text: &str) -> Result<Config, Mistakes> {
     read_with(text, &[])
