@@ -12,7 +12,6 @@ use http::StatusCode;
 use serde_json::{Value, json};
 
 use super::Npm;
-use super::accounts::print;
 use super::error::{Error, of_mirror};
 use super::name::PackageName;
 use super::replies::unkept;
@@ -21,6 +20,7 @@ use crate::base::http::{CacheState, Reply};
 use crate::mirror::fresh::Demand;
 use crate::mirror::store::{Kept, Listing};
 use crate::registries::gate::Visitor;
+use crate::registries::times::print_millis;
 
 /// What a document is called.
 const DOCUMENT: &str = "full_manifests.json";
@@ -93,8 +93,8 @@ fn print_kept(kept: &Kept) -> Value {
         "fileType": kind,
         "filePath": kept.key,
         "size": kept.size,
-        "createdAt": print(kept.stored_at),
-        "updatedAt": print(kept.validated_at),
+        "createdAt": print_millis(kept.stored_at),
+        "updatedAt": print_millis(kept.validated_at),
     });
     if let Some(version) = version {
         printed["version"] = version.into();

@@ -12,11 +12,11 @@ use crate::overlay::rights::Action;
 use crate::overlay::teams::{Move, NewTeam, Permission, Team, TeamName, TeamPath};
 use crate::registries::gate::Visitor;
 use crate::registries::npm::Npm;
-use crate::registries::npm::accounts::print;
 use crate::registries::npm::error::Error;
 use crate::registries::npm::name::PackageName;
 use crate::registries::npm::replies::unkept;
 use crate::registries::npm::routes::TeamAt;
+use crate::registries::times::print_millis;
 
 /// A team to be made.
 #[derive(Deserialize)]
@@ -64,7 +64,7 @@ impl Npm {
 
     pub(in crate::registries::npm) async fn show_team(&self, at: &TeamAt) -> Result<Reply, Error> {
         let team = self.find_team(&named(at)?).await?;
-        let (name, created) = (team.name.as_str(), print(team.created_at));
+        let (name, created) = (team.name.as_str(), print_millis(team.created_at));
         let body = json!({ "name": name, "description": team.description, "created": created });
         Ok(unkept(StatusCode::OK, &body))
     }
