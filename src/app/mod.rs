@@ -18,6 +18,7 @@ use crate::base::fs;
 use crate::base::http::Handler;
 use crate::base::roots::Roots;
 use crate::config::{self, Config};
+use crate::front::forwarded::Proxies;
 use crate::front::limits::{Limits, Pace};
 use crate::front::mounts::{Mount, Mounts};
 use crate::front::patience::Patience;
@@ -139,6 +140,7 @@ fn front(parts: &Parts, config: &Config, via: String, upgrade: bool) -> Front {
         tls: parts.tls.clone(),
         threads: config.listen.threads,
         limits: limits(&config.limits),
+        proxies: Proxies(config.listen.trusted_proxies.clone()),
         via,
         upgrade,
         upgrade_socket: config.data.join(UPGRADE_SOCKET),

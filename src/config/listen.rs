@@ -8,6 +8,7 @@ use url::{Host, Url};
 use super::print::Printer;
 use super::section::Section;
 use super::values::{Setting, print_list, read_base_url, read_optional};
+use crate::base::network::Network;
 use crate::base::secret::SafeUrl;
 
 /// The keys `listen`, `public_url`, `threads` and `[tls]`.
@@ -17,6 +18,8 @@ pub struct Listen {
     pub addresses: Vec<SocketAddr>,
     /// Where clients reach this server, ending in `/`; `None`: as each request says.
     pub public_url: Option<SafeUrl>,
+    /// Whose word is taken for where a request comes from.
+    pub trusted_proxies: Vec<Network>,
     /// Worker threads; 0 is one a core.
     pub threads: usize,
     /// `None`: plain HTTP.
@@ -35,7 +38,8 @@ pub struct Tls {
 
 impl Default for Listen {
     fn default() -> Self {
-        Self { addresses: vec![([127, 0, 0, 1], 4870).into()], public_url: None, threads: 0, tls: None }
+        let addresses = vec![([127, 0, 0, 1], 4870).into()];
+        Self { addresses, public_url: None, trusted_proxies: Vec::new(), threads: 0, tls: None }
     }
 }
 
@@ -47,15 +51,17 @@ impl Listen {
         Self {
             addresses,
             public_url: root.value_with("public_url", default.public_url, read_optional(read_base_url)),
+            trusted_proxies: root.list("trusted_proxies", default.trusted_proxies, Network::read),
             threads: root.value("threads", default.threads),
             tls: root.optional_section("tls", Tls::read),
         }
     }
 
     pub(super) fn print_keys(&self, out: &mut Printer) {
-        let Self { addresses, public_url, threads, tls: _ } = self;
+        let Self { addresses, public_url, trusted_proxies, threads, tls: _ } = self;
         out.text("listen", &print_list(addresses));
         out.key("public_url", public_url);
+        out.text("trusted_proxies", &print_list(trusted_proxies));
         out.key("threads", threads);
     }
 

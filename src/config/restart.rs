@@ -11,11 +11,12 @@ impl Config {
         // Every field by name, so that a new one cannot be forgotten here.
         let Self { listen, data, offline: _, log, store, fetch, limits, overlay, accounts: _, hooks, mounts: _ } = self;
         // Those of single mounts are among the addresses.
-        let Listen { addresses: _, public_url: _, threads, tls } = listen;
+        let Listen { addresses: _, public_url: _, trusted_proxies, threads, tls } = listen;
         let addresses = |config: &Self| config.addresses().copied().collect::<BTreeSet<_>>();
         let Log { filter: _, format, access } = log;
         [
             ("listen", addresses(self) != addresses(newer)),
+            ("trusted_proxies", *trusted_proxies != newer.listen.trusted_proxies),
             ("threads", *threads != newer.listen.threads),
             ("tls", *tls != newer.listen.tls),
             ("data", *data != newer.data),

@@ -7,6 +7,7 @@ use std::time::Duration;
 use url::Url;
 
 use super::tree::{Node, Value};
+use crate::base::network::Network;
 use crate::base::secret::{SafeUrl, Secret};
 
 /// A value that a key may hold.
@@ -261,6 +262,18 @@ impl Setting for PathBuf {
 
     fn print(&self) -> String {
         quote(&self.to_string_lossy())
+    }
+}
+
+impl Setting for Network {
+    fn read(node: &Node) -> Result<Self, String> {
+        let text = text_of(node)?;
+        Self::parse(text)
+            .ok_or_else(|| format!("must be an address, or a network such as \"192.0.2.0/24\", not {}", quote(text)))
+    }
+
+    fn print(&self) -> String {
+        quote(&self.to_string())
     }
 }
 

@@ -17,6 +17,7 @@ use tokio::time::{Instant, sleep, sleep_until, timeout};
 
 use super::cork::Corked;
 use super::crowd::Crowd;
+use super::forwarded::Proxies;
 use super::hand_over;
 use super::patience::{Patience, Patient, peer};
 use super::proxy::Proxy;
@@ -84,6 +85,7 @@ pub struct Gate {
     pub proxy: Arc<HttpProxy<Proxy>>,
     pub doors: Doors,
     pub crowd: Arc<Crowd>,
+    pub proxies: Proxies,
     pub patience: Patience,
     pub metrics: Arc<Metrics>,
 }
@@ -201,7 +203,9 @@ impl Doors {
 impl ServerApp for Gate {
     async fn process_new(self: &Arc<Self>, stream: Stream, shutdown: &ShutdownWatch) -> Option<Stream> {
         let _inside = Inside::enter(&self.doors.connections);
-        let Some(_seat) = self.crowd.enter(peer(&stream)) else {
+        // Behind a proxy are many: none of them has all its connections.
+        let counted = peer(&stream).filter(|peer| !self.proxies.has(*peer));
+        let Some(_seat) = self.crowd.enter(counted) else {
             self.metrics.connections_refused.inc();
             return None;
         };

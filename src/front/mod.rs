@@ -13,6 +13,7 @@ mod crowd;
 mod delivery;
 mod ending;
 mod fault;
+pub mod forwarded;
 mod frames;
 mod framing;
 mod hand_over;

@@ -1,6 +1,6 @@
 //! pingora's phases, each one call long: find the mount, let its handler answer, write that; or pass the request on.
 
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, MutexGuard};
 use std::time::{Duration, Instant};
@@ -20,6 +20,7 @@ use super::body::{self, BodyRoom};
 use super::crowd::Rates;
 use super::delivery::{self, CUT};
 use super::fault;
+use super::forwarded::Proxies;
 use super::framing;
 use super::limits::{InFlight, Limits};
 use super::mounts::Mounts;
@@ -43,6 +44,7 @@ pub struct Proxy {
     pub limits: Limits,
     pub in_flight: Arc<InFlight>,
     pub rates: Rates,
+    pub proxies: Proxies,
     /// BodyRoom for request bodies that are read whole.
     pub bodies: BodyRoom,
     pub metrics: Arc<Metrics>,
@@ -83,7 +85,7 @@ impl Proxy {
         visit.ticket = self.in_flight.enter(self.limits.in_flight);
         // A server with too much to do is alive, and says so.
         if mount.limited
-            && let Some(wait) = self.wait(session, visit)
+            && let Some(wait) = self.wait(visit)
         {
             let mut refused = self.refuse(session, visit, Refusal::TooMany);
             refused.set(RETRY_AFTER, HeaderValue::from(wait.as_secs() + u64::from(wait.subsec_nanos() > 0)));
@@ -92,16 +94,21 @@ impl Proxy {
         if has_been_here(&header.headers, &self.via) {
             return self.refuse(session, visit, Refusal::Loop).into();
         }
-        place.mount.handler.handle(&place.request(session, visit.id())).await
+        place.mount.handler.handle(&place.request(session, visit)).await
+    }
+
+    /// Returns where a request comes from.
+    fn client(&self, session: &Session) -> Option<IpAddr> {
+        let peer = session.client_addr().and_then(|address| address.as_inet()).map(SocketAddr::ip)?;
+        Some(self.proxies.client(peer, &session.req_header().headers))
     }
 
     /// Returns how long to wait until there may be room for a request; `None` when there is.
-    fn wait(&self, session: &Session, visit: &Visit) -> Option<Duration> {
+    fn wait(&self, visit: &Visit) -> Option<Duration> {
         if visit.ticket.is_none() {
             return Some(Duration::from_secs(1));
         }
-        let peer = session.client_addr().and_then(|address| address.as_inet()).map(SocketAddr::ip);
-        self.rates.enter(peer, Instant::now()).err()
+        self.rates.enter(visit.client, Instant::now()).err()
     }
 
     /// Answers a request whose handler wants to see its body.
@@ -114,7 +121,7 @@ impl Proxy {
             read => read?,
         };
         match self.place(session) {
-            Ok(place) => Ok(place.mount.handler.handle_body(&place.request(session, visit.id()), body).await),
+            Ok(place) => Ok(place.mount.handler.handle_body(&place.request(session, visit), body).await),
             Err(reply) => Ok(*reply),
         }
     }
@@ -122,7 +129,7 @@ impl Proxy {
     /// Returns the mount's words for a refusal, or plain ones where there is no mount any more.
     fn refuse(&self, session: &Session, visit: &Visit, refusal: Refusal) -> Reply {
         match self.place(session) {
-            Ok(place) => place.mount.handler.refuse(refusal, &place.request(session, visit.id())),
+            Ok(place) => place.mount.handler.refuse(refusal, &place.request(session, visit)),
             Err(_) => plain(StatusCode::BAD_GATEWAY, "the request cannot be answered"),
         }
     }
@@ -183,7 +190,7 @@ impl Proxy {
             mount = visit.mount_name(),
             action = visit.note.action,
             cache = visit.note.cache.as_str(),
-            peer = session.client_addr().map(tracing::field::display),
+            peer = visit.client.map(tracing::field::display),
             request_id = visit.id(),
             "request"
         );
@@ -204,6 +211,7 @@ impl ProxyHttp for Proxy {
 
     async fn request_filter(&self, session: &mut Session, visit: &mut Visit) -> Result<bool> {
         session.set_pipelining_enabled(true);
+        visit.client = self.client(session);
         if let Some(refused) = distrust(session, &self.limits) {
             session.set_keepalive(None);
             return self.write(session, refused, visit).await.map(|()| true);

@@ -29,6 +29,7 @@ use tokio::sync::watch;
 use super::body::BodyRoom;
 use super::crowd::{Crowd, Rates};
 use super::ending::{Doors, Gate, Running, Signals};
+use super::forwarded::Proxies;
 use super::hand_over;
 use super::limits::Limits;
 use super::mounts::Mounts;
@@ -54,6 +55,7 @@ pub struct Settings {
     /// 0: one a core.
     pub threads: usize,
     pub limits: Limits,
+    pub proxies: Proxies,
     /// Our name in `Via`.
     pub via: String,
     /// Take the listeners over from a running process.
@@ -171,7 +173,8 @@ impl Front {
     fn gate(&self, proxy: HttpProxy<Proxy>, doors: Doors) -> Gate {
         let Limits { connections, connections_per_address, patience, .. } = self.settings.limits;
         let crowd = Arc::new(Crowd::new(connections, connections_per_address));
-        Gate { proxy: Arc::new(proxy), doors, crowd, patience, metrics: Arc::clone(&self.metrics) }
+        let (proxies, metrics) = (self.settings.proxies.clone(), Arc::clone(&self.metrics));
+        Gate { proxy: Arc::new(proxy), doors, crowd, proxies, patience, metrics }
     }
 
     fn listener(&self, address: SocketAddr) -> Result<ListenerConfig, Error> {
@@ -203,6 +206,7 @@ impl Front {
             limits: self.settings.limits,
             in_flight: Arc::default(),
             rates: Rates::new(self.settings.limits.requests_per_second),
+            proxies: self.settings.proxies.clone(),
             bodies: BodyRoom::new(self.settings.limits.request_bodies_bytes),
             metrics: Arc::clone(&self.metrics),
             strays: self.metrics.tally(""),

@@ -1,6 +1,6 @@
 //! One request on its way through pingora's phases: what is known of it, and where it leads.
 
-use std::net::SocketAddr;
+use std::net::IpAddr;
 use std::sync::Arc;
 use std::time::Instant;
 
@@ -16,6 +16,8 @@ use crate::base::http::{Note, Reply, Request};
 pub struct Visit {
     /// Sixteen hexadecimal digits.
     pub id: HeaderValue,
+    /// Where it comes from, behind proxies that we trust.
+    pub client: Option<IpAddr>,
     /// Kept for the access line alone.
     pub started: Option<Instant>,
     pub mount: Option<Arc<Mount>>,
@@ -38,10 +40,9 @@ pub struct Place<'a> {
 // === impl Place ===
 
 impl Place<'_> {
-    pub fn request<'a>(&'a self, session: &'a Session, id: &'a str) -> Request<'a> {
+    pub fn request<'a>(&'a self, session: &'a Session, visit: &'a Visit) -> Request<'a> {
         let header = session.req_header();
-        let peer = session.client_addr().and_then(|address| address.as_inet()).map(SocketAddr::ip);
-        let (method, headers) = (&header.method, &header.headers);
+        let (method, headers, peer, id) = (&header.method, &header.headers, visit.client, visit.id());
         Request { method, path: self.path, query: self.query, headers, base: &self.base, peer, id }
     }
 }
@@ -52,7 +53,7 @@ impl Visit {
     /// Begins the visit of that number.
     pub fn new(number: u64, started: Option<Instant>) -> Self {
         let id = print_id(number);
-        Self { id, started, mount: None, note: Note::default(), passage: None, ticket: None }
+        Self { id, client: None, started, mount: None, note: Note::default(), passage: None, ticket: None }
     }
 
     pub fn id(&self) -> &str {

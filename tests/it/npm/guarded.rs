@@ -4,6 +4,7 @@ use serde_json::{Value, json};
 
 use super::acme::{Acme, NOBODY, ROOT, publication};
 use super::assert_refused;
+use crate::support::http::Ask;
 
 const SECRET: &str = "@acme/secret";
 const PATH: &str = "/@acme%2fsecret";
@@ -101,4 +102,22 @@ async fn a_secret_in_a_path_that_is_refused_is_in_no_log() {
         assert!((400..500).contains(&refused.status), "{method} {path}: {}", refused.summary());
     }
     assert!(!acme.heliostat.said().contains("heliostat_secret"), "{}", acme.heliostat.said());
+}
+
+#[tokio::test]
+async fn a_token_of_a_network_goes_by_what_trusted_proxies_say() {
+    let mut acme = Acme::start(&["joe"]).await;
+    acme.make_token("office", "joe", json!({ "cidr_whitelist": ["198.51.100.0/24"] })).await;
+    let asked = async |acme: &Acme, heard: &str| {
+        acme.ask("office", Ask::get("/npm/-/whoami").header("x-forwarded-for", heard)).await.status
+    };
+    assert_eq!(asked(&acme, "198.51.100.7").await, 401, "anybody may say so");
+    acme.heliostat.stop();
+    acme.heliostat.reconfigure(|builder| builder.top("trusted_proxies", "[\"127.0.0.0/8\"]"));
+    acme.heliostat.start().await;
+    assert_eq!(asked(&acme, "198.51.100.7").await, 200);
+    assert_eq!(asked(&acme, "203.0.113.9, 198.51.100.7").await, 200);
+    assert_eq!(asked(&acme, "203.0.113.9").await, 401);
+    assert_eq!(asked(&acme, "198.51.100.7, 203.0.113.9").await, 401, "its own word is not taken");
+    assert_eq!(asked(&acme, "").await, 401);
 }
