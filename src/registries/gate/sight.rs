@@ -82,6 +82,15 @@ impl Gate {
         Ok(is_reader && matches!(self.look(visitor, name).await?, Sight::Package { .. }))
     }
 
+    /// Tells whether a visitor may hear of what becomes of a name, ours or an upstream's.
+    ///
+    /// # Errors
+    /// The overlay's.
+    pub async fn hears(&self, visitor: &Visitor, name: &str) -> Result<bool, Error> {
+        let is_reader = self.let_read(visitor, name).is_ok();
+        Ok(is_reader && !matches!(self.look(visitor, name).await?, Sight::Nothing))
+    }
+
     /// Returns everybody who may do more with a package than whoever comes along, and what that is.
     ///
     /// # Errors

@@ -144,7 +144,7 @@ impl Npm {
         }
     }
 
-    /// Leaves out what is of packages that a visitor may not read.
+    /// Leaves out what is of packages that a visitor may not read. Of mirrored ones there are blocks alone.
     async fn readable(
         &self,
         visitor: &Visitor,
@@ -153,7 +153,7 @@ impl Npm {
     ) -> Result<Vec<Event>, Error> {
         for event in &events {
             if !known.contains_key(&event.package) {
-                known.insert(event.package.clone(), self.gate.sees(visitor, &event.package).await?);
+                known.insert(event.package.clone(), self.gate.hears(visitor, &event.package).await?);
             }
         }
         events.retain(|event| known.get(&event.package) == Some(&true));

@@ -137,3 +137,15 @@ async fn blocks_are_shown_to_everybody_and_made_by_admins() {
     assert_eq!(world.send("DELETE", "/@evil%2fone/blocks", &world.admin, &wish).await.status, 200, "again");
     assert_eq!(show().await["blocked"], json!(false));
 }
+
+#[tokio::test]
+async fn who_follows_hears_of_blocks_of_mirrored_packages() {
+    let world = World::start().await;
+    world.block("/left/blocks/1.x", "it steals secrets").await;
+    let removed = world.send("DELETE", "/left/blocks/1.x", &world.admin, &Value::Null).await;
+    assert_eq!(removed.status, 200, "{}", removed.summary());
+    let feed = world.heliostat.get("/npm/_changes?since=0").await.json();
+    let told = feed["results"].as_array().expect("a list").iter().filter(|result| result["id"] == "left");
+    let told: Vec<_> = told.map(|result| (result["type"].as_str(), result["changes"][0]["version"].as_str())).collect();
+    assert_eq!(told, [(Some("PACKAGE_BLOCKED"), Some("1.x")), (Some("PACKAGE_UNBLOCKED"), Some("1.x"))]);
+}
