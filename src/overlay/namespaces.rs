@@ -77,6 +77,25 @@ impl Overlay {
         Ok(())
     }
 
+    /// Removes a namespace with its members and teams. One that packages are bound to stays: without its teams, they would be
+    /// seen by others than before.
+    ///
+    /// # Errors
+    /// [`Error::Absent`], [`Error::InUse`], or the database's. Nothing was changed.
+    pub async fn remove_namespace(&self, name: &NamespaceName, actor: &Actor) -> Result<(), Error> {
+        let write = self.db.write(self.clock.now()).await?;
+        let held = rows::find(write.link(), name).await?.ok_or_else(|| Error::absent("namespace", name))?;
+        if rows::has_packages(write.link(), held.id).await? {
+            return Err(Error::InUse("packages are bound to its teams: take their access to them away first"));
+        }
+        rows::remove(&write, held.id).await?;
+        write.turn(Head::Identity).await?;
+        let (subject, detail) = (format!("namespace {name}"), format!("{} members", held.members.len()));
+        write.commit(&Entry { actor, verb: "remove namespace", subject, detail }).await?;
+        self.pulse.refresh(&self.db).await;
+        Ok(())
+    }
+
     /// Gives a user a role in a namespace, or takes it away, if that may be as the namespace is at that moment.
     ///
     /// # Errors

@@ -33,6 +33,25 @@ pub async fn insert(write: &Write, name: &NamespaceName) -> Result<(), Error> {
     teams::insert_first(write).await
 }
 
+/// Tells whether any package is bound to a team of a namespace.
+pub async fn has_packages(link: Link<'_>, namespace: u64) -> Result<bool, Error> {
+    let sql = "SELECT 1 FROM bindings JOIN teams ON teams.id = bindings.team WHERE teams.namespace = $1 LIMIT 1";
+    Ok(link.first(sql, values![namespace]).await?.is_some())
+}
+
+/// Removes a namespace, and whatever says who is in it.
+pub async fn remove(write: &Write, namespace: u64) -> Result<(), Error> {
+    for sql in [
+        "DELETE FROM team_members WHERE team IN (SELECT id FROM teams WHERE namespace = $1)",
+        "DELETE FROM teams WHERE namespace = $1",
+        "DELETE FROM members WHERE namespace = $1",
+        "DELETE FROM namespaces WHERE id = $1",
+    ] {
+        write.link().run(sql, values![namespace]).await?;
+    }
+    Ok(())
+}
+
 /// Gives a user a role, or takes it away, and all its teams with it.
 ///
 /// # Errors

@@ -255,6 +255,7 @@ fn accounts() -> Vec<Row> {
         row("DELETE", "/-/npm/v1/tokens/gat/absent", nothing, NOTHING),
         row("PUT", "/-/org", |_, _| json!({ "name": "made" }), admins(201)),
         row("GET", "/-/org/absent", nothing, NOTHING),
+        row("DELETE", "/-/org/absent", nothing, admins(404)),
         row("GET", "/-/org/absent/user", nothing, NOTHING),
         row("PUT", "/-/org/made/user", |_, _| json!({ "user": "ann" }), admins(200)),
         row("PUT", "/-/org/made/team", |_, _| json!({ "name": "core" }), admins(201)),
@@ -262,6 +263,7 @@ fn accounts() -> Vec<Row> {
         row("PUT", "/-/team/made/core/user", |_, _| json!({ "user": "ann" }), admins(201)),
         row("GET", "/-/team/made/core/user", nothing, KNOWN),
         row("DELETE", "/-/team/made/core", nothing, admins(200)),
+        row("DELETE", "/-/org/made", nothing, admins(200)).tells(json!({ "ok": true })),
     ]
 }
 

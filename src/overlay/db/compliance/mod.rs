@@ -98,6 +98,7 @@ behaviours! {
         a_namespace_begins_with_the_team_of_all_its_members
         who_leaves_a_namespace_leaves_its_teams
         a_team_that_packages_are_bound_to_stays
+        a_namespace_goes_with_its_teams_and_can_be_made_again
         a_member_of_a_team_is_known_on_every_node;
     factors:
         a_second_factor_counts_once_it_was_proved

@@ -120,9 +120,26 @@ pub async fn a_team_that_packages_are_bound_to_stays(stage: Stage) {
     let [binding] = &node.package("npm", "@acme/x").await.unwrap().unwrap().bindings[..] else { panic!("one") };
     assert_eq!((binding.team, &binding.namespace, &binding.name), (team, &acme.name, &acme.core));
     assert!(matches!(node.remove_team(acme.path(), &actor()).await, Err(Error::InUse(_))));
+    assert!(matches!(node.remove_namespace(&acme.name, &actor()).await, Err(Error::InUse(_))), "nor its namespace");
     let unbind = [Edit::Unbind { team }];
     node.change_package(&Change { edits: &unbind, ..change }, &actor()).await.unwrap();
     node.remove_team(acme.path(), &actor()).await.unwrap();
+}
+
+pub async fn a_namespace_goes_with_its_teams_and_can_be_made_again(stage: Stage) {
+    let node = stage.node().await;
+    let acme = Acme::found(&node).await;
+    acme.create(&node).await.unwrap();
+    node.move_member(acme.path(), acme.jim, Move::In, &actor()).await.unwrap();
+    node.remove_namespace(&acme.name, &actor()).await.unwrap();
+    assert_eq!((node.namespace(&acme.name).await.unwrap(), node.teams(&acme.name).await.unwrap()), (None, vec![]));
+    assert!(matches!(node.remove_namespace(&acme.name, &actor()).await, Err(Error::Absent { .. })));
+    let jim = node.user_by_id(acme.jim).await.unwrap().unwrap();
+    let identity = node.identity_of(jim).await.unwrap();
+    assert!(identity.teams.is_empty() && identity.role(acme.name.as_str()).is_none());
+    node.create_namespace(&acme.name, acme.jim, &actor()).await.unwrap();
+    assert_eq!(node.namespace(&acme.name).await.unwrap().unwrap().members.len(), 1);
+    assert_eq!(node.teams(&acme.name).await.unwrap().len(), 1, "none but the one that all are in");
 }
 
 pub async fn a_member_of_a_team_is_known_on_every_node(stage: Stage) {

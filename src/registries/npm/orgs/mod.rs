@@ -62,6 +62,7 @@ impl Npm {
         match orgs {
             Orgs::Show { org } => Ok(print_org(&self.org(org).await?)),
             Orgs::Members { org } => Ok(print_members(&self.org(org).await?)),
+            Orgs::Remove { org } => self.remove_org(visitor, org).await,
             Orgs::RemoveMember { org, user: Some(user) } => self.remove_member(visitor, org, user).await,
             Orgs::TeamsOf { org, user } => self.teams_of(org, user).await,
             Orgs::Packages { org } => self.packages_of_org(visitor, org).await,
@@ -103,6 +104,13 @@ impl Npm {
         let owner = self.gate.user(visitor)?.id;
         self.gate.overlay().create_namespace(&name, owner, &self.gate.actor(visitor)).await?;
         Ok(unkept(StatusCode::CREATED, &json!({ "ok": true })))
+    }
+
+    async fn remove_org(&self, visitor: &Visitor, org: &str) -> Result<Reply, Error> {
+        self.gate.let_rule(visitor)?;
+        let held = self.org(org).await?;
+        self.gate.overlay().remove_namespace(&held.name, &self.gate.actor(visitor)).await?;
+        Ok(unkept(StatusCode::OK, &json!({ "ok": true })))
     }
 
     /// Gives somebody who is a member another role, as cnpmcore has it.

@@ -11,6 +11,8 @@ pub enum Orgs {
     Create,
     /// `/-/org/{org}`.
     Show { org: Box<str> },
+    /// `DELETE` of the same.
+    Remove { org: Box<str> },
     /// `/-/org/{org}/user`, or `…/member`, as for all that follow.
     Members { org: Box<str> },
     /// `PUT` of the same.
@@ -79,7 +81,7 @@ pub fn find_bare(segments: &[&str]) -> Option<Target> {
 
 fn find_in_org(org: Box<str>, rest: &[&str]) -> Option<Target> {
     Some(match rest {
-        [] => Target::read(Orgs::Show { org }),
+        [] => Target { delete: Some(Orgs::Remove { org: org.clone() }.into()), ..Target::read(Orgs::Show { org }) },
         ["user" | "member"] => Target {
             put: Some(Orgs::SetMember { org: org.clone() }.into()),
             delete: Some(Orgs::RemoveMember { org: org.clone(), user: None }.into()),
@@ -127,8 +129,8 @@ impl Orgs {
             Self::Show { .. } | Self::Members { .. } | Self::TeamsOf { .. } | Self::Packages { .. } => true,
             Self::PackagesOf { .. } | Self::Teams { .. } | Self::Team(_) => true,
             Self::TeamMembers(_) | Self::TeamPackages(_) => true,
-            Self::Create | Self::SetMember { .. } | Self::RemoveMember { .. } | Self::CreateTeam { .. } => false,
-            Self::ChangeMember { .. } => false,
+            Self::Create | Self::Remove { .. } | Self::SetMember { .. } | Self::RemoveMember { .. } => false,
+            Self::ChangeMember { .. } | Self::CreateTeam { .. } => false,
             Self::RemoveTeam(_) | Self::Join(_) | Self::Leave { .. } | Self::Grant(_) | Self::Revoke(_) => false,
         }
     }
@@ -151,7 +153,7 @@ impl Orgs {
     pub fn name(&self) -> &'static str {
         match self {
             Self::Create | Self::SetMember { .. } | Self::RemoveMember { .. } => "edit_org",
-            Self::ChangeMember { .. } => "edit_org",
+            Self::ChangeMember { .. } | Self::Remove { .. } => "edit_org",
             Self::Show { .. } | Self::Members { .. } | Self::TeamsOf { .. } | Self::Teams { .. } => "org",
             Self::Packages { .. } | Self::PackagesOf { .. } | Self::TeamPackages(_) => "packages",
             Self::Team(_) | Self::TeamMembers(_) => "team",
@@ -184,6 +186,7 @@ mod tests {
         for (method, paths, expected) in [
             ("PUT", &["/-/org"][..], Orgs::Create),
             ("GET", &["/-/org/acme"], Orgs::Show { org: org() }),
+            ("DELETE", &["/-/org/acme"], Orgs::Remove { org: org() }),
             ("GET", &["/-/org/acme/user", "/-/org/acme/member"], Orgs::Members { org: org() }),
             ("PUT", &["/-/org/acme/user", "/-/org/acme/member"], Orgs::SetMember { org: org() }),
             ("DELETE", &["/-/org/acme/user"], Orgs::RemoveMember { org: org(), user: None }),

@@ -146,7 +146,7 @@ fn print_orgs(orgs: &Orgs) -> String {
     let team = |TeamAt { org, team }: &TeamAt, rest: &str| format!("-/team/{}/{}{rest}", segment(org), segment(team));
     match orgs {
         Orgs::Create => "-/org".to_owned(),
-        Orgs::Show { org } => format!("-/org/{}", segment(org)),
+        Orgs::Show { org } | Orgs::Remove { org } => format!("-/org/{}", segment(org)),
         Orgs::Members { org } | Orgs::SetMember { org } | Orgs::RemoveMember { org, user: None } => {
             format!("-/org/{}/user", segment(org))
         }
