@@ -1,11 +1,9 @@
 //! `heliostat block`, `unblock`, `blocks`: what is not served, and why.
 
-use std::time::{Duration, SystemTime};
+use std::time::Duration;
 
 use anyhow::bail;
 use clap::Args;
-use time::OffsetDateTime;
-use time::format_description::well_known::Rfc3339;
 
 use super::{Place, check_mount, with_overlay};
 use crate::base::clock::Clock;
@@ -13,6 +11,7 @@ use crate::config::{self, Config, Dialect};
 use crate::overlay::audit::Actor;
 use crate::overlay::blocks::{ALL_VERSIONS, Block, NewBlock};
 use crate::registries::blocks::names_versions;
+use crate::registries::times::print_seconds;
 
 /// Serve a package, or some versions of it, no longer
 ///
@@ -98,7 +97,7 @@ pub fn list(arguments: &List) -> anyhow::Result<()> {
     let blocks = with_overlay(&config, async |overlay| Ok(overlay.blocks(mount.as_deref()).await?))?;
     let now = Clock::default().now();
     for block in blocks.iter().filter(|block| block.expires_at.is_none_or(|end| end > now)) {
-        println!("{}", line(block)?);
+        println!("{}", line(block));
     }
     Ok(())
 }
@@ -113,16 +112,16 @@ fn spelled(config: &Config, mount: &str, package: &str) -> String {
     }
 }
 
-fn line(block: &Block) -> anyhow::Result<String> {
+fn line(block: &Block) -> String {
     let Block { mount, package, versions, reason, operator, created_at, expires_at, .. } = block;
-    let end = expires_at.map(|end| anyhow::Ok(format!(" until {}", print(end)?))).transpose()?.unwrap_or_default();
-    Ok(format!("{mount}\t{}\t{}{end} by {operator}: {reason}", name(package, versions), print(*created_at)?))
+    let end = expires_at.map(|end| format!(" until {}", print_seconds(end.into()))).unwrap_or_default();
+    format!(
+        "{mount}\t{}\t{}{end} by {operator}: {reason}",
+        name(package, versions),
+        print_seconds((*created_at).into())
+    )
 }
 
 fn name(package: &str, versions: &str) -> String {
     if versions == ALL_VERSIONS { package.to_owned() } else { format!("{package} {versions}") }
-}
-
-fn print(time: SystemTime) -> anyhow::Result<String> {
-    Ok(OffsetDateTime::from(time).replace_nanosecond(0)?.format(&Rfc3339)?)
 }

@@ -1,6 +1,7 @@
 //! The command line: a file a command. Each reads its arguments and hands over; what it does is elsewhere.
 
 mod accept;
+mod audit;
 mod block;
 mod check;
 mod purge;
@@ -43,6 +44,7 @@ enum Command {
     Unblock(block::Unblock),
     Blocks(block::List),
     Token(token::Arguments),
+    Audit(audit::Arguments),
 }
 
 /// Where the configuration is.
@@ -78,6 +80,7 @@ pub fn run(cli: Cli) -> anyhow::Result<()> {
         Command::Unblock(arguments) => block::unblock(&arguments),
         Command::Blocks(arguments) => block::list(&arguments),
         Command::Token(arguments) => token::run(&arguments),
+        Command::Audit(arguments) => audit::run(&arguments),
     }
 }
 

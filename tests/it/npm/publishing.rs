@@ -6,6 +6,7 @@ use sha2::{Digest as _, Sha512};
 
 use super::acme::{Acme, NOBODY, ROOT, publication};
 use super::assert_refused;
+use crate::support::beside::command;
 use crate::support::http::Ask;
 use crate::support::random::hex;
 
@@ -168,4 +169,27 @@ async fn a_tarball_of_ours_is_served_in_part_and_to_browsers() {
     }
     let head = acme.heliostat.ask(&Ask::head(path)).await;
     assert_eq!(head.header("content-length"), Some(whole.body.len().to_string().as_str()));
+}
+
+#[tokio::test]
+async fn an_operator_sees_who_has_written_what() {
+    let acme = Acme::start(&["joe"]).await;
+    acme.publish("joe", TOOL, "1.0.0", None).await;
+    acme.publish("joe", TOOL, "1.1.0", None).await;
+    let audit = |arguments: &[&str]| {
+        let (well, said) = command(&acme.heliostat, "audit", arguments);
+        assert!(well, "{said}");
+        said.lines().map(|line| line.split('\t').map(str::to_owned).collect::<Vec<_>>()).collect::<Vec<_>>()
+    };
+    let all = audit(&[]);
+    let numbers: Vec<u64> = all.iter().map(|line| line[0].parse().expect("a number")).collect();
+    assert!(numbers.is_sorted() && numbers.len() > 2, "{all:?}");
+    let of_tool = audit(&["npm/@acme/tool"]);
+    assert_eq!(of_tool.len(), 2, "{of_tool:?}");
+    for line in &of_tool {
+        assert!(line[2].starts_with("joe (token ") && line[2].ends_with(" from 127.0.0.1"), "{line:?}");
+        assert_eq!(line[3], "publish npm/@acme/tool");
+    }
+    let before = audit(&["--limit", "1", "--before", &of_tool[1][0], "npm/@acme/tool"]);
+    assert_eq!(before, of_tool[..1]);
 }
