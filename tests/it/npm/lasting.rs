@@ -1,111 +1,158 @@
-//! What was acknowledged is there: after a kill at any step of a publish, and after many publish at once. Source: contract
-//! npm §7.1.
+//! What was acknowledged is there: after a kill at any step of a publish, and after many publish at once; on one node over
+//! SQLite and a directory, and on two over PostgreSQL and an object store. Source: contract npm §7.1.
 
 use std::collections::BTreeSet;
+use std::os::unix::process::ExitStatusExt as _;
 use std::path::Path;
 
 use futures_util::future::join_all;
+use rustix::process::Signal;
 use serde_json::Value;
+use sha2::{Digest as _, Sha512};
 
-use super::acme::{Acme, NOBODY, publication};
+use super::base64;
+use crate::nodes::world::{PROMISED, SOON, World, soon};
+use crate::support::heliostat::Heliostat;
 use crate::support::http::Answer;
 
-const STEPS: [&str; 4] = ["announced", "bytes_in_place", "rows_written", "committed"];
+const STEPS: [&str; 4] = ["announced", "bytes_in_place", "rows_written", COMMITTED];
+/// From here on it is published, whoever was told.
+const COMMITTED: &str = "committed";
 const VARIABLE: &str = "HELIOSTAT_TEST_ABORT_PUBLISH_AT";
+const DOCUMENT: &str = "/npm/@acme/tool";
 
-async fn publish(acme: &Acme, version: &str) -> Answer {
-    acme.send("joe", "PUT", "/@acme%2ftool", publication("@acme/tool", version)).await
+async fn document(node: &Heliostat) -> Value {
+    node.get(DOCUMENT).await.json()
 }
 
-async fn versions(acme: &Acme) -> BTreeSet<String> {
-    let document = acme.get(NOBODY, "/@acme/tool").await;
-    if document.status == 404 {
-        return BTreeSet::new();
-    }
-    document.json()["versions"].as_object().expect("versions").keys().cloned().collect()
+fn versions_in(document: &Value) -> BTreeSet<String> {
+    document["versions"].as_object().into_iter().flat_map(|versions| versions.keys().cloned()).collect()
 }
 
-/// Fails unless each version that is listed can be had.
-async fn assert_whole(acme: &Acme) {
-    for version in versions(acme).await {
-        let tarball = acme.get(NOBODY, &format!("/@acme/tool/-/tool-{version}.tgz")).await;
-        let listed = acme.get(NOBODY, &format!("/@acme/tool/{version}")).await.json();
+async fn versions(node: &Heliostat) -> BTreeSet<String> {
+    versions_in(&document(node).await)
+}
+
+/// Fails unless these versions are all that a node lists, soon, and each can be had.
+async fn assert_whole(node: &Heliostat, expected: &BTreeSet<String>) {
+    soon("what was published", node, DOCUMENT, |answer| versions_in(&answer.json()) == *expected).await;
+    let document = document(node).await;
+    for version in expected {
+        let tarball = node.get(&tarball(version)).await;
         assert_eq!(tarball.status, 200, "{version}: {}", tarball.summary());
-        assert_eq!(Some(tarball.body.len() as u64), listed["dist"]["size"].as_u64(), "{version}");
+        let integrity = format!("sha512-{}", base64(&Sha512::digest(&tarball.body)));
+        assert_eq!(document["versions"][version]["dist"]["integrity"], integrity, "{version}");
+    }
+}
+
+fn tarball(version: &str) -> String {
+    format!("{DOCUMENT}/-/tool-{version}.tgz")
+}
+
+/// Starts a node that is down, which is to die at a step of its first publish unless the step is empty.
+async fn start(node: &mut Heliostat, step: &str) {
+    node.reconfigure(|builder| builder.environment(VARIABLE, step));
+    node.start().await;
+}
+
+/// Has the first node die at a step of a publish. The last one, which may be the same, tells what is left of it, and
+/// takes it again, before the first is back.
+async fn die_at(step: &str, world: &mut World, version: &str) {
+    let last = world.nodes.len() - 1;
+    let (before, blobs) = (document(&world.nodes[last]).await, world.count_blobs());
+    world.nodes[0].stop();
+    start(&mut world.nodes[0], step).await;
+    let answer = world.publish(0, version).await;
+    assert!(!answer.completed(), "{step}: nobody is told of what is not over: {}", answer.summary());
+    let ended = world.nodes[0].wait(SOON).and_then(|status| status.signal());
+    assert_eq!(ended, Some(Signal::ABORT.as_raw()), "it died at {step}");
+    let kept = usize::from(step != "announced");
+    assert_eq!(world.count_blobs(), blobs + kept, "bytes in their place when {step}");
+
+    if last == 0 {
+        start(&mut world.nodes[0], "").await;
+    } else {
+        // By then it would show what there is of it.
+        tokio::time::sleep(PROMISED).await;
+    }
+    let after = document(&world.nodes[last]).await;
+    if step == COMMITTED {
+        assert!(versions_in(&after).contains(version), "it is there, though nobody was told: {after}");
+    } else {
+        assert_eq!(after, before, "no half of it: {step}");
+        assert_eq!(world.nodes[last].get(&tarball(version)).await.status, 404, "{step}");
+    }
+    // Who waits for a lock of the dead for longer than `lock_timeout` is refused.
+    let again = world.publish(last, version).await;
+    assert_eq!(again.status, if step == COMMITTED { 403 } else { 201 }, "{step}: {}", again.summary());
+    assert_eq!(world.count_blobs(), blobs + 1, "the bytes of {step} are there once");
+    if last > 0 {
+        start(&mut world.nodes[0], "").await;
     }
 }
 
 #[tokio::test]
 async fn a_kill_at_any_step_shows_no_half_of_a_publish_and_loses_none() {
-    let mut acme = Acme::start(&["joe"]).await;
-    let mut expected: BTreeSet<String> = ["0.9.0".to_owned()].into();
-    assert_eq!(publish(&acme, "0.9.0").await.status, 201);
-    for (number, step) in STEPS.into_iter().enumerate() {
-        let version = format!("1.{number}.0");
-        acme.heliostat.stop();
-        acme.heliostat.reconfigure(|builder| builder.environment(VARIABLE, step));
-        acme.heliostat.start().await;
-        let answer = publish(&acme, &version).await;
-        assert!(!answer.completed(), "{step}: nobody is told of what is not over: {}", answer.summary());
-        acme.heliostat.kill();
-        acme.heliostat.reconfigure(|builder| builder.environment(VARIABLE, ""));
-        acme.heliostat.start().await;
-        // What was committed is there, though nobody was told.
-        if step == "committed" {
-            expected.insert(version.clone());
+    for mut world in World::each().await {
+        let last = world.nodes.len() - 1;
+        let mut expected: BTreeSet<String> = ["0.9.0".to_owned()].into();
+        assert_eq!(world.publish(last, "0.9.0").await.status, 201);
+        for (number, step) in STEPS.into_iter().enumerate() {
+            let version = format!("1.{number}.0");
+            die_at(step, &mut world, &version).await;
+            expected.insert(version);
+            for node in &world.nodes {
+                assert_whole(node, &expected).await;
+            }
         }
-        assert_eq!(versions(&acme).await, expected, "killed when {step}");
-        assert_whole(&acme).await;
-        let again = publish(&acme, &version).await;
-        assert_eq!(again.status, if step == "committed" { 403 } else { 201 }, "{step}: {}", again.summary());
-        expected.insert(version);
-        assert_eq!(versions(&acme).await, expected, "published again after {step}");
     }
-    assert_whole(&acme).await;
+}
+
+/// Has many publish at the same moment, each at the node after the one before.
+async fn publish_at_once(world: &World, versions: &[String]) -> Vec<Answer> {
+    let publish = |(number, version)| world.publish(number % world.nodes.len(), version);
+    join_all(versions.iter().map(String::as_str).enumerate().map(publish)).await
 }
 
 #[tokio::test]
 async fn fifty_publish_at_once_and_nothing_is_lost() {
-    let acme = Acme::start(&["joe"]).await;
-    let all: Vec<String> = (0..50).map(|number| format!("1.{number}.0")).collect();
-    let published = join_all(all.iter().map(|version| publish(&acme, version))).await;
-    for answer in &published {
-        assert_eq!(answer.status, 201, "{}", answer.summary());
-    }
-    assert_eq!(versions(&acme).await, all.iter().cloned().collect());
-    assert_whole(&acme).await;
-    let revs: BTreeSet<String> = published.iter().map(|answer| rev(&answer.json())).collect();
-    assert_eq!(revs.len(), 50, "each was a change of its own");
+    for world in World::each().await {
+        let all: Vec<String> = (0..50).map(|number| format!("1.{number}.0")).collect();
+        let published = publish_at_once(&world, &all).await;
+        for answer in &published {
+            assert_eq!(answer.status, 201, "{}", answer.summary());
+        }
+        let revs: BTreeSet<String> = published.iter().map(|answer| rev(&answer.json())).collect();
+        assert_eq!(revs.len(), 50, "each was a change of its own");
+        for node in &world.nodes {
+            assert_whole(node, &all.iter().cloned().collect()).await;
+        }
 
-    let same = join_all((0..20).map(|_| publish(&acme, "2.0.0"))).await;
-    let won = same.iter().filter(|answer| answer.status == 201).count();
-    assert_eq!(won, 1, "one of many that publish one version");
-    assert!(
-        same.iter().all(|answer| matches!(answer.status, 201 | 403)),
-        "{:?}",
-        same.iter().map(Answer::summary).collect::<Vec<_>>()
-    );
+        let same = publish_at_once(&world, &vec!["2.0.0".to_owned(); 20]).await;
+        let count = |status| same.iter().filter(|answer| answer.status == status).count();
+        let said: Vec<_> = same.iter().map(Answer::summary).collect();
+        assert_eq!((count(201), count(403)), (1, 19), "one of many that publish one version: {said:?}");
+    }
 }
 
 #[tokio::test]
 async fn a_backup_that_is_restored_beside_a_kept_cache_is_what_is_served() {
-    let mut acme = Acme::start(&["joe"]).await;
-    let (overlay, backup) = (acme.heliostat.data().join("overlay"), tempfile::tempdir().expect("a directory"));
-    assert_eq!(publish(&acme, "1.0.0").await.status, 201);
-    acme.heliostat.stop();
+    let mut world = World::alone().await;
+    let (overlay, backup) = (world.nodes[0].data().join("overlay"), tempfile::tempdir().expect("a directory"));
+    assert_eq!(world.publish(0, "1.0.0").await.status, 201);
+    world.nodes[0].stop();
     copy(&overlay, backup.path());
-    acme.heliostat.start().await;
-    assert_eq!(publish(&acme, "2.0.0").await.status, 201);
-    assert_eq!(versions(&acme).await.len(), 2);
-    acme.heliostat.stop();
+    world.nodes[0].start().await;
+    assert_eq!(world.publish(0, "2.0.0").await.status, 201);
+    assert_eq!(versions(&world.nodes[0]).await.len(), 2);
+    world.nodes[0].stop();
     std::fs::remove_dir_all(&overlay).expect("a directory can be removed");
     copy(backup.path(), &overlay);
-    acme.heliostat.start().await;
-    assert_eq!(versions(&acme).await, ["1.0.0".to_owned()].into());
+    world.nodes[0].start().await;
+    assert_eq!(versions(&world.nodes[0]).await, ["1.0.0".to_owned()].into());
     // The same revision as that of 2.0.0, which is still in the cache.
-    assert_eq!(publish(&acme, "1.5.0").await.status, 201);
-    assert_eq!(versions(&acme).await, ["1.0.0".to_owned(), "1.5.0".to_owned()].into());
-    assert_whole(&acme).await;
+    assert_eq!(world.publish(0, "1.5.0").await.status, 201);
+    assert_whole(&world.nodes[0], &["1.0.0".to_owned(), "1.5.0".to_owned()].into()).await;
 }
 
 fn copy(from: &Path, to: &Path) {

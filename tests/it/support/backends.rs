@@ -2,6 +2,7 @@
 
 use std::io::Write as _;
 use std::net::TcpStream;
+use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
 use super::heliostat::Builder;
@@ -17,18 +18,20 @@ pub struct Backends {
     /// `None` once it was stopped.
     database: Option<Server>,
     store: Store,
+    /// Where the store keeps what is published.
+    bucket: PathBuf,
 }
 
 impl Backends {
     /// Starts both; `None` after saying aloud what is missing, which in CI is a failure.
     pub fn start() -> Option<Self> {
-        let started =
-            Server::start().and_then(|database| Ok(Self { database: Some(database), store: Store::start()? }));
+        let started = Server::start().and_then(|database| {
+            let store = Store::start()?;
+            let bucket = store.bucket(BUCKET);
+            Ok(Self { database: Some(database), store, bucket })
+        });
         let why = match started {
-            Ok(backends) => {
-                backends.store.bucket(BUCKET);
-                return Some(backends.answering());
-            }
+            Ok(backends) => return Some(backends.answering()),
             Err(why) => why,
         };
         assert!(std::env::var("CI").as_deref() != Ok("true"), "PostgreSQL and S3 are needed in CI: {why}");
@@ -47,6 +50,11 @@ impl Backends {
             .set("overlay.s3", "prefix", &quoted("p"))
             .set("overlay.s3", "access_key", &quoted(KEYS.0))
             .set("overlay.s3", "secret_key", &quoted(KEYS.1))
+    }
+
+    /// Returns the directory of published bytes.
+    pub fn bucket(&self) -> &Path {
+        &self.bucket
     }
 
     /// Stops the database.

@@ -394,7 +394,8 @@ pub fn free_address() -> SocketAddr {
     (0..span).map(next).find(|address| TcpListener::bind(address).is_ok()).expect("a free port")
 }
 
-fn files_below(directory: &Path) -> Vec<PathBuf> {
+/// Finds every file below a directory.
+pub fn files_below(directory: &Path) -> Vec<PathBuf> {
     let mut found = Vec::new();
     let mut waiting = vec![directory.to_owned()];
     while let Some(directory) = waiting.pop() {

@@ -1,10 +1,12 @@
 //! Two nodes on one PostgreSQL and one object store: what is written at one holds at the other.
 
+pub mod world;
+
 use std::time::{Duration, Instant};
 
-use serde_json::{Value, json};
+use serde_json::json;
 
-use crate::npm::acme::publication;
+use self::world::{PROMISED, SOON, World, soon, until};
 use crate::npm::register;
 use crate::npm::signing::{is_verified, keys};
 use crate::support::backends::Backends;
@@ -14,74 +16,14 @@ use crate::support::http::{Answer, Ask};
 use crate::support::packages::{Package, Release};
 use crate::support::registry::FakeRegistry;
 
-/// How long is waited for what is to come, whenever that is: machines are slow.
-const SOON: Duration = Duration::from_secs(10);
-/// Within what time a node sees what another has written.
-const PROMISED: Duration = Duration::from_secs(1);
 /// How often that is measured: what a machine was too slow for once, it was not each time.
 const ROUNDS: usize = 3;
 const TARBALL: &str = "/npm/@acme/tool/-/tool-1.0.0.tgz";
 
-struct World {
-    registry: FakeRegistry,
-    backends: Backends,
-    nodes: [Heliostat; 2],
-    token: String,
-}
-
-impl World {
-    async fn start() -> Option<Self> {
-        let (registry, backends) = (FakeRegistry::start(), Backends::start()?);
-        let node = async || {
-            let builder = Heliostat::builder().set("accounts", "registration", "\"open\"");
-            let mount = "own = [\"@acme/*\"]\nallow_private_registries = true";
-            backends.behind(builder).npm(registry.url(), mount).start().await
-        };
-        let nodes = [node().await, node().await];
-        let token = register(&nodes[0], "joe").await;
-        Some(Self { registry, backends, nodes, token })
-    }
-
-    async fn send(&self, node: usize, method: &str, path: &str, body: &Value) -> Answer {
-        self.send_with(&self.token, node, (method, path), body).await
-    }
-
-    async fn send_with(&self, token: &str, node: usize, (method, path): (&str, &str), body: &Value) -> Answer {
-        let body = body.to_string();
-        let ask = Ask::new(method, path).header("authorization", &format!("Bearer {token}"));
-        self.nodes[node].ask(&ask.header("content-length", &body.len().to_string()).body(body)).await
-    }
-
-    async fn publish(&self, node: usize, version: &str) -> Answer {
-        self.send(node, "PUT", "/npm/@acme%2ftool", &publication("@acme/tool", version)).await
-    }
-
-    async fn whoami(&self, node: usize) -> u16 {
-        self.send(node, "GET", "/npm/-/whoami", &json!({})).await.status
-    }
-}
-
-/// Asks until an answer is as it is to be; returns how long that took.
-async fn soon(what: &str, node: &Heliostat, path: &str, is_so: impl Fn(&Answer) -> bool) -> Duration {
-    until(what, async || node.get(path).await, is_so).await
-}
-
-async fn until(what: &str, ask: impl AsyncFn() -> Answer, is_so: impl Fn(&Answer) -> bool) -> Duration {
-    let start = Instant::now();
-    loop {
-        let answer = ask().await;
-        if is_so(&answer) {
-            return start.elapsed();
-        }
-        assert!(start.elapsed() < SOON, "never so: {what}: {}", answer.summary());
-        tokio::time::sleep(Duration::from_millis(20)).await;
-    }
-}
-
 #[tokio::test]
 async fn what_one_node_is_told_holds_at_the_other() {
     let Some(world) = World::start().await else { return };
-    let [first, second] = &world.nodes;
+    let (first, second) = world.pair();
     assert_eq!(second.get("/npm/@acme/tool").await.status, 401, "it may be there for who is logged in");
     let published = world.publish(0, "1.0.0").await;
     assert_eq!(published.status, 201, "{}", published.summary());
@@ -115,7 +57,7 @@ async fn what_one_node_is_told_holds_at_the_other() {
 
 /// Has one node publish, block and revoke something, and returns how long after it has said so the other knew, each.
 async fn measure(world: &World, round: usize) -> [Duration; 3] {
-    let [first, second] = &world.nodes;
+    let (first, second) = world.pair();
     let (version, user) = (format!("1.{round}.0"), format!("ann{round}"));
     let path = format!("/npm/@acme/tool/{version}");
     let published = world.publish(0, &version).await;
@@ -338,7 +280,7 @@ async fn a_mirror_goes_on_while_the_database_is_down_and_writes_nothing() {
     keep(&world.nodes[0], &stale).await;
     assert_eq!(world.nodes[0].get("/npm/unkept").await.status, 200);
     let before = world.nodes[0].get("/npm/stale").await;
-    world.backends.stop_database();
+    world.stop_database();
     world.registry.publish(&package("stale", 6_000));
     tokio::time::sleep(Duration::from_millis(700)).await;
     for _ in 0..3 {
