@@ -7,7 +7,8 @@
 //! that the public suite of tests for HTTP caches asks. [`publishing`] has Heliostat be the registry, [`sharing`]
 //! one with organisations and packages that not everybody sees; [`accounts`] has users log in to one, and answers what
 //! their clients ask by [`dialogue`]; [`cnpm`] does all of that its own way. [`publishers`] has clients other than npm
-//! publish, [`provenance`] npm with what a build says, [`merged`] over upstream's names, and [`hooks`] has others hear of it.
+//! publish, [`provenance`] npm with what a build says, [`merged`] over upstream's names, [`rush`] many at once, and [`hooks`]
+//! has others hear of it.
 //!
 //! Without npm or rebar3 on the machine their tests skip aloud; with `CI=true` they fail instead.
 
@@ -33,6 +34,7 @@ mod publishers;
 mod publishing;
 mod rebar3;
 mod run;
+mod rush;
 mod sandbox;
 mod sharing;
 mod tools;

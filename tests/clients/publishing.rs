@@ -28,14 +28,14 @@ pub struct World {
     pub registry: FakeRegistry,
     pub heliostat: Heliostat,
     /// PostgreSQL and an object store; `None`: SQLite and a directory. Stopped after the process.
-    _backends: Option<Backends>,
+    backends: Option<Backends>,
 }
 
 /// npm, logged in, in a project that is to be published.
 pub struct Publisher<'a> {
     pub npm: Npm,
     pub sandbox: Sandbox,
-    world: &'a World,
+    node: &'a Heliostat,
 }
 
 #[tokio::test]
@@ -184,15 +184,14 @@ impl World {
 
     async fn start_on(backends: Option<Backends>, mount: &str) -> Self {
         let registry = FakeRegistry::start();
-        let builder = Heliostat::builder().set("accounts", "registration", "\"open\"");
-        // Who hears of what is written listens on loopback.
-        let builder = builder.set("hooks", "allow_private", "true");
-        let builder = match &backends {
-            Some(backends) => backends.behind(builder),
-            None => builder,
-        };
-        let heliostat = builder.npm(registry.url(), mount).start().await;
-        Self { registry, heliostat, _backends: backends }
+        let heliostat = start_node(&registry, backends.as_ref(), mount).await;
+        Self { registry, heliostat, backends }
+    }
+
+    /// Starts another node on what this one shares; `None` where it shares nothing.
+    pub async fn another(&self) -> Option<Heliostat> {
+        let backends = self.backends.as_ref()?;
+        Some(start_node(&self.registry, Some(backends), OWN).await)
     }
 
     /// Makes an account that may do everything.
@@ -206,14 +205,7 @@ impl World {
 
     /// Has a client with nothing cached install a package; returns all that is installed then.
     pub fn install(&self, tools: &Tools, client: &dyn Client, name: &str, wanted: &str) -> BTreeSet<NameAndVersion> {
-        let manifest = json!({ "name": "user", "version": "1.0.0", "private": true, "dependencies": { name: wanted } });
-        let sandbox = Sandbox::new(tools, &registry(&self.heliostat), &manifest.to_string());
-        client.configure(&sandbox);
-        let mut install = client.install(&sandbox, From::Manifest);
-        // Yarn 4 takes nothing that is younger than some days, unless it is told to.
-        install.env("YARN_NPM_MINIMAL_AGE_GATE", "0");
-        run(&mut install, LIMIT).unwrap_or_else(|why| panic!("{}: {why}", client.name()));
-        modules::installed(&sandbox.project())
+        install_from(&self.heliostat, tools, client, &json!({ name: wanted }))
     }
 
     /// Makes an account, or logs in, as `npm adduser --auth-type=legacy` does; returns the token. Source: contract npm §8.2.
@@ -232,17 +224,22 @@ impl World {
 
     pub async fn publisher(&self, tools: &Tools, npm: Npm, user: &str) -> Publisher<'_> {
         let token = self.register(user).await;
-        let sandbox = Sandbox::new(tools, &registry(&self.heliostat), "{}");
-        let place = sandbox.registry.trim_start_matches("http:").to_owned();
-        let settings = format!("registry={}\n{place}:_authToken={token}\nfetch-retries=0\n", sandbox.registry);
-        sandbox.write_home(".npmrc", &settings);
-        Publisher { npm, sandbox, world: self }
+        Publisher::new(&self.heliostat, tools, npm, &token)
     }
 }
 
 // === impl Publisher ===
 
-impl Publisher<'_> {
+impl<'a> Publisher<'a> {
+    /// Sets npm up at a node, for who has a token.
+    pub fn new(node: &'a Heliostat, tools: &Tools, npm: Npm, token: &str) -> Self {
+        let sandbox = Sandbox::new(tools, &registry(node), "{}");
+        let place = sandbox.registry.trim_start_matches("http:").to_owned();
+        let settings = format!("registry={}\n{place}:_authToken={token}\nfetch-retries=0\n", sandbox.registry);
+        sandbox.write_home(".npmrc", &settings);
+        Self { npm, sandbox, node }
+    }
+
     pub fn write(&self, name: &str, version: &str) {
         let manifest =
             json!({ "name": name, "version": version, "description": "made for a test", "main": "index.js" });
@@ -264,11 +261,37 @@ impl Publisher<'_> {
     /// Runs a command that must end well; returns what it prints.
     pub fn run(&self, command: &mut Command) -> String {
         let said = run(command, LIMIT);
-        let said = said.unwrap_or_else(|why| panic!("{}: {why}\n{}", self.npm.name, self.world.heliostat.said()));
+        let said = said.unwrap_or_else(|why| panic!("{}: {why}\n{}", self.npm.name, self.node.said()));
         said.stdout.trim().to_owned()
     }
 
     pub fn try_npm(&self, arguments: &[&str]) -> (bool, Said) {
         finish(&mut self.command(arguments), LIMIT).unwrap_or_else(|why| panic!("{}: {why}", self.npm.name))
     }
+}
+
+/// Starts a node at which everybody may publish.
+async fn start_node(registry: &FakeRegistry, backends: Option<&Backends>, mount: &str) -> Heliostat {
+    let builder = Heliostat::builder().set("accounts", "registration", "\"open\"");
+    // Who hears of what is written listens on loopback.
+    let builder = builder.set("hooks", "allow_private", "true");
+    let builder = backends.iter().fold(builder, |builder, backends| backends.behind(builder));
+    builder.npm(registry.url(), mount).start().await
+}
+
+/// Has a client with nothing cached install what a project needs; returns all that is installed then.
+pub fn install_from(
+    node: &Heliostat,
+    tools: &Tools,
+    client: &dyn Client,
+    dependencies: &Value,
+) -> BTreeSet<NameAndVersion> {
+    let manifest = json!({ "name": "user", "version": "1.0.0", "private": true, "dependencies": dependencies });
+    let sandbox = Sandbox::new(tools, &registry(node), &manifest.to_string());
+    client.configure(&sandbox);
+    let mut install = client.install(&sandbox, From::Manifest);
+    // Yarn 4 takes nothing that is younger than some days, unless it is told to.
+    install.env("YARN_NPM_MINIMAL_AGE_GATE", "0");
+    run(&mut install, LIMIT).unwrap_or_else(|why| panic!("{}: {why}", client.name()));
+    modules::installed(&sandbox.project())
 }
