@@ -1,6 +1,7 @@
 //! What was acknowledged is there: after a kill at any step of a publish, and after many publish at once; on one node over
 //! SQLite and a directory, and on two over PostgreSQL and an object store. Source: contract npm §7.1.
 
+use std::cell::Cell;
 use std::collections::BTreeSet;
 use std::os::unix::process::ExitStatusExt as _;
 use std::path::Path;
@@ -19,6 +20,8 @@ const STEPS: [&str; 4] = ["announced", "bytes_in_place", "rows_written", COMMITT
 /// From here on it is published, whoever was told.
 const COMMITTED: &str = "committed";
 const VARIABLE: &str = "HELIOSTAT_TEST_ABORT_PUBLISH_AT";
+/// How many of fifty are acknowledged when a node is killed.
+const BEFORE_THE_KILL: usize = 10;
 const DOCUMENT: &str = "/npm/@acme/tool";
 
 async fn document(node: &Heliostat) -> Value {
@@ -108,17 +111,25 @@ async fn a_kill_at_any_step_shows_no_half_of_a_publish_and_loses_none() {
     }
 }
 
-/// Has many publish at the same moment, each at the node after the one before.
-async fn publish_at_once(world: &World, versions: &[String]) -> Vec<Answer> {
-    let publish = |(number, version)| world.publish(number % world.nodes.len(), version);
-    join_all(versions.iter().map(String::as_str).enumerate().map(publish)).await
+/// Has many publish at the same moment, each at the node after the one before; tells each answer when it comes.
+async fn publish_at_once(world: &World, versions: &[String], hear: impl Fn(&Answer)) -> Vec<Answer> {
+    let publish = async |(number, version): (usize, &String)| {
+        let answer = world.publish(number % world.nodes.len(), version).await;
+        hear(&answer);
+        answer
+    };
+    join_all(versions.iter().enumerate().map(publish)).await
+}
+
+fn fifty() -> Vec<String> {
+    (0..50).map(|number| format!("1.{number}.0")).collect()
 }
 
 #[tokio::test]
 async fn fifty_publish_at_once_and_nothing_is_lost() {
     for world in World::each().await {
-        let all: Vec<String> = (0..50).map(|number| format!("1.{number}.0")).collect();
-        let published = publish_at_once(&world, &all).await;
+        let all = fifty();
+        let published = publish_at_once(&world, &all, |_| ()).await;
         for answer in &published {
             assert_eq!(answer.status, 201, "{}", answer.summary());
         }
@@ -128,10 +139,48 @@ async fn fifty_publish_at_once_and_nothing_is_lost() {
             assert_whole(node, &all.iter().cloned().collect()).await;
         }
 
-        let same = publish_at_once(&world, &vec!["2.0.0".to_owned(); 20]).await;
+        let same = publish_at_once(&world, &vec!["2.0.0".to_owned(); 20], |_| ()).await;
         let count = |status| same.iter().filter(|answer| answer.status == status).count();
         let said: Vec<_> = same.iter().map(Answer::summary).collect();
         assert_eq!((count(201), count(403)), (1, 19), "one of many that publish one version: {said:?}");
+    }
+}
+
+/// Has fifty publish, and kills the first node when some are acknowledged. Returns what each was told.
+async fn publish_into_a_kill(world: &mut World, versions: &[String]) -> Vec<Answer> {
+    let told = Cell::new(0);
+    let hear = |answer: &Answer| {
+        if answer.status == 201 && told.replace(told.get() + 1) + 1 == BEFORE_THE_KILL {
+            world.nodes[0].signal(Signal::KILL);
+        }
+    };
+    let answers = publish_at_once(world, versions, hear).await;
+    assert!((BEFORE_THE_KILL..versions.len()).contains(&told.get()), "it died in between: {}", told.get());
+    assert!(world.nodes[0].wait(SOON).is_some(), "it was killed");
+    answers
+}
+
+#[tokio::test]
+async fn a_node_that_is_killed_while_fifty_publish_loses_none_that_was_acknowledged() {
+    for mut world in World::each().await {
+        let (all, nodes) = (fifty(), world.nodes.len());
+        let answers = publish_into_a_kill(&mut world, &all).await;
+        world.nodes[0].start().await;
+        let listed = versions(&world.nodes[0]).await;
+        for node in &world.nodes {
+            assert_whole(node, &listed).await;
+        }
+        for (number, (version, answer)) in all.iter().zip(&answers).enumerate() {
+            let was_told = answer.status == 201;
+            assert!(was_told || number % nodes == 0, "the other node was held up: {}", answer.summary());
+            assert!(!was_told || listed.contains(version), "{version} is lost");
+            let again = world.publish(nodes - 1, version).await;
+            let expected = if listed.contains(version) { 403 } else { 201 };
+            assert_eq!(again.status, expected, "{version}: {}", again.summary());
+        }
+        for node in &world.nodes {
+            assert_whole(node, &all.iter().cloned().collect()).await;
+        }
     }
 }
 
