@@ -71,12 +71,18 @@ impl Overlay {
         rows::find(self.db.link(), hash(page), self.begun_since()).await
     }
 
-    /// Lets a user go through with a login. `false`: it is over, or somebody has.
+    /// Lets a user go through with a login, which counts no longer for where it was begun. `false`: it is over, or somebody
+    /// has.
     ///
     /// # Errors
     /// The database's.
     pub async fn end_login(&self, page: &Secret, user: UserId) -> Result<bool, Error> {
-        rows::end(&self.db, hash(page), (user, self.begun_since())).await
+        let Some(address) = rows::end(&self.db, hash(page), (user, self.begun_since())).await? else {
+            return Ok(false);
+        };
+        let from = address.parse().map_err(|_| Error::Row("the address of a login"))?;
+        failures::forgive(&self.db, &[patience::browser(from)]).await?;
+        Ok(true)
     }
 
     /// Tells how far a login is; `None`: there is none, or it is over. That it is done is told once, on all nodes.

@@ -2,7 +2,8 @@
 //!
 //! Counted by account, so that a password cannot be guessed from many places, and by address, so that one place cannot
 //! try many accounts. The wait doubles with each failure past the free ones and is bounded, since whoever fails on
-//! purpose keeps an account's owner waiting too. An hour without a failure forgives all.
+//! purpose keeps an account's owner waiting too. Each failure is forgiven in time, one after the other, so that many people
+//! behind one address are not taken for one who tries for ever; an hour without a failure forgives all.
 
 use std::net::IpAddr;
 use std::time::{Duration, SystemTime};
@@ -20,6 +21,8 @@ const FREE_OF_BROWSER: u64 = 60;
 
 const FIRST_WAIT: Duration = Duration::from_secs(1);
 const LONGEST_WAIT: Duration = Duration::from_secs(300);
+/// After how long one failure is forgiven: whoever goes on for ever gets no further than by the longest wait.
+pub(super) const WEIGHT: Duration = LONGEST_WAIT;
 
 /// After how long without a failure all is forgiven.
 pub(super) const MEMORY: Duration = Duration::from_secs(3600);
@@ -37,7 +40,8 @@ pub(super) struct Subject {
 /// What is remembered of a subject.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Failures {
-    pub(super) count: u64,
+    /// How long after the last one all will be forgiven: each weighs [`WEIGHT`].
+    pub(super) debt: Duration,
     pub(super) last_at: SystemTime,
 }
 
@@ -78,10 +82,14 @@ pub(super) fn browser(from: IpAddr) -> Subject {
 /// # Errors
 /// It comes too early: when the next may come.
 pub(super) fn charge(subject: &Subject, held: Option<Failures>, now: SystemTime) -> Result<Failures, SystemTime> {
-    let first = Failures { count: 1, last_at: now };
+    let first = Failures { debt: WEIGHT, last_at: now };
     let Some(held) = held.filter(|held| now < held.last_at + MEMORY) else { return Ok(first) };
-    let until = held.last_at + wait(held.count, subject.free);
-    if now < until { Err(until) } else { Ok(Failures { count: held.count + 1, last_at: now }) }
+    let until = held.last_at + wait(held.count(), subject.free);
+    if now < until {
+        return Err(until);
+    }
+    let forgiven = now.duration_since(held.last_at).unwrap_or_default();
+    Ok(Failures { debt: held.debt.saturating_sub(forgiven) + WEIGHT, last_at: now })
 }
 
 fn wait(count: u64, free: u64) -> Duration {
@@ -90,10 +98,24 @@ fn wait(count: u64, free: u64) -> Duration {
     doubled.unwrap_or(LONGEST_WAIT).min(LONGEST_WAIT)
 }
 
+// === impl Failures ===
+
+impl Failures {
+    /// Returns how many were not forgiven when the last one was counted.
+    fn count(self) -> u64 {
+        self.debt.as_millis().div_ceil(WEIGHT.as_millis()) as u64
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
     use crate::base::clock::from_millis;
+
+    /// Returns what is remembered of so many failures at once.
+    fn failures(count: u32, last_at: SystemTime) -> Failures {
+        Failures { debt: count * WEIGHT, last_at }
+    }
 
     #[test]
     fn the_wait_doubles_past_the_free_attempts() {
@@ -105,14 +127,34 @@ mod tests {
     fn who_comes_too_early_is_told_when_to_come_back_and_not_counted() {
         let [account, _] = subjects(&UserName::parse("Joe").unwrap(), [192, 0, 2, 1].into());
         let start = from_millis(1_000_000);
-        let held = Failures { count: 6, last_at: start };
+        let held = failures(6, start);
         let second = Duration::from_secs(1);
         assert_eq!(charge(&account, Some(held), start + second), Err(start + 2 * second));
-        let next = Failures { count: 7, last_at: start + 2 * second };
-        assert_eq!(charge(&account, Some(held), start + 2 * second), Ok(next));
+        let next = charge(&account, Some(held), start + 2 * second).unwrap();
+        assert_eq!((next.count(), next.last_at), (7, start + 2 * second));
         let later = start + MEMORY;
-        assert_eq!(charge(&account, Some(held), later), Ok(Failures { count: 1, last_at: later }));
-        assert_eq!(charge(&account, None, start), Ok(Failures { count: 1, last_at: start }));
+        assert_eq!(charge(&account, Some(held), later), Ok(failures(1, later)));
+        assert_eq!(charge(&account, None, start), Ok(failures(1, start)));
+    }
+
+    #[test]
+    fn one_after_the_other_is_forgiven_while_others_come() {
+        let browser = browser([192, 0, 2, 1].into());
+        let mut now = from_millis(1_000_000);
+        let mut held = failures(FREE_OF_BROWSER as u32, now);
+        assert!(charge(&browser, Some(held), now).is_err());
+        for _ in 0..100 {
+            now += WEIGHT;
+            held = charge(&browser, Some(held), now).unwrap();
+            assert_eq!(held.count(), FREE_OF_BROWSER, "as many as come are forgiven");
+        }
+        // Parts of one add up, however close to each other they come.
+        let mut held = failures(20, now);
+        for _ in 0..10 {
+            now += WEIGHT / 2;
+            held = charge(&browser, Some(held), now).unwrap();
+        }
+        assert_eq!(held.count(), 25);
     }
 
     #[test]

@@ -104,13 +104,19 @@ impl Overlay {
         rows::list(self.db.link(), after, limit).await
     }
 
-    /// Makes an account for who asks for one over the network. From one place not many can be had.
+    /// Makes an account for who asks for one over the network. From one place not many can be had at once, but by
+    /// invitations.
     ///
     /// # Errors
     /// [`Error::TooManyAttempts`], and those of [`Overlay::register`]. Nothing was kept.
     pub async fn sign_up(&self, new: NewUser<'_>, from: IpAddr, actor: &Actor) -> Result<User, Error> {
-        failures::charge(&self.db, &[patience::newcomer(from)], self.clock.now()).await?;
-        self.register(new, actor).await
+        let subjects = [patience::newcomer(from)];
+        failures::charge(&self.db, &subjects, self.clock.now()).await?;
+        let user = self.register(new, actor).await?;
+        if new.invitation.is_some() {
+            failures::forgive(&self.db, &subjects).await?;
+        }
+        Ok(user)
     }
 
     /// Makes an account.

@@ -1,11 +1,12 @@
-//! How often logins have failed of late.
+//! How often logins have failed of late. A row's `count` is what is not forgiven yet, in milliseconds: see
+//! [`Failures::debt`].
 
-use std::time::SystemTime;
+use std::time::{Duration, SystemTime};
 
 use super::sql::{Link, values};
 use super::{Database, Note};
 use crate::overlay::error::Error;
-use crate::overlay::patience::{self, Failures, MEMORY, Subject};
+use crate::overlay::patience::{self, Failures, MEMORY, Subject, WEIGHT};
 
 /// How often an attempt that others have overtaken is counted anew.
 const ATTEMPTS: u32 = 8;
@@ -42,19 +43,20 @@ async fn charge_all(note: &Note, subjects: &[Subject], now: SystemTime) -> Resul
 async fn find(link: Link<'_>, subject: &Subject) -> Result<Option<Failures>, Error> {
     let sql = "SELECT count, last_at FROM failures WHERE subject = $1";
     let row = link.first(sql, values![subject.name.as_str()]).await?;
-    row.map(|row| Ok(Failures { count: row.get(0)?, last_at: row.get(1)? })).transpose()
+    row.map(|row| Ok(Failures { debt: Duration::from_millis(row.get(0)?), last_at: row.get(1)? })).transpose()
 }
 
 async fn replace(link: Link<'_>, subject: &Subject, held: Option<Failures>, next: Failures) -> Result<bool, Error> {
-    let (name, Failures { count, last_at }) = (subject.name.as_str(), next);
+    let (name, count, last_at) = (subject.name.as_str(), in_millis(next.debt), next.last_at);
     let done = match held {
         None => {
             let sql = "INSERT INTO failures (subject, count, last_at) VALUES ($1, $2, $3) ON CONFLICT DO NOTHING";
             link.run(sql, values![name, count, last_at]).await?
         }
         Some(held) => {
-            let sql = "UPDATE failures SET count = $2, last_at = $3 WHERE subject = $1 AND count = $4";
-            link.run(sql, values![name, count, last_at, held.count]).await?
+            let sql = "UPDATE failures SET count = $2, last_at = $3 WHERE subject = $1 AND count = $4 \
+                       AND last_at = $5";
+            link.run(sql, values![name, count, last_at, in_millis(held.debt), held.last_at]).await?
         }
     };
     Ok(done == 1)
@@ -67,12 +69,17 @@ async fn replace(link: Link<'_>, subject: &Subject, held: Option<Failures>, next
 pub async fn forgive(database: &Database, subjects: &[Subject]) -> Result<(), Error> {
     let note = database.note().await?;
     for subject in subjects {
-        let sql = if subject.is_forgiven {
-            "DELETE FROM failures WHERE subject = $1"
+        let name = subject.name.as_str();
+        if subject.is_forgiven {
+            note.link().run("DELETE FROM failures WHERE subject = $1", values![name]).await?;
         } else {
-            "UPDATE failures SET count = count - 1 WHERE subject = $1 AND count > 0"
-        };
-        note.link().run(sql, values![subject.name.as_str()]).await?;
+            let sql = "UPDATE failures SET count = CASE WHEN count > $2 THEN count - $2 ELSE 0 END WHERE subject = $1";
+            note.link().run(sql, values![name, in_millis(WEIGHT)]).await?;
+        }
     }
     note.commit().await
+}
+
+fn in_millis(debt: Duration) -> u64 {
+    debt.as_millis() as u64
 }

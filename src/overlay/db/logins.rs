@@ -27,13 +27,18 @@ pub async fn find(link: Link<'_>, page: Digest, since: SystemTime) -> Result<Opt
     Ok(Some(Login { agent: row.get(0)?, address: row.get(1)?, is_new: row.get(2)?, begun_at: row.get(3)? }))
 }
 
-/// Notes who has gone through with a login, unless somebody has before.
-pub async fn end(database: &Database, page: Digest, (user, since): (UserId, SystemTime)) -> Result<bool, Error> {
+/// Notes who has gone through with a login, unless somebody has before. Returns from where it was begun.
+pub async fn end(
+    database: &Database,
+    page: Digest,
+    (user, since): (UserId, SystemTime),
+) -> Result<Option<String>, Error> {
     let note = database.note().await?;
-    let sql = "UPDATE logins SET account = $2 WHERE page = $1 AND begun_at > $3 AND account IS NULL";
-    let ended = note.link().run(sql, values![page, user, since]).await?;
+    let sql = "UPDATE logins SET account = $2 WHERE page = $1 AND begun_at > $3 AND account IS NULL \
+               RETURNING address";
+    let ended = note.link().first(sql, values![page, user, since]).await?;
     note.commit().await?;
-    Ok(ended == 1)
+    ended.map(|row| row.get(0)).transpose()
 }
 
 pub async fn progress(link: Link<'_>, done: Digest, since: SystemTime) -> Result<Option<Progress>, Error> {

@@ -308,6 +308,11 @@ pub async fn who_makes_many_accounts_must_wait(stage: Stage) {
         let (who, password) = (name(&format!("user{index}")), Secret::new("password"));
         node.sign_up(new_user(&who, &password), from.into(), &actor()).await.map(drop)
     };
+    let (_, code) = node.invite(None, stage.clock.now() + Duration::from_secs(60), &actor()).await.unwrap();
+    let (who, password) = (name("invited"), Secret::new("password"));
+    let invited = super::NewUser { invitation: Some(&code), ..new_user(&who, &password) };
+    node.sign_up(invited, HERE, &actor()).await.unwrap();
+    // Who is invited counts for nobody else.
     for index in 0..20 {
         ask(index, [192, 0, 2, 1]).await.unwrap();
     }

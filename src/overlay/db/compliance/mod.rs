@@ -107,7 +107,8 @@ behaviours! {
         who_guesses_codes_must_wait_whatever_the_password;
     logins:
         a_login_is_ended_once_and_told_once_on_any_node
-        a_login_is_over_after_some_minutes;
+        a_login_is_over_after_some_minutes
+        who_begins_many_logins_must_wait_but_for_those_that_are_ended;
     packages:
         a_package_is_found_with_all_that_belongs_to_it
         a_change_that_is_refused_changes_nothing
