@@ -11,12 +11,16 @@ use crate::overlay::patience::{self, Failures, MEMORY, Subject, WEIGHT};
 /// How often an attempt that others have overtaken is counted anew.
 const ATTEMPTS: u32 = 8;
 
-/// Counts an attempt for all its subjects, before it is known whether it fails.
+/// Counts an attempt for all its subjects, before it is known whether it fails. Who comes too early keeps nobody from
+/// writing.
 ///
 /// # Errors
 /// [`Error::TooManyAttempts`]: it comes too early, and is counted for none. Else the database's.
 pub async fn charge(database: &Database, subjects: &[Subject], now: SystemTime) -> Result<(), Error> {
     for _ in 0..ATTEMPTS {
+        for subject in subjects {
+            judge(database.link(), subject, now).await?;
+        }
         let note = database.note().await?;
         // Writes first, as it must.
         let oldest = now.checked_sub(MEMORY).unwrap_or(SystemTime::UNIX_EPOCH);
@@ -31,13 +35,19 @@ pub async fn charge(database: &Database, subjects: &[Subject], now: SystemTime) 
 /// Returns `false` when another attempt was counted meanwhile.
 async fn charge_all(note: &Note, subjects: &[Subject], now: SystemTime) -> Result<bool, Error> {
     for subject in subjects {
-        let held = find(note.link(), subject).await?;
-        let next = patience::charge(subject, held, now).map_err(|until| Error::TooManyAttempts { until })?;
+        let (held, next) = judge(note.link(), subject, now).await?;
         if !replace(note.link(), subject, held, next).await? {
             return Ok(false);
         }
     }
     Ok(true)
+}
+
+/// Returns what is remembered of a subject, and what is to be.
+async fn judge(link: Link<'_>, subject: &Subject, now: SystemTime) -> Result<(Option<Failures>, Failures), Error> {
+    let held = find(link, subject).await?;
+    let next = patience::charge(subject, held, now).map_err(|until| Error::TooManyAttempts { until })?;
+    Ok((held, next))
 }
 
 async fn find(link: Link<'_>, subject: &Subject) -> Result<Option<Failures>, Error> {

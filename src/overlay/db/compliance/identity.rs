@@ -143,6 +143,19 @@ pub async fn attempts_at_once_are_all_counted(stage: Stage) {
     assert_eq!(tried, 5, "as many as are free");
 }
 
+pub async fn who_must_wait_waits_for_no_write(stage: Stage) {
+    let node = stage.node().await;
+    for _ in 0..5 {
+        assert!(matches!(log_in(&node, "joe", "wrong").await, Err(Error::WrongPassword)));
+    }
+    // As one that takes long: nothing else is written until it ends.
+    let write = node.db.write(stage.clock.now()).await.unwrap();
+    stage.clock.advance(Duration::from_millis(999));
+    let refused = tokio::time::timeout(Duration::from_secs(20), log_in(&node, "joe", "wrong")).await;
+    assert!(matches!(refused, Ok(Err(Error::TooManyAttempts { .. }))), "{refused:?}");
+    drop(write);
+}
+
 pub async fn a_locked_account_logs_in_no_more_and_its_tokens_end(stage: Stage) {
     let nodes = [stage.node().await, stage.node().await];
     let joe = user(&nodes[0], "joe").await;

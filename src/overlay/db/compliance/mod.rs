@@ -84,6 +84,7 @@ behaviours! {
         a_name_is_taken_once_however_many_ask
         who_fails_often_must_wait
         attempts_at_once_are_all_counted
+        who_must_wait_waits_for_no_write
         a_locked_account_logs_in_no_more_and_its_tokens_end
         a_token_is_known_by_its_text_alone
         a_revoked_token_ends_on_every_node
