@@ -230,7 +230,7 @@ impl Desk for Npm {
     async fn answer(&self, request: &Request<'_>, action: &Action, guest: &Guest) -> Result<Outcome, Error> {
         let Guest { visitor, readership } = guest;
         let max = self.longest_body(visitor, action).await?;
-        self.confirm(request, visitor, action, if max.is_some() { Code::Present } else { Code::Taken }).await?;
+        self.confirm(request, visitor, action, if max.is_some() { Code::Present } else { Code::Taken(None) }).await?;
         if let Some(max) = max {
             return Ok(Outcome::NeedsBody(BodyWanted { action: action.name(), max }));
         }
@@ -247,7 +247,7 @@ impl Desk for Npm {
         Guest { visitor, .. }: &Guest,
         body: Bytes,
     ) -> Result<Reply, Error> {
-        self.confirm(request, visitor, action, Code::Taken).await?;
+        self.confirm(request, visitor, action, Code::Taken(Some(&body))).await?;
         match action {
             Action::Audit(audit) => self.audit(request, *audit, body).await,
             Action::Write(write) => self.answer_write_body(visitor, write, body).await,

@@ -42,13 +42,27 @@ async fn organisations_are_led_by_tokens_that_are_made_for_them() {
 
 #[tokio::test]
 async fn a_package_that_wants_a_second_factor_is_not_written_to_without_one() {
-    let acme = Acme::start(&["joe"]).await;
+    let acme = Acme::start(&["ann", "joe"]).await;
+    assert_eq!(acme.send(ROOT, "PUT", "/-/org", json!({ "name": "acme" })).await.status, 201);
+    assert_eq!(acme.send(ROOT, "PUT", "/-/org/acme/user", json!({ "user": "joe", "role": "owner" })).await.status, 200);
     assert_eq!(acme.publish("joe", SECRET, "1.0.0", None).await.status, 201);
     let wish = json!({ "publish_requires_tfa": true });
     assert_eq!(acme.send("joe", "POST", "/-/package/@acme%2fsecret/access", wish).await.status, 200);
     let refused = acme.send("joe", "PUT", PATH, publication(SECRET, "1.1.0")).await;
     assert_refused(&refused, 403);
     assert!(refused.text().contains("second factor"), "{}", refused.text());
+    // Nor are others given the right to.
+    let team = "/-/team/acme/developers/package";
+    let given = json!({ "package": SECRET, "permissions": "read-write" });
+    for (method, path, body) in [
+        ("PUT", team, given.clone()),
+        ("DELETE", team, given),
+        ("PUT", "/-/package/@acme%2fsecret/owners", json!({ "user": "ann" })),
+    ] {
+        let refused = acme.send("joe", method, path, body).await;
+        assert_refused(&refused, 403);
+        assert!(refused.text().contains("second factor"), "{method} {path}: {}", refused.text());
+    }
     assert_eq!(acme.get(NOBODY, PATH).await.status, 200, "it is read as before");
 }
 

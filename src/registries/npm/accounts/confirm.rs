@@ -5,6 +5,10 @@
 //! that was made for automation never. Who shows a password in place of a token logs in with every request, and needs a
 //! code each time.
 
+use std::borrow::Cow;
+
+use bytes::Bytes;
+
 use crate::base::http::Request;
 use crate::overlay::Identity;
 use crate::overlay::factors::Mode;
@@ -13,7 +17,9 @@ use crate::registries::gate::{Sight, Visitor};
 use crate::registries::npm::Npm;
 use crate::registries::npm::accounts::{address, one_time_password};
 use crate::registries::npm::error::{Challenge, Error};
-use crate::registries::npm::routes::{Account, Action, Block, Discover, Hook, Sharing};
+use crate::registries::npm::name::PackageName;
+use crate::registries::npm::orgs::teams::Given;
+use crate::registries::npm::routes::{Account, Action, Block, Discover, Hook, Orgs, Sharing, Stars};
 
 /// What a request is, to a second factor.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -27,9 +33,10 @@ enum Weight {
 
 /// Whether the code is used up, or only must be there: each counts once, and a body is still to come.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Code {
+pub enum Code<'a> {
     Present,
-    Taken,
+    /// With the body, where there is one.
+    Taken(Option<&'a Bytes>),
 }
 
 impl Npm {
@@ -42,15 +49,20 @@ impl Npm {
         request: &Request<'_>,
         visitor: &Visitor,
         action: &Action,
-        wanted: Code,
+        wanted: Code<'_>,
     ) -> Result<(), Error> {
         let Some(identity) = visitor.identity.as_deref() else { return Ok(()) };
-        if !needs_code(identity, weight(action)) && !self.package_asks(visitor, identity, action).await? {
+        let package = written(action, wanted);
+        let package_asks = async || match &package {
+            Some(package) => self.package_asks(visitor, identity, package).await,
+            None => Ok(false),
+        };
+        if !needs_code(identity, weight(action)) && !package_asks().await? {
             return Ok(());
         }
         let code = one_time_password(request).ok_or(Error::Challenge(Challenge::Code))?;
         match &identity.user {
-            Some(user) if wanted == Code::Taken => {
+            Some(user) if matches!(wanted, Code::Taken(_)) => {
                 Ok(self.gate.overlay().take_code(user, &code, address(request)).await?)
             }
             _ => Ok(()),
@@ -63,12 +75,7 @@ impl Npm {
     ///
     /// # Errors
     /// [`Error::Forbidden`]: there is no second factor that could show one. Or the overlay's.
-    async fn package_asks(&self, visitor: &Visitor, identity: &Identity, action: &Action) -> Result<bool, Error> {
-        let name = match action {
-            Action::Write(write) => write.package(),
-            Action::Sharing(sharing) if weight(action) == Weight::Writes => sharing.package(),
-            _ => return Ok(false),
-        };
+    async fn package_asks(&self, visitor: &Visitor, identity: &Identity, name: &PackageName) -> Result<bool, Error> {
         // Who does not see a package is not told what it asks for.
         if !matches!(self.gate.look(visitor, name.as_str()).await?, Sight::Package { .. }) {
             return Ok(false);
@@ -81,6 +88,20 @@ impl Npm {
             _ if identity.user.as_ref().is_some_and(|user| user.factor.is_some()) => Ok(true),
             _ => Err(Error::Forbidden(format!("{name} is written to with a second factor, and you have none").into())),
         }
+    }
+}
+
+/// Returns the package that is written to; where its name stands in the body, it is known with that.
+fn written<'a>(action: &'a Action, wanted: Code<'_>) -> Option<Cow<'a, PackageName>> {
+    match (action, wanted) {
+        (Action::Write(write), _) => Some(Cow::Borrowed(write.package())),
+        (Action::Sharing(sharing), _) if weight(action) == Weight::Writes => Some(Cow::Borrowed(sharing.package())),
+        // A body that cannot be read is refused by who does what it says.
+        (Action::Orgs(Orgs::Grant(_) | Orgs::Revoke(_)), Code::Taken(Some(body))) => {
+            let given: Given = serde_json::from_slice(body).ok()?;
+            PackageName::parse(&given.package).ok().map(Cow::Owned)
+        }
+        _ => None,
     }
 }
 
@@ -100,6 +121,8 @@ fn weight(action: &Action) -> Weight {
             Weight::Writes
         }
         Action::Orgs(orgs) if !orgs.is_read() => Weight::Writes,
+        Action::Stars(Stars::Set { .. } | Stars::SetOne { .. }) => Weight::Writes,
+        Action::ProxyCache(asked) if !asked.is_read() => Weight::Writes,
         Action::Hook(Hook::Add | Hook::Edit { .. } | Hook::Remove { .. }) => Weight::Writes,
         Action::Block(Block::Put { .. } | Block::Remove { .. }) => Weight::Writes,
         Action::Discover(Discover::SetListed { .. }) => Weight::Writes,

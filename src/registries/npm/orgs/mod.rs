@@ -26,7 +26,7 @@ use crate::registries::gate::Visitor;
 use crate::registries::times::print_millis;
 
 mod sharing;
-mod teams;
+pub(super) mod teams;
 
 /// Packages that are read of the overlay at once.
 const PAGE: u64 = 1000;

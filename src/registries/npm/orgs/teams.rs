@@ -28,7 +28,7 @@ pub(in crate::registries::npm) struct Wish {
 /// Which package, and what is given on it.
 #[derive(Deserialize)]
 pub(in crate::registries::npm) struct Given {
-    package: String,
+    pub(in crate::registries::npm) package: String,
     permissions: Option<String>,
 }
 

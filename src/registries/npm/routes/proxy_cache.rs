@@ -41,6 +41,11 @@ pub fn find(segments: &[&str], query: &str) -> Result<Option<Target>, Error> {
 // === impl ProxyCache ===
 
 impl ProxyCache {
+    /// Tells whether it changes nothing.
+    pub fn is_read(&self) -> bool {
+        matches!(self, Self::List { .. } | Self::Show { .. })
+    }
+
     /// Says who is let in: all of it is for admins.
     pub fn access(&self) -> Access<'_> {
         Access::Known
