@@ -104,7 +104,10 @@ async fn apply_one(write: &Write, package: u64, effect: &Effect<'_>) -> Result<(
         Effect::Untag { tag } => ("DELETE FROM tags WHERE package = $1 AND tag = $2", values![package, tag.as_str()]),
         Effect::Disown { user } => ("DELETE FROM owners WHERE package = $1 AND account = $2", values![package, *user]),
         Effect::Unstar { user } => ("DELETE FROM stars WHERE package = $1 AND account = $2", values![package, *user]),
-        Effect::Document(document) => ("UPDATE packages SET document = $2 WHERE id = $1", values![package, *document]),
+        Effect::Document { version, variant, document } => (
+            "UPDATE releases SET document = $4 WHERE package = $1 AND version = $2 AND variant = $3",
+            values![package, *version, *variant, *document],
+        ),
         Effect::Restrict(is_restricted) => {
             ("UPDATE packages SET is_restricted = $2 WHERE id = $1", values![package, *is_restricted])
         }
@@ -122,7 +125,7 @@ async fn put(write: &Write, package: u64, new: &NewRelease<'_>) -> Result<(), Er
     // What takes the place of bytes that are there keeps the time at which it was first published.
     let sql = "INSERT INTO releases (package, version, variant, manifest, publisher, published_at, modified_at) \
                VALUES ($1, $2, $3, $4, $5, $6, $6) ON CONFLICT (package, version, variant) DO UPDATE SET \
-               manifest = $4, publisher = $5, modified_at = $6, removed_at = NULL, \
+               manifest = $4, document = NULL, publisher = $5, modified_at = $6, removed_at = NULL, \
                published_at = CASE WHEN releases.removed_at IS NULL THEN releases.published_at ELSE $6 END";
     link.run(sql, values![package, *version, *variant, *manifest, *publisher, write.now]).await?;
     drop_files(link, package, version, variant).await?;
@@ -137,7 +140,7 @@ async fn put(write: &Write, package: u64, new: &NewRelease<'_>) -> Result<(), Er
 /// Leaves of a release that it was there.
 async fn remove(write: &Write, package: u64, version: &str, variant: &str) -> Result<(), Error> {
     drop_files(write.link(), package, version, variant).await?;
-    let sql = "UPDATE releases SET manifest = NULL, removed_at = $4, modified_at = $4 \
+    let sql = "UPDATE releases SET manifest = NULL, document = NULL, removed_at = $4, modified_at = $4 \
                WHERE package = $1 AND version = $2 AND variant = $3";
     write.link().run(sql, values![package, version, variant, write.now]).await.map(drop)
 }
@@ -201,9 +204,17 @@ pub async fn find_file(link: Link<'_>, release: Place<'_>, kind: &str) -> Result
     .transpose()
 }
 
+pub async fn find_document(link: Link<'_>, release: Place<'_>) -> Result<Option<Vec<u8>>, Error> {
+    let sql = "SELECT releases.document FROM packages JOIN releases ON releases.package = packages.id \
+               WHERE packages.mount = $1 AND packages.name = $2 AND releases.version = $3 AND releases.variant = $4";
+    let Place { mount, package, version, variant } = release;
+    let row = link.first(sql, values![mount, package, version, variant]).await?;
+    row.map(|row| row.find(0)).transpose().map(Option::flatten)
+}
+
 /// Finds a package with all that belongs to it. To be asked of a snapshot.
 pub async fn find(link: Link<'_>, mount: &str, name: &str) -> Result<Option<Package>, Error> {
-    let sql = "SELECT id, revision, is_restricted, document, created_at, modified_at, second_factor, stamp \
+    let sql = "SELECT id, revision, is_restricted, created_at, modified_at, second_factor, stamp \
                FROM packages \
                WHERE mount = $1 AND name = $2";
     let Some(row) = link.first(sql, values![mount, name]).await? else { return Ok(None) };
@@ -211,12 +222,11 @@ pub async fn find(link: Link<'_>, mount: &str, name: &str) -> Result<Option<Pack
     Ok(Some(Package {
         mount: mount.to_owned(),
         name: name.to_owned(),
-        edition: Edition { revision: row.get(1)?, stamp: row.get(7)? },
+        edition: Edition { revision: row.get(1)?, stamp: row.get(6)? },
         is_restricted: row.get(2)?,
-        second_factor: read_second_factor(&row, 6)?,
-        document: row.find(3)?,
-        created_at: row.get(4)?,
-        modified_at: row.get(5)?,
+        second_factor: read_second_factor(&row, 5)?,
+        created_at: row.get(3)?,
+        modified_at: row.get(4)?,
         releases: releases(link, id).await?,
         tags: tags(link, id).await?,
         owners: owners(link, id).await?,

@@ -33,7 +33,7 @@ pub(in crate::overlay) enum Effect<'a> {
     Disown { user: UserId },
     Star { user: UserId },
     Unstar { user: UserId },
-    Document(&'a [u8]),
+    Document { version: &'a str, variant: &'a str, document: &'a [u8] },
     Restrict(bool),
     Bind { team: TeamId, permission: Permission },
     Unbind { team: TeamId },
@@ -114,7 +114,10 @@ impl<'a> Decision<'a> {
                 self.effects.push(Effect::Unstar { user: *user });
                 self.tell(EventKind::Unstarred { user: *user }, None, None);
             }
-            Edit::Document(document) => self.mark(Effect::Document(document)),
+            Edit::Document { version, variant, document } => {
+                self.find(version, variant)?;
+                self.mark(Effect::Document { version, variant, document });
+            }
             Edit::Restrict(is_restricted) => self.mark(Effect::Restrict(*is_restricted)),
             Edit::Bind { team, permission } => self.bind(*team, *permission),
             Edit::Unbind { team } => self.unbind(*team)?,

@@ -41,8 +41,6 @@ pub struct Package {
     /// Whether no more than its owners and the members of its namespace may see it.
     pub is_restricted: bool,
     pub second_factor: SecondFactor,
-    /// What the dialect remembers of the whole package, in its own form.
-    pub document: Option<Vec<u8>>,
     pub created_at: SystemTime,
     pub modified_at: SystemTime,
     /// Removed ones too: in the order in which they were first published.
@@ -151,7 +149,12 @@ pub enum Edit<'a> {
     Unstar {
         user: UserId,
     },
-    Document(&'a [u8]),
+    /// Keeps something beside the manifest of a version, in the dialect's own form, for as long as the version is there.
+    Document {
+        version: &'a str,
+        variant: &'a str,
+        document: &'a [u8],
+    },
     Restrict(bool),
     /// Binds it to a team, whose members alone see it then; or gives the team another permission.
     Bind {
@@ -249,6 +252,14 @@ impl Overlay {
     /// The database's.
     pub async fn file(&self, release: Place<'_>, kind: &str) -> Result<Option<File>, Error> {
         rows::find_file(self.db.link(), release, kind).await
+    }
+
+    /// Returns what is kept beside the manifest of a release.
+    ///
+    /// # Errors
+    /// The database's.
+    pub async fn document(&self, release: Place<'_>) -> Result<Option<Vec<u8>>, Error> {
+        rows::find_document(self.db.link(), release).await
     }
 
     /// Returns what is held in memory of a package that was published here; `None` for a name that is not ours. Asks no

@@ -101,6 +101,35 @@ async fn latest_stays_while_a_version_does() {
 }
 
 #[tokio::test]
+async fn the_readme_is_that_of_the_version_that_shows_the_package_and_goes_with_it() {
+    let acme = Acme::start(&["joe"]).await;
+    let publish = async |version: &str, tag: &str, readme: Option<&str>| {
+        let mut body = publication(TOOL, version);
+        body["dist-tags"] = json!({ tag: version });
+        if let Some(readme) = readme {
+            body["versions"][version]["readme"] = json!(readme);
+        }
+        let published = acme.send("joe", "PUT", PATH, body).await;
+        assert_eq!(published.status, 201, "{}", published.summary());
+    };
+    let readme = async || acme.get("joe", PATH).await.json().get("readme").cloned();
+    publish("1.0.0", "latest", Some("one")).await;
+    publish("2.0.0-rc.1", "beta", Some("secret")).await;
+    assert_eq!(readme().await, Some(json!("one")), "a test release shows nothing");
+    let moved = acme.send("joe", "PUT", "/-/package/@acme%2ftool/dist-tags/latest", json!("2.0.0-rc.1")).await;
+    assert_eq!((moved.status, readme().await), (201, Some(json!("secret"))));
+    let removed = acme.send("joe", "DELETE", "/@acme/tool/-/tool-2.0.0-rc.1.tgz/-rev/1-a", Value::Null).await;
+    assert_eq!((removed.status, readme().await), (200, Some(json!("one"))));
+    publish("1.1.0", "latest", None).await;
+    assert_eq!(readme().await, None, "it has none");
+    publish("1.2.0", "latest", Some("secret")).await;
+    assert_eq!(acme.send("joe", "DELETE", "/@acme%2ftool/-rev/1-a", Value::Null).await.status, 201);
+    let left = acme.get("joe", PATH).await;
+    assert!(left.json()["time"]["unpublished"].is_object(), "{}", left.summary());
+    assert!(!left.text().contains("secret"), "{}", left.text());
+}
+
+#[tokio::test]
 async fn who_deprecates_again_changes_nothing() {
     let acme = Acme::start(&["joe"]).await;
     for version in ["1.0.0", "1.1.0"] {

@@ -5,6 +5,7 @@
 
 #![expect(clippy::disallowed_methods, reason = "tests are no part of the house")]
 
+mod documents;
 mod downloads;
 mod factors;
 mod hooks;
@@ -119,6 +120,9 @@ behaviours! {
         a_name_that_is_ours_is_known_on_every_node
         who_may_see_a_package_is_known_on_every_node
         random_changes_at_once_lose_nothing;
+    documents:
+        what_stands_beside_a_manifest_goes_with_its_version
+        what_was_kept_of_a_whole_package_is_its_latest_versions;
     downloads:
         counts_of_all_nodes_add_up
         sums_tell_of_what_everybody_sees

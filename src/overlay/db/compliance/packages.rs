@@ -44,16 +44,12 @@ pub async fn a_package_is_found_with_all_that_belongs_to_it(stage: Stage) {
         Edit::Own { user: jim.id, level: "maintainer" },
         Edit::Star { user: jim.id },
         Edit::Star { user: jim.id },
-        Edit::Document(b"readme"),
         Edit::Restrict(true),
     ];
     let changed = change(&node, &edits).await.unwrap();
     assert_eq!((changed.edition.revision, changed.is_new, changed.has_changed), (1, true, true));
     let package = found(&node).await;
-    assert_eq!(
-        (package.edition.revision, package.is_restricted, package.document.as_deref()),
-        (1, true, Some(&b"readme"[..]))
-    );
+    assert_eq!((package.edition.revision, package.is_restricted), (1, true));
     assert_eq!(package.tags, [("latest".to_owned(), "1.0.0".to_owned())].into());
     let owners: Vec<_> = package.owners.iter().map(|owner| (owner.name.as_str(), owner.level.as_str())).collect();
     assert_eq!(owners, [("Jim", "maintainer"), ("joe", "full")]);

@@ -13,7 +13,7 @@ use crate::registries::blocks::Barred;
 use crate::registries::bodies;
 use crate::registries::npm::error::Error;
 use crate::registries::npm::name::PackageName;
-use crate::registries::npm::own::{is_there, print as print_document};
+use crate::registries::npm::own::{beside_latest, is_there, print as print_document};
 use crate::registries::npm::wire::{self, Sinks};
 
 /// The form of what is told. Source: contract npm §15.
@@ -48,9 +48,9 @@ pub async fn print(overlay: &Overlay, hook: &Hook, event: &Event, base: &str) ->
         "change": change,
         "time": millis(event.at),
     });
-    let base = base.to_owned();
+    let (base, shown) = (base.to_owned(), beside_latest(overlay, &package).await?);
     bodies::apart(move || {
-        let printed = print_with(&head, &package, &base, &barred)?;
+        let printed = print_with(&head, (&package, shown.as_deref()), &base, &barred)?;
         Ok(printed.or_else(|| is_of_block.then(|| print_bare(&head, &package.name))))
     })
     .await
@@ -63,9 +63,14 @@ fn may_know(user: u64, package: &Package) -> bool {
 }
 
 /// Prints the document as everybody reads it, below the head; `None` when nothing is left of it.
-fn print_with(head: &Value, package: &Package, base: &str, barred: &Barred) -> Result<Option<Vec<u8>>, Error> {
+fn print_with(
+    head: &Value,
+    (package, shown): (&Package, Option<&[u8]>),
+    base: &str,
+    barred: &Barred,
+) -> Result<Option<Vec<u8>>, Error> {
     let name = PackageName::parse(&package.name).map_err(|_| Error::internal("a package of ours without a name"))?;
-    let mut document = print_document(package, None)?.to_vec();
+    let mut document = print_document(package, shown, None)?.to_vec();
     if !barred.is_empty() {
         document = wire::screen(&document, |version| barred.find(version).map(|block| block.reason.as_str()))?;
     }
@@ -144,7 +149,6 @@ mod tests {
             is_restricted: false,
             second_factor: SecondFactor::Never,
             bindings: Vec::new(),
-            document: None,
             created_at: now,
             modified_at: now,
             releases: vec![release("1.0.0", attested), release("2.0.0", old)],
@@ -186,7 +190,7 @@ mod tests {
     }
 
     fn printed(barred: &Barred) -> Option<Value> {
-        let body = print_with(&json!({ "event": "x" }), &package(), "http://host.example/npm", barred).unwrap();
+        let body = print_with(&json!({ "event": "x" }), (&package(), None), "http://host.example/npm", barred).unwrap();
         body.map(|body| serde_json::from_slice(&body).unwrap())
     }
 

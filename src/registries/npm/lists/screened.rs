@@ -94,7 +94,6 @@ mod tests {
             is_restricted: false,
             second_factor: SecondFactor::Never,
             bindings: Vec::new(),
-            document: None,
             created_at: now,
             modified_at: now,
             releases: versions.iter().map(release).collect(),

@@ -23,6 +23,7 @@ use crate::base::http::{Body, Reply};
 use crate::mirror::Prepared;
 use crate::mirror::own::{Failed, Own};
 use crate::mirror::prepare::Shape;
+use crate::overlay::Overlay;
 use crate::overlay::blobs::Blob;
 use crate::overlay::packages::{Edition, Package, Place, Release};
 use crate::registries::bodies;
@@ -47,6 +48,10 @@ const DOCUMENT_MEMBERS: [&str; 9] = [
     "readmeFilename",
     "contributors",
 ];
+
+/// Counted up when documents of ours are printed in another way: those that an older program has prepared are no longer
+/// served.
+const PRINT_VERSION: u32 = 1;
 
 /// Whose the versions at a name are.
 #[derive(Clone, Copy, Debug)]
@@ -87,8 +92,8 @@ impl Npm {
 
     /// Prints the document of a package of ours, its versions signed if the mount signs.
     pub(super) async fn printed(&self, package: Package) -> Result<Bytes, Error> {
-        let signer = self.signer().await?;
-        bodies::apart(move || print(&package, signer.as_deref())).await
+        let (signer, shown) = (self.signer().await?, beside_latest(self.gate.overlay(), &package).await?);
+        bodies::apart(move || print(&package, shown.as_deref(), signer.as_deref())).await
     }
 
     /// Returns the tarball of a version of ours, and its digest; `None`: it is for upstream to have.
@@ -187,7 +192,7 @@ impl Npm {
     /// Names one state of what is printed of ours: it is another one where it is signed.
     pub(super) fn own_state(&self, Edition { revision, stamp }: Edition) -> String {
         let signed = if self.signs { "+" } else { "" };
-        format!("{revision}-{stamp:x}{signed}")
+        format!("{revision}-{stamp:x}-{PRINT_VERSION}{signed}")
     }
 }
 
@@ -204,8 +209,16 @@ pub fn is_there(release: &Release) -> bool {
     release.removed_at.is_none()
 }
 
-/// Prints the whole document, its versions signed. Source: contract npm §4.1.
-pub fn print(package: &Package, signer: Option<&Signer>) -> Result<Bytes, Error> {
+/// Returns what is kept beside the manifest of the version that shows a package: its readme.
+pub async fn beside_latest(overlay: &Overlay, package: &Package) -> Result<Option<Vec<u8>>, Error> {
+    let Some(version) = package.tags.get(LATEST) else { return Ok(None) };
+    let release = Place { mount: &package.mount, package: &package.name, version, variant: "" };
+    Ok(overlay.document(release).await?)
+}
+
+/// Prints the whole document, with what is kept beside the version that shows it, its versions signed. Source: contract npm
+/// §4.1.
+pub fn print(package: &Package, shown: Option<&[u8]>, signer: Option<&Signer>) -> Result<Bytes, Error> {
     let unreadable = |_| Error::internal("a manifest of ours that cannot be read");
     let there: Vec<&Release> = package.releases.iter().filter(|release| is_there(release)).collect();
     let mut versions = String::new();
@@ -232,9 +245,9 @@ pub fn print(package: &Package, signer: Option<&Signer>) -> Result<Bytes, Error>
     document.insert("time".to_owned(), times(package, there.is_empty()));
     document.insert("maintainers".to_owned(), json!(owners(package)));
     document.insert("users".to_owned(), stars(package));
-    if let Some(kept) = &package.document {
-        let kept: Map<String, Value> = serde_json::from_slice(kept).map_err(unreadable)?;
-        document.extend(kept);
+    if let Some(shown) = shown {
+        let shown: Map<String, Value> = serde_json::from_slice(shown).map_err(unreadable)?;
+        document.extend(shown);
     }
     document.extend(latest.into_iter().filter(|(name, _)| DOCUMENT_MEMBERS.contains(&name.as_str())));
     let versions = RawValue::from_string(format!("{{{versions}}}")).map_err(unreadable)?;

@@ -30,6 +30,7 @@ struct Ready {
     version: String,
     manifest: Vec<u8>,
     tags: Vec<Box<str>>,
+    /// What stands in the document of the package while this version shows it.
     document: Option<Vec<u8>>,
     is_restricted: Option<bool>,
     parts: Vec<Part>,
@@ -115,7 +116,8 @@ impl Ready {
         let mut edits = vec![Edit::Publish(release)];
         let set = |tag| Edit::Tag { tag, version: &self.version, when: When::Always };
         edits.extend(self.tags.iter().map(|tag| set(tag)));
-        edits.extend(self.document.as_deref().map(Edit::Document));
+        let document = self.document.as_deref();
+        edits.extend(document.map(|document| Edit::Document { version: &self.version, variant: "", document }));
         edits
     }
 }
