@@ -44,12 +44,13 @@ pub fn print_manifest(publication: &Publication<'_>, name: &PackageName, publish
             "provenance": { "predicateType": bundle.predicate_type },
         });
     }
-    let ours = ["_id", "dist", "_npmUser", "readme"];
+    let ours = ["_id", "dist", "_hasShrinkwrap", "_npmUser", "readme"];
     let mut printed = format!("{{\"_id\":{}", quote(&format!("{name}@{version}")));
     for (key, value) in members.into_iter().filter(|(key, _)| !ours.contains(&key.as_str())) {
         printed.push_str(&format!(",{}:{}", quote(&key), value.get()));
     }
-    printed.push_str(&format!(",\"_npmUser\":{publisher},\"dist\":{dist}}}"));
+    let has_shrinkwrap = tarball.has_shrinkwrap;
+    printed.push_str(&format!(",\"_hasShrinkwrap\":{has_shrinkwrap},\"_npmUser\":{publisher},\"dist\":{dist}}}"));
     Ok(printed.into_bytes())
 }
 

@@ -37,6 +37,8 @@ const MAX_MANIFEST: u64 = 4 << 20;
 const MAX_PROMISES: usize = 8;
 /// How much of a tarball is looked at.
 const LIMITS: untar::Limits = untar::Limits { members: 200_000, unpacked_bytes: 4 << 30 };
+/// Where a package names what it is to be installed with. Source: npm-shrinkwrap.json(5).
+const SHRINKWRAP: &str = "npm-shrinkwrap.json";
 /// The end of the name of an attached provenance bundle.
 const BUNDLE: &str = ".sigstore";
 
@@ -75,6 +77,8 @@ pub struct Tarball {
     pub shasum: String,
     pub files: u64,
     pub unpacked_bytes: u64,
+    /// Whether it names what it is to be installed with: clients look into it for that only where its manifest says so.
+    pub has_shrinkwrap: bool,
 }
 
 /// An attached provenance bundle.
@@ -83,6 +87,14 @@ pub struct Bundle {
     pub json: String,
     /// What it says: `https://slsa.dev/provenance/v1`.
     pub predicate_type: String,
+}
+
+/// What is found in a tarball.
+#[derive(Debug, Default)]
+struct Contents {
+    files: u64,
+    unpacked_bytes: u64,
+    has_shrinkwrap: bool,
 }
 
 /// Why a body is not published.
@@ -168,11 +180,22 @@ pub fn parse<'a>(body: &'a [u8], name: &PackageName) -> Result<Publication<'a>, 
     let tags = tags(object(body.take("dist-tags")?).unwrap_or_default(), &key)?;
     let bytes = decode(&attachment)?;
     let (integrity, shasum) = prove(&bytes, read.dist.as_ref())?;
-    let (files, unpacked_bytes) = open(&bytes, &read)?;
+    let Contents { files, unpacked_bytes, has_shrinkwrap } = open(&bytes, &read)?;
     let bundle = bundle.map(|bundle| check_bundle(&bundle, &read, &bytes)).transpose()?;
     let access = body.take("access")?.and_then(|access| serde_json::from_str(access.get()).ok());
-    let tarball = Tarball { bytes, integrity, shasum, files, unpacked_bytes };
+    let tarball = Tarball { bytes, integrity, shasum, files, unpacked_bytes, has_shrinkwrap };
     Ok(Publication { version, manifest, tags, access, readme: body.take("readme")?, tarball, bundle })
+}
+
+// === impl Contents ===
+
+impl Contents {
+    /// Notes a file, by its path below the folder at the top.
+    fn note(&mut self, path: &str, size: u64) {
+        self.files += 1;
+        self.unpacked_bytes += size;
+        self.has_shrinkwrap |= path == SHRINKWRAP;
+    }
 }
 
 fn object(value: Option<&RawValue>) -> Option<Members<'_>> {
@@ -266,10 +289,9 @@ fn sum(algorithm: Algorithm, bytes: &[u8]) -> String {
     }
 }
 
-/// Reads the tarball through: one folder at its top, a package.json in it of this name and version. Returns how many files
-/// it has, and how many bytes they have.
-fn open(bytes: &[u8], manifest: &Manifest) -> Result<(u64, u64), Error> {
-    let (mut files, mut unpacked_bytes) = (0, 0);
+/// Reads the tarball through: one folder at its top, a package.json in it of this name and version.
+fn open(bytes: &[u8], manifest: &Manifest) -> Result<Contents, Error> {
+    let mut contents = Contents::default();
     let (mut top, mut described): (Option<String>, Option<Manifest>) = (None, None);
     let mut gzip = GzDecoder::new(bytes);
     untar::walk(&mut gzip, LIMITS, |member| {
@@ -282,7 +304,7 @@ fn open(bytes: &[u8], manifest: &Manifest) -> Result<(u64, u64), Error> {
             untar::Kind::Link if member.leads_out() => {
                 return Err(untar::Error::refuse(format!("{} leads out of it", member.path)));
             }
-            untar::Kind::File => (files, unpacked_bytes) = (files + 1, unpacked_bytes + member.size),
+            untar::Kind::File => contents.note(rest, member.size),
             _ => {}
         }
         if rest == "package.json" && member.kind == untar::Kind::File {
@@ -299,7 +321,7 @@ fn open(bytes: &[u8], manifest: &Manifest) -> Result<(u64, u64), Error> {
     }
     match described {
         Some(found) if found.name == manifest.name && cleaned(&found.version) == cleaned(&manifest.version) => {
-            Ok((files, unpacked_bytes))
+            Ok(contents)
         }
         Some(_) => Err(Error::Tarball(untar::Error::refuse("its package.json is of another name or version"))),
         None => Err(Error::Tarball(untar::Error::refuse("it has no package.json"))),

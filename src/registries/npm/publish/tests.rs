@@ -117,6 +117,26 @@ fn a_weaker_hash_beside_the_strong_one_is_held_to_as_well() {
 }
 
 #[test]
+fn a_manifest_says_whether_the_tarball_names_what_it_is_installed_with_whatever_its_client_says() {
+    let manifest = ("package/package.json", r#"{"name":"@acme/tool","version":"1.0.0"}"#);
+    for (path, expected) in [
+        ("package/npm-shrinkwrap.json", true),
+        ("package/lib/npm-shrinkwrap.json", false),
+        ("package/package-lock.json", false),
+    ] {
+        for claimed in [true, false] {
+            let mut text = body(&pack(&[manifest, (path, "{}")]));
+            text["versions"]["1.0.0"]["_hasShrinkwrap"] = json!(claimed);
+            let text = text.to_string();
+            let publication = parse(text.as_bytes(), &name()).unwrap();
+            let printed = manifest::print_manifest(&publication, &name(), "{}").unwrap();
+            let printed: Value = serde_json::from_slice(&printed).unwrap();
+            assert_eq!(printed["_hasShrinkwrap"], expected, "{path}");
+        }
+    }
+}
+
+#[test]
 fn a_tarball_without_any_hash_is_given_both() {
     let mut text = body(&tarball());
     let dist = std::mem::take(&mut text["versions"]["1.0.0"]["dist"]);
