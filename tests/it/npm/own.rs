@@ -1,6 +1,8 @@
 //! Names that are ours: published here, and never told to an upstream. Source: contract npm §4.2, §7.
 
 use serde_json::{Value, json};
+use time::OffsetDateTime;
+use time::format_description::well_known::Rfc3339;
 
 use super::{assert_refused, base64, register};
 use crate::support::heliostat::Heliostat;
@@ -113,6 +115,35 @@ async fn what_is_published_is_served_in_every_form_and_what_was_removed_is_not()
         assert_refused(&world.heliostat.get(path).await, 404);
     }
     assert_refused(&world.send("PUT", "/@acme%2ftool", &world.publication()).await, 403);
+}
+
+#[tokio::test]
+async fn what_tells_of_a_publish_is_ours_to_say_in_every_form() {
+    let world = World::start().await;
+    let mut body = world.publication();
+    let claims = ["maintainers", "publish_time", "_cnpmcore_publish_time", "_source_registry_name", "_hasShrinkwrap"];
+    for claim in claims {
+        body["versions"]["1.0.0"][claim] = json!("mallory");
+    }
+    body["versions"]["1.0.0"]["gitHead"] = json!("c0ffee");
+    assert_eq!(world.send("PUT", "/@acme%2ftool", &body).await.status, 201);
+    let full = world.heliostat.get("/npm/@acme/tool").await;
+    assert!(!full.text().contains("mallory"), "nor twice, of which a client might read the other: {}", full.text());
+    let full = full.json();
+    let short = Ask::get("/npm/@acme/tool").header("accept", ABBREVIATED_ACCEPT);
+    let short = world.heliostat.ask(&short).await.json()["versions"]["1.0.0"].clone();
+    let alone = world.heliostat.get("/npm/@acme/tool/1.0.0").await.json();
+    let time = full["time"]["1.0.0"].as_str().expect("a time");
+    let millis = OffsetDateTime::parse(time, &Rfc3339).expect("a time").unix_timestamp_nanos() / 1_000_000;
+    assert_eq!(full["_source_registry_name"], "self");
+    for manifest in [&full["versions"]["1.0.0"], &alone] {
+        assert_eq!(manifest["maintainers"], json!([{ "name": "joe", "email": "joe@host.example" }]));
+        assert_eq!((&manifest["_cnpmcore_publish_time"], &manifest["gitHead"]), (&json!(time), &json!("c0ffee")));
+    }
+    for manifest in [&full["versions"]["1.0.0"], &alone, &short] {
+        assert_eq!(manifest["publish_time"].as_i64().map(i128::from), Some(millis));
+        assert_eq!((&manifest["_source_registry_name"], &manifest["_hasShrinkwrap"]), (&json!("self"), &json!(false)));
+    }
 }
 
 #[tokio::test]

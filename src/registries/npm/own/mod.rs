@@ -1,23 +1,24 @@
 //! Packages that were published here: printed as a registry would have them, and served like upstream's. Their names are
 //! never asked upstream, but for those that the mount merges. Source: contract npm §4.2.
 
-use std::borrow::Cow;
 use std::sync::Arc;
 
 use bytes::Bytes;
 use futures_util::{TryStreamExt as _, stream};
 use http::header::CACHE_CONTROL;
-use serde_json::value::RawValue;
 use serde_json::{Map, Value, json};
 
 use super::error::{Error, of_mirror};
 use super::merge::JSON;
 use super::name::{LATEST, PackageName, Version};
+use super::publish::manifest::with_told;
 use super::publish::provenance::Statement;
+use super::registries::OWN;
 use super::replies::NO_CACHE;
 use super::signing::Signer;
 use super::write::publishing::BUNDLE;
 use super::{Npm, rev};
+use crate::base::clock::millis;
 use crate::base::digest::Digest;
 use crate::base::http::{Body, Reply};
 use crate::mirror::Prepared;
@@ -51,7 +52,7 @@ const DOCUMENT_MEMBERS: [&str; 9] = [
 
 /// Counted up when documents of ours are printed in another way: those that an older program has prepared are no longer
 /// served.
-const PRINT_VERSION: u32 = 1;
+const PRINT_VERSION: u32 = 2;
 
 /// Whose the versions at a name are.
 #[derive(Clone, Copy, Debug)]
@@ -221,17 +222,7 @@ pub async fn beside_latest(overlay: &Overlay, package: &Package) -> Result<Optio
 pub fn print(package: &Package, shown: Option<&[u8]>, signer: Option<&Signer>) -> Result<Bytes, Error> {
     let unreadable = |_| Error::internal("a manifest of ours that cannot be read");
     let there: Vec<&Release> = package.releases.iter().filter(|release| is_there(release)).collect();
-    let mut versions = String::new();
-    for release in &there {
-        let manifest =
-            std::str::from_utf8(&release.manifest).map_err(|_| Error::internal("a manifest that is no text"))?;
-        let manifest = match signer {
-            Some(signer) => Cow::Owned(signer.sign(&package.name, &release.version, manifest)?),
-            None => Cow::Borrowed(manifest),
-        };
-        let comma = if versions.is_empty() { "" } else { "," };
-        versions.push_str(&format!("{comma}{}:{manifest}", quote(&release.version)));
-    }
+    let versions = print_versions(package, &there, signer)?;
     let latest = package.tags.get(LATEST).and_then(|tag| there.iter().find(|release| release.version == *tag));
     let latest: Map<String, Value> = match latest {
         Some(release) => serde_json::from_slice(&release.manifest).map_err(unreadable)?,
@@ -245,15 +236,36 @@ pub fn print(package: &Package, shown: Option<&[u8]>, signer: Option<&Signer>) -
     document.insert("time".to_owned(), times(package, there.is_empty()));
     document.insert("maintainers".to_owned(), json!(owners(package)));
     document.insert("users".to_owned(), stars(package));
+    document.insert("_source_registry_name".to_owned(), json!(OWN));
     if let Some(shown) = shown {
         let shown: Map<String, Value> = serde_json::from_slice(shown).map_err(unreadable)?;
         document.extend(shown);
     }
     document.extend(latest.into_iter().filter(|(name, _)| DOCUMENT_MEMBERS.contains(&name.as_str())));
-    let versions = RawValue::from_string(format!("{{{versions}}}")).map_err(unreadable)?;
     let head = Value::Object(document).to_string();
-    // The manifests stand there as they were written.
     Ok(format!("{},\"versions\":{versions}}}", head.strip_suffix('}').unwrap_or_default()).into())
+}
+
+/// Prints the manifests of versions: as they were written, but for what tells of their publish. Source: contract npm §7.1.
+fn print_versions(package: &Package, there: &[&Release], signer: Option<&Signer>) -> Result<String, Error> {
+    let maintainers = json!(owners(package));
+    let mut versions = String::new();
+    for release in there {
+        let told = format!(
+            "\"maintainers\":{maintainers},\"publish_time\":{},\"_cnpmcore_publish_time\":{},\
+             \"_source_registry_name\":{}",
+            millis(release.published_at),
+            quote(&print_millis(release.published_at)),
+            quote(OWN),
+        );
+        let mut manifest = with_told(&release.manifest, &told)?;
+        if let Some(signer) = signer {
+            manifest = signer.sign(&package.name, &release.version, &manifest)?;
+        }
+        let comma = if versions.is_empty() { "" } else { "," };
+        versions.push_str(&format!("{comma}{}:{manifest}", quote(&release.version)));
+    }
+    Ok(format!("{{{versions}}}"))
 }
 
 fn times(package: &Package, is_gone: bool) -> Value {

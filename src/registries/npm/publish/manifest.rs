@@ -14,6 +14,9 @@ const MAX_README: usize = 64 << 10;
 /// Longest reason why a version is not to be used, in characters.
 const MAX_REASON: usize = 10_240;
 
+/// Members of a manifest that tell of its publish, and are ours to say whenever it is printed. Source: contract npm §7.1.
+const TOLD: [&str; 4] = ["maintainers", "publish_time", "_cnpmcore_publish_time", "_source_registry_name"];
+
 /// Returns the text about a package, of which yarn puts it beside the versions, and npm into the manifest; at most 64 KiB.
 /// Source: contract npm §4.1, §7.1.
 pub fn readme(publication: &Publication<'_>) -> Option<String> {
@@ -52,6 +55,18 @@ pub fn print_manifest(publication: &Publication<'_>, name: &PackageName, publish
     let has_shrinkwrap = tarball.has_shrinkwrap;
     printed.push_str(&format!(",\"_hasShrinkwrap\":{has_shrinkwrap},\"_npmUser\":{publisher},\"dist\":{dist}}}"));
     Ok(printed.into_bytes())
+}
+
+/// Returns a manifest with what is said of its publish, as further members; its own of these names go.
+///
+/// # Errors
+/// The manifest is none of ours.
+pub fn with_told(manifest: &[u8], told: &str) -> Result<String, Error> {
+    let unreadable = |_| Error::internal("a manifest of ours that cannot be read");
+    let manifest: Members<'_> = serde_json::from_slice(manifest).map_err(unreadable)?;
+    let kept = manifest.into_iter().filter(|(key, _)| !TOLD.contains(&key.as_str()));
+    let kept: String = kept.map(|(key, value)| format!("{}:{},", quote(&key), value.get())).collect();
+    Ok(format!("{{{kept}{told}}}"))
 }
 
 /// Returns a manifest with another reason why its version is not to be used; without one, if that is empty. `None`: it says

@@ -34,7 +34,7 @@ use crate::registries::times::print_millis;
 mod judge;
 
 /// The registry that publishes here.
-const OWN: &str = "self";
+pub const OWN: &str = "self";
 /// The registry of whatever has no other.
 const DEFAULT: &str = "default";
 /// What is told of one that stands in the configuration.
