@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, HashMap};
 use std::time::SystemTime;
 
 use super::packages::{read_event, user_name};
-use super::sql::{Bound, Link, Row, places, values};
+use super::sql::{Bound, CLOSED, Link, Row, places, values};
 use super::{Database, Snapshot};
 use crate::overlay::error::Error;
 use crate::overlay::packages::{Author, Census, Event, Span, Summary};
@@ -98,22 +98,30 @@ pub async fn set_listed(link: Link<'_>, mount: &str, package: &str, is_listed: b
     link.run(sql, values![mount, package]).await.map(drop)
 }
 
-/// Counts what there is at a mount.
+/// Counts what there is at a mount that everybody sees.
 pub async fn census(database: &Database, mount: &str) -> Result<Census, Error> {
     let snapshot = database.snapshot().await?;
-    let count = async |sql: &str| {
-        let row = snapshot.link().first(sql, values![mount]).await?.ok_or(Error::Row("a count is missing"))?;
-        row.get::<u64>(0)
-    };
-    let living = "EXISTS (SELECT 1 FROM releases WHERE releases.package = packages.id AND releases.removed_at IS NULL)";
-    let all = count("SELECT COUNT(*) FROM packages WHERE mount = $1").await?;
-    let packages = count(&format!("SELECT COUNT(*) FROM packages WHERE mount = $1 AND {living}")).await?;
-    let versions = "SELECT COUNT(*) FROM releases JOIN packages ON packages.id = releases.package \
-                    WHERE packages.mount = $1 AND releases.removed_at IS NULL";
+    let first = async |sql: &str| snapshot.link().first(sql, values![mount]).await;
+    let count = async |sql: &str| first(sql).await?.ok_or(Error::Row("a count is missing"))?.get::<u64>(0);
+    let seen = format!("FROM packages WHERE mount = $1 AND NOT {CLOSED}");
+    let living = format!(
+        "{seen} AND EXISTS \
+         (SELECT 1 FROM releases WHERE releases.package = packages.id AND releases.removed_at IS NULL)"
+    );
+    let releases = format!(
+        "FROM releases JOIN packages ON packages.id = releases.package \
+         WHERE packages.mount = $1 AND NOT {CLOSED} AND releases.removed_at IS NULL"
+    );
+    let packages = count(&format!("SELECT COUNT(*) {living}")).await?;
+    let last_package = first(&format!("SELECT name {living} ORDER BY created_at DESC, id DESC LIMIT 1")).await?;
+    let newest = "ORDER BY releases.published_at DESC, packages.id DESC, releases.version DESC LIMIT 1";
+    let last_release = first(&format!("SELECT packages.name, releases.version {releases} {newest}")).await?;
     Ok(Census {
         packages,
-        emptied: all.saturating_sub(packages),
-        versions: count(versions).await?,
+        emptied: count(&format!("SELECT COUNT(*) {seen}")).await?.saturating_sub(packages),
+        versions: count(&format!("SELECT COUNT(*) {releases}")).await?,
+        last_package: last_package.map(|row| row.get(0)).transpose()?,
+        last_release: last_release.map(|row| Ok::<_, Error>((row.get(0)?, row.get(1)?))).transpose()?,
         head: count("SELECT COALESCE(MAX(number), 0) FROM changes WHERE mount = $1").await?,
     })
 }

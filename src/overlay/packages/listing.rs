@@ -55,14 +55,18 @@ pub enum Span<'a> {
     },
 }
 
-/// How much there is at a mount.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+/// How much there is at a mount that everybody sees.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Census {
     /// With a version that is there.
     pub packages: u64,
     /// Without any left.
     pub emptied: u64,
     pub versions: u64,
+    /// The name of the package that was made last.
+    pub last_package: Option<String>,
+    /// The name and version of what was published last.
+    pub last_release: Option<(String, String)>,
     /// The number of the mount's last change.
     pub head: u64,
 }
@@ -94,7 +98,7 @@ impl Overlay {
         Ok(())
     }
 
-    /// Counts what there is at a mount. Reads all of its names.
+    /// Counts what there is at a mount that everybody sees. Reads all of its names.
     ///
     /// # Errors
     /// The database's.

@@ -3,18 +3,23 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Arc, PoisonError, RwLock};
+use std::time::{Duration, SystemTime};
 
 use serde_json::{Map, Value};
 use tokio::sync::Mutex;
 
 use super::error::Error;
 use super::name::LATEST;
+use crate::overlay::downloads::{Day, Of};
 use crate::overlay::packages::{Census, Span, Summary};
 use crate::registries::bodies;
 use crate::registries::gate::Gate;
 
 /// How many packages, or events of the feed, are read at once.
 const PAGE: u64 = 500;
+
+/// How long sums of downloads are told before they are added up anew.
+const SUMS_AGE: Duration = Duration::from_secs(60);
 
 /// Members of a manifest that lists and searches tell. Source: contract npm §10.1, §10.2.
 pub const LISTED_MEMBERS: [&str; 10] = [
@@ -38,10 +43,20 @@ pub struct Catalog {
     turn: Mutex<()>,
     /// As of a number of the feed.
     census: Mutex<Option<(u64, Census)>>,
+    sums: Mutex<Option<Sums>>,
 }
 
 /// By name.
 pub type Entries = BTreeMap<String, Arc<Entry>>;
+
+/// The downloads of all packages that everybody sees, by day.
+#[derive(Clone)]
+pub struct Sums {
+    /// When they were added up.
+    pub at: SystemTime,
+    from: Day,
+    pub days: Arc<[(Day, u64)]>,
+}
 
 #[derive(Default)]
 struct Held {
@@ -82,14 +97,30 @@ impl Catalog {
     pub async fn census(&self, gate: &Gate) -> Result<Census, Error> {
         let head = gate.overlay().heads().await?.changes;
         let mut held = self.census.lock().await;
-        if let Some((at, census)) = *held
-            && at == head
+        if let Some((at, census)) = &*held
+            && *at == head
         {
-            return Ok(census);
+            return Ok(census.clone());
         }
         let census = gate.overlay().census(gate.mount()).await?;
-        *held = Some((head, census));
+        *held = Some((head, census.clone()));
         Ok(census)
+    }
+
+    /// Adds up the downloads of what everybody sees from a day on; again after a while.
+    pub async fn sums(&self, gate: &Gate, from: Day) -> Result<Sums, Error> {
+        let (overlay, now) = (gate.overlay(), gate.overlay().now());
+        let mut held = self.sums.lock().await;
+        if let Some(sums) = &*held
+            && sums.from == from
+            && now.duration_since(sums.at).is_ok_and(|age| age < SUMS_AGE)
+        {
+            return Ok(sums.clone());
+        }
+        let days = overlay.all_downloads(gate.mount(), Of::All, (from, overlay.today())).await?;
+        let sums = Sums { at: now, from, days: days.into() };
+        *held = Some(sums.clone());
+        Ok(sums)
     }
 
     fn read_to(&self) -> Option<u64> {

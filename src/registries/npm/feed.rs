@@ -18,7 +18,6 @@ use serde_json::{Value, json};
 use super::Npm;
 use super::error::Error;
 use super::name::LATEST;
-use super::replies;
 use super::replies::listed;
 use super::routes::Since;
 use crate::base::http::Reply;
@@ -47,12 +46,6 @@ struct Page {
 }
 
 impl Npm {
-    /// `GET /`. Source: contract npm §5.5.
-    pub(super) async fn root(&self) -> Result<Reply, Error> {
-        let census = self.catalog.census(&self.gate).await?;
-        Ok(replies::root(&self.mirror.store().totals(), &census))
-    }
-
     /// `GET /_changes`: what has happened from a number on. Who waits is answered as soon as there is something.
     pub(super) async fn changes(&self, visitor: &Visitor, since: &Since) -> Result<Reply, Error> {
         let _place = since.wait.and_then(|_| self.waiting.try_acquire().ok());

@@ -56,6 +56,7 @@ mod publish;
 mod registries;
 mod release;
 mod replies;
+mod root;
 mod routed;
 pub mod routes;
 mod search;
@@ -278,7 +279,7 @@ impl Npm {
 
     async fn answer_rest(&self, request: &Request<'_>, action: &Action, visitor: &Visitor) -> Result<Outcome, Error> {
         let reply = match action {
-            Action::Root => self.root().await?,
+            Action::Root => self.root(request.base).await?,
             Action::Ping => replies::ping(),
             Action::Preflight { is_tarball } => cors::preflight(request, *is_tarball),
             Action::DistTags { name } => self.dist_tags(request, name).await?,

@@ -8,8 +8,6 @@ use super::documents::VARY_ON;
 use super::merge::JSON;
 use crate::base::http::Reply;
 use crate::mirror::Found;
-use crate::mirror::store::Totals;
-use crate::overlay::packages::Census;
 use crate::registries::replies::with_found;
 
 /// What is mirrored as it is changes seldom; clients keep them no longer than this. Source: contract npm §6.2.
@@ -29,28 +27,6 @@ pub fn listed(status: StatusCode, body: &Value) -> Reply {
 /// Answers about what is somebody's own, or of now: to be kept nowhere.
 pub fn unkept(status: StatusCode, body: &Value) -> Reply {
     printed(status, body, NO_STORE)
-}
-
-/// `GET /`: what CouchDB said of itself, which old clients still read. Source: contract npm §5.5.
-pub fn root(totals: &Totals, census: &Census) -> Reply {
-    let body = serde_json::json!({
-        "db_name": "registry",
-        "engine": "heliostat",
-        "app_version": env!("CARGO_PKG_VERSION"),
-        "doc_count": census.packages,
-        "doc_del_count": census.emptied,
-        "doc_version_count": census.versions,
-        "update_seq": census.head,
-        "committed_update_seq": census.head,
-        "purge_seq": 0,
-        "compact_running": false,
-        "disk_size": totals.bytes,
-        "data_size": totals.bytes,
-        "instance_start_time": "0",
-        "disk_format_version": 1,
-        "sync_model": "proxy",
-    });
-    Reply::bytes(StatusCode::OK, JSON, body.to_string())
 }
 
 /// `GET /-/ping`: no upstream is asked, so it takes no time worth a number. Source: contract npm §5.6.

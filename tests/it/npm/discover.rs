@@ -109,9 +109,54 @@ async fn lists_name_what_is_published_here() {
 }
 
 #[tokio::test]
+async fn the_root_tells_what_everybody_sees_and_where_the_rest_comes_from() {
+    let joe = Publisher::start("").await;
+    joe.publish("@acme/tool", "1.0.0", json!({})).await;
+    joe.publish("@acme/secret", "1.0.0", json!({})).await;
+    let secret = json!({ "access": "restricted" });
+    assert_eq!(joe.send("POST", "/-/package/@acme%2fsecret/access", &secret).await.status, 200);
+    joe.get("/@acme/tool/-/tool-1.0.0.tgz").await;
+    let today = joe.get("/@acme/tool").await.json()["time"]["created"].as_str().expect("a time")[..10].to_owned();
+    let mut looks = 0;
+    while joe.get(&format!("/downloads/point/{today}/@acme/tool")).await.json()["downloads"] == 0 {
+        looks += 1;
+        assert!(looks < 400, "the download is never written down");
+        tokio::time::sleep(Duration::from_millis(50)).await;
+    }
+    let told = joe.get("/").await.json();
+    for (member, expected) in [
+        ("db_name", json!("registry")),
+        ("doc_count", json!(1)),
+        ("doc_version_count", json!(1)),
+        ("last_package", json!("@acme/tool")),
+        ("last_package_version", json!("@acme/tool@1.0.0")),
+        ("sync_changes_steam", json!({})),
+        ("sync_binary", json!(false)),
+        ("source_registry", json!(joe.registry.url().trim_end_matches('/'))),
+        ("changes_stream_registry", json!("")),
+    ] {
+        assert_eq!(told[member], expected, "{member}: {told}");
+    }
+    for period in ["today", "thisweek", "thismonth", "thisyear"] {
+        assert_eq!(told["download"][period], 1, "{period}: {told}");
+    }
+    for period in ["lastday", "lastweek", "lastmonth", "lastyear"] {
+        assert_eq!(told["download"][period], 0, "{period}: {told}");
+    }
+    assert!(told["cache_time"].as_str().is_some_and(|time| time.ends_with('Z')), "{told}");
+    let theirs = &told["upstream_registries"][0];
+    assert_eq!((&theirs["registry_name"], &theirs["source_registry"]), (&json!("default"), &told["source_registry"]));
+    block(&joe.heliostat, "/npm/@acme/tool", &["npm", "@acme/tool", "*"]).await;
+    let told = joe.get("/").await;
+    assert!(!told.text().contains("@acme"), "{}", told.text());
+}
+
+#[tokio::test]
 async fn who_may_not_read_is_told_of_nothing() {
     let joe = Publisher::start("anonymous_reading = false").await;
     joe.publish("@acme/tool", "1.0.0", json!({})).await;
+    assert_refused(&joe.heliostat.get("/npm/").await, 401);
+    assert_eq!(joe.get("/").await.json()["doc_count"], 1);
     for path in ["/_changes", "/-/_changes", "/-/all", "/-/all/since?startkey=1", "/-/short", "/-/by-user/joe"] {
         let refused = joe.heliostat.ask(&Ask::get(&format!("/npm{path}"))).await;
         assert_refused(&refused, 401);

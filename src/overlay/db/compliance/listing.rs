@@ -75,7 +75,9 @@ async fn filled(stage: &Stage) -> (Overlay, SystemTime) {
 pub async fn what_there_is_can_be_counted_and_found_by_its_time(stage: Stage) {
     let (node, later) = filled(&stage).await;
     let head = node.heads().await.unwrap().changes;
-    let expected = Census { packages: 2, emptied: 1, versions: 3, head };
+    let last_release = Some(("b".to_owned(), "2.0.0".to_owned()));
+    let expected =
+        Census { packages: 2, emptied: 1, versions: 3, last_package: Some("@a/x".to_owned()), last_release, head };
     assert_eq!(node.census("npm").await.unwrap(), expected);
     assert_eq!(node.census("hex").await.unwrap(), Census::default());
     let end = later + Duration::from_secs(1);
@@ -87,6 +89,12 @@ pub async fn what_there_is_can_be_counted_and_found_by_its_time(stage: Stage) {
     let events = node.events_since("npm", later, 0, 100).await.unwrap();
     assert!(events.len() > 2 && events.iter().all(|event| event.at == later && event.number > 0), "{events:?}");
     assert_eq!(node.events_since("npm", later, events[0].number, 1).await.unwrap(), events[1..2]);
+    for name in ["a", "b"] {
+        change(&node, name, &[Edit::Restrict(true)]).await;
+    }
+    let Census { packages, emptied, versions, last_package, last_release, .. } = node.census("npm").await.unwrap();
+    assert_eq!((packages, emptied, versions), (1, 0, 1), "of what everybody sees");
+    assert_eq!((last_package.as_deref(), last_release), (Some("@a/x"), Some(("@a/x".to_owned(), "1.0.0".to_owned()))));
 }
 
 pub async fn who_waits_for_a_change_is_told_of_those_of_any_node(stage: Stage) {

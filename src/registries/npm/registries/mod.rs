@@ -146,6 +146,22 @@ impl Npm {
         Ok(unkept(StatusCode::OK, &json!({ "data": data, "total": all.len(), "count": all.len() })))
     }
 
+    /// Lists the registries that names come from, as the root of a mount tells of them. Source: contract npm §5.5.
+    pub(super) async fn print_upstreams(&self, base: &str) -> Result<Vec<Value>, Error> {
+        let routes = self.gate.overlay().routes().await?;
+        let all = self.registries(&routes);
+        let theirs = all.iter().filter(|registry| !matches!(registry, Registry::Own));
+        let printed = theirs.map(|registry| self.print_registry(registry, base));
+        let told = |printed: Value| {
+            json!({
+                "registry_name": printed["name"],
+                "source_registry": printed["host"],
+                "changes_stream_url": printed["changeStream"],
+            })
+        };
+        Ok(printed.map(told).collect())
+    }
+
     async fn add_registry(&self, visitor: &Visitor, wish: Wish) -> Result<Reply, Error> {
         let judged = judge_new(wish, self.reach_of_registries())?;
         let new = NewUpstream {

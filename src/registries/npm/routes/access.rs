@@ -17,12 +17,12 @@ impl Action {
     /// Says who is let in.
     pub fn access(&self) -> Access<'_> {
         match self {
-            Self::Root | Self::Ping | Self::Preflight { .. } | Self::Keys => Access::Open,
+            Self::Ping | Self::Preflight { .. } | Self::Keys => Access::Open,
             Self::Packument { name, .. } | Self::Manifest { name, .. } | Self::Tarball { name, .. } => {
                 Access::Read(name.as_str())
             }
             Self::DistTags { name } | Self::Attestations { name, .. } => Access::Read(name.as_str()),
-            Self::Audit(_) => Access::Read(""),
+            Self::Root | Self::Audit(_) => Access::Read(""),
             Self::Downloads(downloads) => downloads.access(),
             Self::Write(_) => Access::Known,
             Self::Account(account) => account.access(),
