@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, HashMap};
 use std::time::SystemTime;
 
 use super::packages::{read_event, user_name};
-use super::sql::{Bound, CLOSED, Link, Row, places, values};
+use super::sql::{Bound, CLOSED, LIVING, Link, Row, places, values};
 use super::{Database, Snapshot};
 use crate::overlay::error::Error;
 use crate::overlay::packages::{Author, Census, Event, Span, Summary};
@@ -104,10 +104,7 @@ pub async fn census(database: &Database, mount: &str) -> Result<Census, Error> {
     let first = async |sql: &str| snapshot.link().first(sql, values![mount]).await;
     let count = async |sql: &str| first(sql).await?.ok_or(Error::Row("a count is missing"))?.get::<u64>(0);
     let seen = format!("FROM packages WHERE mount = $1 AND NOT {CLOSED}");
-    let living = format!(
-        "{seen} AND EXISTS \
-         (SELECT 1 FROM releases WHERE releases.package = packages.id AND releases.removed_at IS NULL)"
-    );
+    let living = format!("{seen} AND {LIVING}");
     let releases = format!(
         "FROM releases JOIN packages ON packages.id = releases.package \
          WHERE packages.mount = $1 AND NOT {CLOSED} AND releases.removed_at IS NULL"

@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, HashMap};
 
-use super::sql::{Bound, Link, Row, values};
+use super::sql::{Bound, LIVING, Link, Row, values};
 use super::teams::{read_permission, team_name};
 use super::{Write, downloads};
 use crate::overlay::blobs::Blob;
@@ -305,15 +305,19 @@ pub(super) fn user_name(row: &Row, column: usize) -> Result<UserName, Error> {
 }
 
 pub async fn list(link: Link<'_>, mount: &str, after: &str, limit: u64) -> Result<Vec<(String, u64)>, Error> {
-    let sql = "SELECT name, revision FROM packages WHERE mount = $1 AND name > $2 ORDER BY name LIMIT $3";
-    let rows = link.all(sql, values![mount, after, limit]).await?;
+    let sql = format!(
+        "SELECT name, revision FROM packages WHERE mount = $1 AND name > $2 AND {LIVING} ORDER BY name LIMIT $3"
+    );
+    let rows = link.all(&sql, values![mount, after, limit]).await?;
     rows.iter().map(|row| Ok((row.get(0)?, row.get(1)?))).collect()
 }
 
 pub async fn list_owned(link: Link<'_>, mount: &str, user: UserId) -> Result<Vec<String>, Error> {
-    let sql = "SELECT packages.name FROM owners JOIN packages ON packages.id = owners.package \
-               WHERE owners.account = $1 AND packages.mount = $2 ORDER BY packages.name";
-    link.all(sql, values![user, mount]).await?.iter().map(|row| row.get(0)).collect()
+    let sql = format!(
+        "SELECT packages.name FROM owners JOIN packages ON packages.id = owners.package \
+         WHERE owners.account = $1 AND packages.mount = $2 AND {LIVING} ORDER BY packages.name"
+    );
+    link.all(&sql, values![user, mount]).await?.iter().map(|row| row.get(0)).collect()
 }
 
 pub async fn list_starred(link: Link<'_>, mount: &str, user: UserId) -> Result<Vec<String>, Error> {

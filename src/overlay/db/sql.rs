@@ -40,6 +40,10 @@ pub struct Bound(Value);
 pub(super) const CLOSED: &str =
     "(is_restricted OR EXISTS (SELECT 1 FROM bindings WHERE bindings.package = packages.id))";
 
+/// Of a row of packages: it has a version that was not removed.
+pub(super) const LIVING: &str =
+    "EXISTS (SELECT 1 FROM releases WHERE releases.package = packages.id AND releases.removed_at IS NULL)";
+
 /// What can be given to a statement.
 pub trait Bind {
     fn bind(self) -> Bound;

@@ -275,7 +275,7 @@ impl Overlay {
         self.roster.find(&self.db, heads.changes, mount, name).await
     }
 
-    /// Lists at most `limit` names of a mount after a name, with their revisions, in order.
+    /// Lists at most `limit` names of a mount after a name, with their revisions, in order; of packages with a version left.
     ///
     /// # Errors
     /// The database's.
@@ -283,7 +283,7 @@ impl Overlay {
         rows::list(self.db.link(), mount, after, limit).await
     }
 
-    /// Lists the names that a user owns at a mount.
+    /// Lists the names that a user owns at a mount, of packages with a version left.
     ///
     /// # Errors
     /// The database's.

@@ -111,6 +111,13 @@ async fn what_is_published_is_served_in_every_form_and_what_was_removed_is_not()
     let rev = document["_rev"].as_str().unwrap();
     assert_refused(&world.send("PUT", "/@acme%2ftool/-rev/999-x", &json!({ "versions": {} })).await, 409);
     assert_eq!(world.send("DELETE", &format!("/@acme%2ftool/-rev/{rev}"), &json!({})).await.status, 201);
+    let gone = world.heliostat.get("/npm/@acme/tool").await.json();
+    let mut unpublished = gone["time"]["unpublished"].clone();
+    assert!(unpublished["time"].take().is_string(), "{gone}");
+    let expected = json!({ "name": "@acme/tool", "time": null, "tags": {}, "maintainers": document["maintainers"],
+        "versions": ["1.0.0"] });
+    assert_eq!(unpublished, expected);
+    assert_eq!((&document["_attachments"], &gone["_attachments"]), (&json!({}), &json!({})));
     for path in ["/npm/@acme/tool/1.0.0", "/npm/@acme/tool/-/tool-1.0.0.tgz"] {
         assert_refused(&world.heliostat.get(path).await, 404);
     }

@@ -52,7 +52,7 @@ const DOCUMENT_MEMBERS: [&str; 9] = [
 
 /// Counted up when documents of ours are printed in another way: those that an older program has prepared are no longer
 /// served.
-const PRINT_VERSION: u32 = 2;
+const PRINT_VERSION: u32 = 3;
 
 /// Whose the versions at a name are.
 #[derive(Clone, Copy, Debug)]
@@ -236,6 +236,7 @@ pub fn print(package: &Package, shown: Option<&[u8]>, signer: Option<&Signer>) -
     document.insert("time".to_owned(), times(package, there.is_empty()));
     document.insert("maintainers".to_owned(), json!(owners(package)));
     document.insert("users".to_owned(), stars(package));
+    document.insert("_attachments".to_owned(), json!({}));
     document.insert("_source_registry_name".to_owned(), json!(OWN));
     if let Some(shown) = shown {
         let shown: Map<String, Value> = serde_json::from_slice(shown).map_err(unreadable)?;
@@ -277,8 +278,14 @@ fn times(package: &Package, is_gone: bool) -> Value {
     );
     if is_gone {
         let versions: Vec<&str> = package.releases.iter().map(|release| release.version.as_str()).collect();
-        let unpublished =
-            json!({ "name": package.name, "time": print_millis(package.modified_at), "versions": versions });
+        let unpublished = json!({
+            "name": package.name,
+            "time": print_millis(package.modified_at),
+            // They went with their versions.
+            "tags": package.tags,
+            "maintainers": owners(package),
+            "versions": versions,
+        });
         times.insert("unpublished".to_owned(), unpublished);
     }
     Value::Object(times)
