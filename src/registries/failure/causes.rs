@@ -3,7 +3,7 @@
 use std::io;
 use std::sync::Arc;
 
-use super::{Challenge, Error};
+use super::{Challenge, Error, WRONG_PASSWORD};
 use crate::base::clock::Clock;
 use crate::mirror::{self, store};
 use crate::overlay;
@@ -26,7 +26,7 @@ impl From<overlay::Error> for Error {
             }
             Ours::WrongCode => Self::Challenge(Challenge::WrongCode),
             Ours::WrongNetwork => Self::Challenge(Challenge::Network),
-            Ours::WrongPassword => Self::Unauthorized("the name or the password is wrong"),
+            Ours::WrongPassword => Self::Unauthorized(WRONG_PASSWORD),
             Ours::UnknownToken | Ours::RevokedToken | Ours::ExpiredToken => {
                 Self::Unauthorized("the token is not known, or not any more")
             }

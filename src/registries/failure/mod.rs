@@ -25,6 +25,9 @@ pub use self::samples::{every, of_engine};
 /// What lies behind an error; shared, since all clients of one fill are told of the same.
 pub type Cause = Arc<dyn std::error::Error + Send + Sync>;
 
+/// What who fails to log in reads: not which of the two it was. Source: contract npm §8.1.
+pub const WRONG_PASSWORD: &str = "Name or password is incorrect.";
+
 /// Seconds after which what was too much at once may be well.
 const MOMENT: u64 = 1;
 

@@ -9,7 +9,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 use super::Opening;
-use super::failure::Error;
+use super::failure::{Error, WRONG_PASSWORD};
 use crate::base::digest::Digest;
 use crate::base::secret::Secret;
 use crate::config::{self, Registration};
@@ -274,7 +274,7 @@ impl Gate {
         if let Some(identity) = self.find_believed(&shown, head) {
             return Ok(identity);
         }
-        let name = UserName::parse(name).map_err(|_| Error::Unauthorized("the name or the password is wrong"))?;
+        let name = UserName::parse(name).map_err(|_| Error::Unauthorized(WRONG_PASSWORD))?;
         let user = self.overlay.log_in(&name, password, from).await?;
         let identity = Arc::new(self.overlay.identity_of(user).await?);
         self.believe(shown, Believed { identity: Arc::clone(&identity), head, until: Instant::now() + BELIEVED });

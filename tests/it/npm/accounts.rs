@@ -12,10 +12,12 @@ use crate::support::registry::FakeRegistry;
 use crate::support::tarball;
 
 pub const PASSWORD: &str = "a long password";
+/// What who fails to log in reads. Source: contract npm §8.1.
+const INCORRECT: &str = "Name or password is incorrect.";
 
 /// A mount where everybody may have an account.
 pub struct World {
-    _registry: FakeRegistry,
+    registry: FakeRegistry,
     pub heliostat: Heliostat,
 }
 
@@ -24,7 +26,7 @@ impl World {
         let registry = FakeRegistry::start();
         let builder = Heliostat::builder().set("accounts", "registration", "\"open\"");
         let heliostat = builder.npm(registry.url(), "own = [\"@acme/*\", \"tool\"]").start().await;
-        Self { _registry: registry, heliostat }
+        Self { registry, heliostat }
     }
 
     pub async fn send(&self, method: &str, path: &str, (authorization, body): (&str, &Value)) -> Answer {
@@ -171,6 +173,35 @@ async fn a_user_is_edited_by_who_shows_the_password() {
     assert_refused(&world.get("/-/whoami", &joe).await, 401);
     assert_eq!(world.get("/-/whoami", &basic("joe", "another password")).await.status, 200);
     assert_refused(&world.send("PUT", &target, (&basic("joe", "another password"), &wish)).await, 409);
+}
+
+#[tokio::test]
+async fn a_user_is_shown_with_what_it_says_of_itself() {
+    let world = World::start().await;
+    let token = bearer(&register(&world.heliostat, "joe").await);
+    let wish = json!({ "fullname": "Joe Doe", "homepage": "https://host.example", "github": "joe" });
+    assert_eq!(world.send("POST", "/-/npm/v1/user", (&token, &wish)).await.status, 200);
+    let path = "/npm/-/user/org.couchdb.user:joe";
+    let shown = world.heliostat.get(path).await.json();
+    for (member, expected) in wish.as_object().expect("an object") {
+        assert_eq!(&shown[member], expected, "{member}");
+    }
+    let missing = world.heliostat.get("/npm/-/user/org.couchdb.user:nobody").await;
+    assert_refused(&missing, 404);
+    assert_eq!((&missing.json()["error"], &missing.json()["reason"]), (&json!("not_found"), &json!("missing")));
+    let refused = world.get("/-/whoami", &basic("joe", "wrong password")).await.json();
+    assert_eq!((&refused["error"], &refused["reason"]), (&json!("unauthorized"), &json!(INCORRECT)));
+
+    let builder = Heliostat::builder().set("accounts", "registration", "\"open\"");
+    let closed = builder.npm(world.registry.url(), "anonymous_reading = false").start().await;
+    let token = bearer(&register(&closed, "joe").await);
+    let ask = Ask::new("POST", "/npm/-/npm/v1/user").header("authorization", &token);
+    let body = wish.to_string();
+    let told = closed.ask(&ask.header("content-length", &body.len().to_string()).body(body)).await;
+    assert_eq!(told.status, 200, "{}", told.summary());
+    assert_eq!(closed.get(path).await.json().get("fullname"), None, "not to who may not read");
+    let known = closed.ask(&Ask::get(path).header("authorization", &token)).await.json();
+    assert_eq!(known["fullname"], "Joe Doe");
 }
 
 #[tokio::test]

@@ -140,7 +140,7 @@ impl Npm {
 }
 
 /// Reads what an account says of itself.
-fn read_said(user: &User) -> Result<Map<String, Value>, Error> {
+pub(super) fn read_said(user: &User) -> Result<Map<String, Value>, Error> {
     let Some(kept) = &user.profile else { return Ok(Map::new()) };
     serde_json::from_slice(kept).map_err(|_| Error::internal("a profile of ours that cannot be read"))
 }

@@ -6,6 +6,7 @@ use http::header::ETAG;
 use serde::Deserialize;
 use serde_json::json;
 
+use super::profile::read_said;
 use super::{address, bounds, check_password, read, revision, user_id};
 use crate::base::http::{Reply, Request};
 use crate::base::secret::Secret;
@@ -33,11 +34,14 @@ pub struct Found<'a> {
 }
 
 impl Npm {
-    /// `GET /-/user/org.couchdb.user:{name}`: its e-mail address only to who is logged in. Source: contract npm §8.3.
+    /// `GET /-/user/org.couchdb.user:{name}`: its e-mail address only to who is logged in, and what it says of itself only to
+    /// who may read. Source: contract npm §8.3.
     pub(super) async fn user(&self, visitor: &Visitor, name: &str) -> Result<Reply, Error> {
-        let missing = || Error::not_found(format!("the user {name}"));
-        let name = UserName::parse(name).map_err(|_| missing())?;
-        let user = self.gate.overlay().user(&name).await?.ok_or_else(missing)?;
+        let found = match UserName::parse(name) {
+            Ok(name) => self.gate.overlay().user(&name).await?,
+            Err(_) => None,
+        };
+        let Some(user) = found else { return Ok(missing()) };
         let mut body = json!({
             "_id": user_id(&user),
             "_rev": revision(&user),
@@ -48,6 +52,11 @@ impl Npm {
         });
         if visitor.identity.is_some() {
             body["email"] = json!(user.email);
+        }
+        if self.gate.let_read(visitor, "").is_ok()
+            && let Some(body) = body.as_object_mut()
+        {
+            body.extend(read_said(&user)?);
         }
         let mut reply = unkept(StatusCode::OK, &body);
         reply.headers.extend(entity_tag(revision(&user)).map(|etag| (ETAG, etag)));
@@ -104,4 +113,10 @@ impl Npm {
         }
         Ok(unkept(StatusCode::OK, &body))
     }
+}
+
+/// Says that there is no such user, in CouchDB's word. Source: contract npm §8.3.
+fn missing() -> Reply {
+    let body = json!({ "error": "not_found", "reason": "missing", "message": "missing" });
+    unkept(StatusCode::NOT_FOUND, &body)
 }
