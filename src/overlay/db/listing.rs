@@ -11,7 +11,8 @@ use crate::overlay::packages::{Author, Census, Event, Span, Summary};
 
 /// In the order in which [`read`] takes them. What has no such tag, or no version behind it, is not listed.
 const SUMMARIES: &str = "SELECT packages.id, packages.name, packages.modified_at, releases.version, releases.manifest, \
-    releases.published_at, users.name, users.email, unlisted.package IS NULL FROM packages \
+    releases.published_at, users.name, users.email, unlisted.package IS NULL, \
+    packages.is_restricted OR EXISTS (SELECT 1 FROM bindings WHERE bindings.package = packages.id) FROM packages \
     JOIN tags ON tags.package = packages.id AND tags.tag = $2 \
     JOIN releases ON releases.package = packages.id AND releases.version = tags.version AND releases.variant = '' \
     LEFT JOIN users ON users.id = releases.publisher \
@@ -59,6 +60,7 @@ fn read(row: &Row) -> Result<(u64, Summary), Error> {
         tags: BTreeMap::new(),
         owners: Vec::new(),
         is_listed: row.get(8)?,
+        is_closed: row.get(9)?,
     };
     Ok((row.get(0)?, summary))
 }

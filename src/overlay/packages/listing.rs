@@ -27,6 +27,8 @@ pub struct Summary {
     pub owners: Vec<Author>,
     /// Whether searches find it.
     pub is_listed: bool,
+    /// Whether not everybody sees it.
+    pub is_closed: bool,
 }
 
 /// A user as a list shows it.

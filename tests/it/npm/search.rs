@@ -3,6 +3,7 @@
 use serde_json::{Value, json};
 
 use super::{Publisher, assert_refused};
+use crate::support::beside::block;
 use crate::support::http::{Answer, Ask};
 
 fn names(answer: &Answer) -> Vec<String> {
@@ -64,6 +65,30 @@ async fn ours_come_first_then_what_upstream_finds_without_ours() {
         assert_refused(&joe.get(&format!("/-/v1/search?{wrong}")).await, 400);
     }
     assert_eq!(joe.registry.upstream.all_seen().len(), asked, "mistakes are told without asking upstream");
+}
+
+#[tokio::test]
+async fn how_much_a_package_is_needed_does_not_tell_of_what_is_hidden() {
+    let joe = world("").await;
+    joe.publish("@acme/secret", "1.0.0", json!({ "dependencies": { "@acme/pad": "1" } })).await;
+    let needed = async || {
+        let hit = joe.get("/-/v1/search?text=@acme/pad").await.json()["objects"][0].clone();
+        assert_eq!(hit["package"]["name"], "@acme/pad");
+        (hit["dependents"].clone(), hit["score"]["detail"]["popularity"].as_f64().expect("a number"))
+    };
+    assert_eq!(needed().await.0, 2);
+    let restrict = async |access: &str| {
+        let set = joe.send("POST", "/-/package/@acme%2fsecret/access", &json!({ "access": access })).await;
+        assert_eq!(set.status, 200, "{}", set.summary());
+    };
+    restrict("restricted").await;
+    assert_eq!(needed().await, (json!(1), 0.5), "its owner reads what everybody reads");
+    restrict("public").await;
+    assert_eq!(needed().await.0, 2);
+    for name in ["@acme/secret", "@acme/pad-more"] {
+        block(&joe.heliostat, &format!("/npm/{name}"), &["npm", name, "*"]).await;
+    }
+    assert_eq!(needed().await, (json!(0), 0.0));
 }
 
 #[tokio::test]

@@ -114,6 +114,7 @@ mod tests {
             tags: held.tags.clone(),
             owners: Vec::new(),
             is_listed: true,
+            is_closed: false,
         };
         mend(summary, held, &Barred::by(barred))
     }

@@ -224,7 +224,8 @@ impl Npm {
 /// Judges everything that is published here. Takes as long as there is much.
 fn rank_all(entries: &Entries, screen: &Screen, query: &Query, now: SystemTime) -> Ranked {
     let mut needed: HashMap<&str, usize> = HashMap::new();
-    for name in entries.values().flat_map(|entry| &entry.requires) {
+    // The same for whoever asks: else it would tell of what is hidden.
+    for name in entries.values().filter(|entry| is_open(entry, screen)).flat_map(|entry| &entry.requires) {
         *needed.entry(name).or_default() += 1;
     }
     let mut ranked = Ranked { hits: Vec::new(), barred: Vec::new() };
@@ -237,6 +238,11 @@ fn rank_all(entries: &Entries, screen: &Screen, query: &Query, now: SystemTime) 
         }
     }
     ranked
+}
+
+/// Tells whether everybody sees a package as its entry has it.
+fn is_open(Entry { summary, .. }: &Entry, screen: &Screen) -> bool {
+    !summary.is_closed && !screen.hides(&summary.name) && screen.of(&summary.name).find(&summary.version).is_none()
 }
 
 /// Prints a hit as clients read it: without `maintainers` npm fails. Source: contract npm §10.1.

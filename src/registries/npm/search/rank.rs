@@ -150,6 +150,7 @@ mod tests {
                 tags: BTreeMap::new(),
                 owners: vec![joe],
                 is_listed: true,
+                is_closed: false,
             },
             manifest: manifest.as_object().unwrap().clone(),
             requires: Default::default(),
