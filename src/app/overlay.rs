@@ -73,7 +73,7 @@ pub async fn tally(overlay: Arc<Overlay>) {
     }
 }
 
-/// Writes down now and then when tokens were used, and takes away bytes that nothing refers to.
+/// Writes down now and then when tokens were used, takes away bytes that nothing refers to, and adds up old downloads.
 pub async fn tidy(overlay: Arc<Overlay>) {
     for minute in 1_u64.. {
         tokio::time::sleep(USES).await;
@@ -81,6 +81,11 @@ pub async fn tidy(overlay: Arc<Overlay>) {
             && let Err(error) = overlay.sweep_blobs(GRACE).await
         {
             tracing::warn!(error = &error as &dyn std::error::Error, "bytes of failed publishes not taken away");
+        }
+        if minute.is_multiple_of(SWEEP)
+            && let Err(error) = overlay.fold_downloads().await
+        {
+            tracing::warn!(error = &error as &dyn std::error::Error, "old downloads not added up yet");
         }
         if let Err(error) = overlay.save_uses().await {
             tracing::warn!(error = &error as &dyn std::error::Error, "uses of tokens not written down");

@@ -19,10 +19,14 @@ const BATCH: usize = 500;
 
 const MILLIS_OF_DAY: u64 = 86_400_000;
 
+/// For how many days versions are told apart: more than the year that is asked for at most.
+const KEPT: Day = 400;
+
 /// Days since 1970, in UTC.
 pub type Day = u64;
 
-/// What is counted: mount, package, day, version. In the order in which rows are written, which is the same on all nodes.
+/// What is counted: mount, package, day, version; without a version a scope with its slash, or nothing, for the sums alone.
+/// In the order in which rows are written, which is the same on all nodes.
 pub(super) type Key = (Box<str>, Box<str>, Day, Box<str>);
 
 /// Counts that were not written down yet.
@@ -34,7 +38,8 @@ pub(super) struct Tally {
 /// By day, mount, package and version.
 type Shard = BTreeMap<Day, HashMap<Box<str>, HashMap<Box<str>, HashMap<Box<str>, u64>>>>;
 
-/// Counts of one package within some days: in the order of days, then of versions as text.
+/// Counts of one package within some days: in the order of days, then of versions as text. Of days long ago there is one,
+/// of all versions, which is empty text.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Count {
     pub day: Day,
@@ -55,6 +60,22 @@ impl Overlay {
     /// Counts a download.
     pub fn count_download(&self, mount: &str, package: &str, version: &str) {
         self.tally.count(day_of(&self.clock), mount, package, version);
+    }
+
+    /// Counts a download of what others tell the downloads of: in the sums, and nowhere else.
+    pub fn count_download_in_sums(&self, mount: &str, package: &str) {
+        let slash = package.find('/').filter(|_| package.starts_with('@'));
+        self.tally.count(day_of(&self.clock), mount, slash.map_or("", |slash| &package[..=slash]), "");
+    }
+
+    /// Adds up the counts of versions of long ago, a day at a time: others write in between.
+    ///
+    /// # Errors
+    /// The database's. What was added up stays so.
+    pub async fn fold_downloads(&self) -> Result<(), Error> {
+        let before = self.today().saturating_sub(KEPT);
+        while rows::fold(&self.db, before).await? {}
+        Ok(())
     }
 
     /// Writes down what was counted. What cannot be written is kept for the next time.

@@ -14,16 +14,8 @@ const ALL: &str = "*";
 pub async fn add(database: &Database, counts: &[(Key, u64)]) -> Result<(), Error> {
     // In line with writes: nothing is hidden, or shown, between the counts and the sums.
     let note = database.note_in_line().await?;
-    let sql = format!(
-        "INSERT INTO downloads (mount, package, day, version, count) VALUES {} \
-         ON CONFLICT (mount, package, day, version) DO UPDATE SET count = downloads.count + excluded.count",
-        rows(counts.len(), 5)
-    );
-    let bound = counts
-        .iter()
-        .flat_map(|((mount, package, day, version), count)| values![&**mount, &**package, *day, &**version, *count]);
-    note.link().run(&sql, bound.collect()).await?;
-    let closed = closed(note.link(), counts).await?;
+    let named: Vec<&(Key, u64)> = counts.iter().filter(|((.., version), _)| !version.is_empty()).collect();
+    let closed = if named.is_empty() { BTreeSet::new() } else { add_named(note.link(), &named).await? };
     let mut sums: BTreeMap<(&str, &str, Day), u64> = BTreeMap::new();
     for ((mount, package, day, _), count) in counts {
         let is_open = !closed.contains(&(mount.clone(), package.clone()));
@@ -43,8 +35,17 @@ pub async fn add(database: &Database, counts: &[(Key, u64)]) -> Result<(), Error
     note.commit().await
 }
 
-/// Returns those of the counted packages that not everybody sees, with their mounts.
-async fn closed(link: Link<'_>, counts: &[(Key, u64)]) -> Result<BTreeSet<(Box<str>, Box<str>)>, Error> {
+/// Adds to counts of versions. Returns those of the counted packages that not everybody sees, with their mounts.
+async fn add_named(link: Link<'_>, counts: &[&(Key, u64)]) -> Result<BTreeSet<(Box<str>, Box<str>)>, Error> {
+    let sql = format!(
+        "INSERT INTO downloads (mount, package, day, version, count) VALUES {} \
+         ON CONFLICT (mount, package, day, version) DO UPDATE SET count = downloads.count + excluded.count",
+        rows(counts.len(), 5)
+    );
+    let bound = counts
+        .iter()
+        .flat_map(|((mount, package, day, version), count)| values![&**mount, &**package, *day, &**version, *count]);
+    link.run(&sql, bound.collect()).await?;
     let names: BTreeSet<&str> = counts.iter().map(|((_, package, ..), _)| &**package).collect();
     let sql = format!("SELECT mount, name FROM packages WHERE name IN ({}) AND {CLOSED}", places(1, names.len()));
     let bound = names.into_iter().flat_map(|name| values![name]).collect();
@@ -71,6 +72,25 @@ pub async fn count_in(write: &Write, mount: &str, package: &str, is_closed: bool
         write.link().run(&sql, values![mount, package, part]).await?;
     }
     Ok(())
+}
+
+/// Takes versions out of the counts of the oldest day that has any, if it is before another: of what is published here, all
+/// are one count of that day then, and of what is mirrored none is left; the sums have both. Tells whether there was one.
+pub async fn fold(database: &Database, before: Day) -> Result<bool, Error> {
+    let sql = "SELECT MIN(day) FROM downloads WHERE version <> '' AND day < $1";
+    let row = database.link().first(sql, values![before]).await?;
+    let Some(day) = row.map(|row| row.find::<u64>(0)).transpose()?.flatten() else { return Ok(false) };
+    let note = database.note_in_line().await?;
+    let sql = "INSERT INTO downloads (mount, package, day, version, count) \
+               SELECT mount, package, day, '', CAST(SUM(count) AS BIGINT) FROM downloads \
+               WHERE day = $1 AND version <> '' AND EXISTS (SELECT 1 FROM packages \
+               WHERE packages.mount = downloads.mount AND packages.name = downloads.package) \
+               GROUP BY mount, package, day \
+               ON CONFLICT (mount, package, day, version) DO UPDATE SET count = downloads.count + excluded.count";
+    note.link().run(sql, values![day]).await?;
+    note.link().run("DELETE FROM downloads WHERE day = $1 AND version <> ''", values![day]).await?;
+    note.commit().await?;
+    Ok(true)
 }
 
 /// Returns what the downloads of a package are a part of: all, and those of its scope.

@@ -42,7 +42,12 @@ impl Npm {
     ) -> Result<Reply, Error> {
         let reply = self.tarball(request, name, version).await?;
         if request.method == Method::GET && !request.headers.contains_key(RANGE) {
-            self.gate.overlay().count_download(self.gate.mount(), name.as_str(), version.as_str());
+            let (overlay, mount) = (self.gate.overlay(), self.gate.mount());
+            if self.tells_downloads(name).await? {
+                overlay.count_download(mount, name.as_str(), version.as_str());
+            } else {
+                overlay.count_download_in_sums(mount, name.as_str());
+            }
         }
         Ok(reply)
     }
@@ -66,6 +71,12 @@ impl Npm {
             Counted::Scope(scope) => self.sums(asked.form, downloads::Of::Scope(scope), days).await?,
         };
         Ok(listed(StatusCode::OK, &body).into())
+    }
+
+    /// Tells whether it is told by what was counted here how often a package was fetched.
+    async fn tells_downloads(&self, name: &PackageName) -> Result<bool, Error> {
+        let is_told = matches!(self.downloads, config::Downloads::Own);
+        Ok(is_told || self.gate.is_kept_from_upstream(name.as_str()).await?)
     }
 
     async fn who_counts(&self, visitor: &Visitor, name: &PackageName) -> Result<Counts, Error> {
@@ -174,6 +185,10 @@ fn by_day(counts: &[Count]) -> Value {
     let mut versions: Map<String, Value> = Map::new();
     for Count { day, version, count } in counts {
         *days.entry(*day).or_default() += count;
+        // Of days long ago versions are not told apart.
+        if version.is_empty() {
+            continue;
+        }
         let of_version = versions.entry(version.clone()).or_insert_with(|| json!([]));
         of_version.as_array_mut().into_iter().for_each(|list| list.push(print_count(*day, *count)));
     }

@@ -100,6 +100,29 @@ async fn of_mirrored_packages_upstream_tells_and_hears_of_none_of_ours() {
 }
 
 #[tokio::test]
+async fn what_is_mirrored_is_counted_in_sums_and_by_itself_only_where_the_mount_tells_of_it() {
+    let mut joe = Publisher::start("").await;
+    joe.publish("@acme/tool", "1.0.0", json!({})).await;
+    joe.registry.publish_plain("left");
+    let version = joe.get("/left/latest").await.json()["version"].as_str().expect("a version").to_owned();
+    let path = format!("/left/-/left-{version}.tgz");
+    fetch(&joe, &path, 2).await;
+    fetch(&joe, "/@acme/tool/-/tool-1.0.0.tgz", 1).await;
+    let today =
+        year_of(&joe, "@acme/tool", "range", 1).await["downloads"][0]["day"].as_str().expect("a day").to_owned();
+    let sum =
+        async |joe: &Publisher| joe.get(&format!("/downloads/total/point/{today}")).await.json()["downloads"].clone();
+    assert_eq!(sum(&joe).await, 3);
+    joe.heliostat.stop();
+    let url = joe.registry.url().to_owned();
+    joe.heliostat.reconfigure(|builder| builder.without_mounts().npm(&url, "own = [\"@acme/*\"]\ndownloads = \"own\""));
+    joe.heliostat.start().await;
+    fetch(&joe, &path, 1).await;
+    year_of(&joe, "left", "point", 1).await;
+    assert_eq!(sum(&joe).await, 4);
+}
+
+#[tokio::test]
 async fn a_mount_may_count_what_it_mirrors() {
     let joe = Publisher::start("downloads = \"own\"").await;
     joe.publish("@acme/tool", "1.0.0", json!({})).await;

@@ -74,6 +74,52 @@ async fn sums(node: &Overlay, scope: &str, day: Day) -> [u64; 2] {
     sums
 }
 
+pub async fn what_others_tell_is_counted_in_sums_alone(stage: Stage) {
+    let node = stage.node().await;
+    let today = node.today();
+    for package in ["@a/x", "@a/y", "z"] {
+        node.count_download_in_sums("npm", package);
+    }
+    node.save_downloads().await.unwrap();
+    count(&node, "@a/x").await;
+    node.count_download_in_sums("npm", "@a/x");
+    node.save_downloads().await.unwrap();
+    assert_eq!(sums(&node, "@a", today).await, [5, 4]);
+    for (package, counted) in [("@a/x", 1), ("@a/y", 0), ("z", 0), ("@a/", 0), ("", 0)] {
+        assert_eq!(node.downloads("npm", package, (today, today)).await.unwrap().len(), counted, "{package}");
+    }
+}
+
+pub async fn versions_of_long_ago_are_added_up(stage: Stage) {
+    let node = stage.node().await;
+    let first = node.today();
+    publish(&node).await;
+    for version in ["1.0.0", "1.0.0", "2.0.0"] {
+        node.count_download("npm", "@a/x", version);
+    }
+    count(&node, "@a/mirrored").await;
+    stage.clock.advance(Duration::from_secs(86_400));
+    count(&node, "@a/x").await;
+    let told = async || {
+        let counts = node.downloads("npm", "@a/x", (first, node.today())).await.unwrap();
+        counts.into_iter().map(|count| (count.day - first, count.version, count.count)).collect::<Vec<_>>()
+    };
+    let (before, later) = (told().await, (1, "1.0.0".to_owned(), 1));
+    assert_eq!(before.len(), 3);
+    stage.clock.advance(Duration::from_secs(399 * 86_400));
+    node.fold_downloads().await.unwrap();
+    assert_eq!(told().await, before, "not yet");
+    stage.clock.advance(Duration::from_secs(86_400));
+    for _ in 0..2 {
+        node.fold_downloads().await.unwrap();
+        assert_eq!(told().await, [(0, String::new(), 3), later.clone()]);
+    }
+    assert_eq!(node.downloads("npm", "@a/mirrored", (first, first)).await.unwrap(), []);
+    assert_eq!(sums(&node, "@a", first).await, [4, 4]);
+    edit(&node, &[Edit::Restrict(true)]).await;
+    assert_eq!(sums(&node, "@a", first).await, [1, 1], "what is added up is hidden with its package");
+}
+
 pub async fn sums_tell_of_what_everybody_sees(stage: Stage) {
     let node = stage.node().await;
     let today = node.today();

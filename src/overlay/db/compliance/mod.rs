@@ -125,6 +125,8 @@ behaviours! {
         what_was_kept_of_a_whole_package_is_its_latest_versions;
     downloads:
         counts_of_all_nodes_add_up
+        what_others_tell_is_counted_in_sums_alone
+        versions_of_long_ago_are_added_up
         sums_tell_of_what_everybody_sees
         what_was_counted_before_there_were_sums_is_added_up;
     hooks:

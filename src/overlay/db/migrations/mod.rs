@@ -38,7 +38,7 @@ use super::sql::{Link, values};
 use crate::overlay::error::Error;
 
 /// Each in its turn, never out of it: the first has the number 1.
-const ALL: [&str; 18] = [
+const ALL: [&str; 19] = [
     include_str!("0001_start.sql"),
     include_str!("0002_teams.sql"),
     include_str!("0003_vault.sql"),
@@ -57,6 +57,7 @@ const ALL: [&str; 18] = [
     include_str!("0016_download_sums.sql"),
     include_str!("0017_reasons.sql"),
     include_str!("0018_documents.sql"),
+    include_str!("0019_old_downloads.sql"),
 ];
 
 /// The number of the last one.
