@@ -1,5 +1,6 @@
 //! Who has an account: names, passwords, who is locked out, who may do everything.
 
+use std::collections::BTreeSet;
 use std::fmt;
 use std::net::IpAddr;
 use std::time::SystemTime;
@@ -78,6 +79,14 @@ impl Overlay {
     /// The database's.
     pub async fn user(&self, name: &UserName) -> Result<Option<User>, Error> {
         rows::find(self.db.link(), name).await
+    }
+
+    /// Finds accounts by their names in lower case, all at once; of those that there are.
+    ///
+    /// # Errors
+    /// The database's.
+    pub async fn users_by_name(&self, folded: &BTreeSet<String>) -> Result<Vec<User>, Error> {
+        rows::find_all(self.db.link(), folded).await
     }
 
     /// Finds an account by its identifier.

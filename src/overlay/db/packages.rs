@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, HashMap};
 
-use super::sql::{Bound, LIVING, Link, Row, values};
+use super::sql::{Bound, LIVING, Link, Row, rows, values};
 use super::teams::{read_permission, team_name};
 use super::{Write, downloads};
 use crate::overlay::blobs::Blob;
@@ -14,6 +14,9 @@ use crate::overlay::packages::{
 };
 use crate::overlay::teams::{Permission, TeamId};
 use crate::overlay::users::{UserId, UserName};
+
+/// Events that one statement writes.
+const AT_ONCE: usize = 100;
 
 /// Returns what a change is decided by; `None` when there is no such package.
 pub async fn load_state(link: Link<'_>, mount: &str, name: &str) -> Result<Option<State>, Error> {
@@ -179,13 +182,18 @@ fn found(count: u64, user: UserId) -> Result<(), Error> {
 
 /// Writes the lines of the feed.
 pub async fn announce(write: &Write, (mount, package): (&str, &str), events: &[Told]) -> Result<(), Error> {
-    let first = write.number_changes(events.len() as u64).await?;
-    for (number, (kind, version, tag)) in (first..).zip(events) {
-        let sql = "INSERT INTO changes (number, at, mount, package, kind, version, tag, account) \
-                   VALUES ($1, $2, $3, $4, $5, $6, $7, $8)";
-        let mut bound = values![number, write.now, mount, package, kind.as_str()];
-        bound.extend(values![version.as_deref(), tag.as_deref(), kind.user()]);
-        write.link().run(sql, bound).await?;
+    let mut number = write.number_changes(events.len() as u64).await?;
+    for some in events.chunks(AT_ONCE) {
+        let mut bound = Vec::new();
+        for (kind, version, tag) in some {
+            bound.extend(values![number, write.now, mount, package, kind.as_str()]);
+            bound.extend(values![version.as_deref(), tag.as_deref(), kind.user()]);
+            number += 1;
+        }
+        let rows = rows(some.len(), 8);
+        let sql =
+            format!("INSERT INTO changes (number, at, mount, package, kind, version, tag, account) VALUES {rows}");
+        write.link().run(&sql, bound).await?;
     }
     Ok(())
 }

@@ -1,7 +1,9 @@
 //! The rows of accounts.
 
+use std::collections::BTreeSet;
+
 use super::Write;
-use super::sql::{Link, Row, values};
+use super::sql::{Link, Row, places, values};
 use crate::overlay::error::Error;
 use crate::overlay::factors::Mode;
 use crate::overlay::users::{NewUser, User, UserId, UserName};
@@ -26,6 +28,16 @@ pub async fn find_with_password(link: Link<'_>, name: &UserName) -> Result<Optio
 pub async fn find_by_id(link: Link<'_>, id: UserId) -> Result<Option<User>, Error> {
     let sql = format!("SELECT {COLUMNS} FROM {TABLES} WHERE id = $1");
     link.first(&sql, values![id]).await?.map(|row| read(&row)).transpose()
+}
+
+/// Finds accounts by their names, whatever their case; of those that there are.
+pub async fn find_all(link: Link<'_>, names: &BTreeSet<String>) -> Result<Vec<User>, Error> {
+    if names.is_empty() {
+        return Ok(Vec::new());
+    }
+    let sql = format!("SELECT {COLUMNS} FROM {TABLES} WHERE folded IN ({})", places(1, names.len()));
+    let bound = names.iter().flat_map(|name| values![name.as_str()]).collect();
+    link.all(&sql, bound).await?.iter().map(read).collect()
 }
 
 pub async fn find_by_email(link: Link<'_>, email: &str) -> Result<Option<User>, Error> {

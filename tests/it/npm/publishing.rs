@@ -222,3 +222,43 @@ async fn an_operator_sees_who_has_written_what() {
     let before = audit(&["--limit", "1", "--before", &of_tool[1][0], "npm/@acme/tool"]);
     assert_eq!(before, of_tool[..1]);
 }
+
+#[tokio::test]
+async fn one_write_sets_few_tags_and_names_few_owners() {
+    let acme = Acme::start(&["joe", "ann"]).await;
+    assert_eq!(acme.publish("joe", TOOL, "1.0.0", None).await.status, 201);
+    let path = "/-/package/@acme%2ftool/dist-tags";
+    let tags = |from: usize, count: usize| {
+        let tags = (from..from + count).map(|number| (format!("t{number}"), json!("1.0.0")));
+        Value::Object(tags.collect())
+    };
+    assert_refused(&acme.send("joe", "POST", path, tags(0, 33)).await, 422);
+    for round in 0..31 {
+        assert_eq!(acme.send("joe", "POST", path, tags(round * 32, 32)).await.status, 201);
+    }
+    // With latest there are 993.
+    assert_refused(&acme.send("joe", "POST", path, tags(992, 8)).await, 422);
+    assert_eq!(acme.send("joe", "POST", path, tags(985, 14)).await.status, 201, "but for those that are there already");
+    assert_refused(&acme.send("joe", "PUT", &format!("{path}/more"), json!("1.0.0")).await, 422);
+    let mut more = publication(TOOL, "1.1.0");
+    more["dist-tags"] = json!({ "more": "1.1.0" });
+    assert_refused(&acme.send("joe", "PUT", PATH, more).await, 422);
+    assert_eq!(acme.send("joe", "PUT", path, tags(0, 999)).await.status, 201, "none of them is set anew");
+
+    let rev = acme.get("joe", "/@acme/tool?write=true").await.json()["_rev"].as_str().unwrap().to_owned();
+    let owners = |names: Vec<String>| {
+        let owners: Vec<Value> = names.iter().map(|name| json!({ "name": name, "email": "" })).collect();
+        json!({ "maintainers": owners })
+    };
+    let put = async |names| acme.send("joe", "PUT", &format!("{PATH}/-rev/{rev}"), owners(names)).await;
+    assert_refused(&put((0..101).map(|number| format!("user{number}")).collect()).await, 422);
+    assert_refused(&put(vec!["joe".to_owned(), "nobody".to_owned()]).await, 404);
+    let mut repeated = vec!["Joe".to_owned(); 200];
+    repeated.push("ann".to_owned());
+    let handed = put(repeated).await;
+    assert_eq!(handed.status, 201, "{}", handed.summary());
+    let document = acme.get("joe", "/@acme/tool?write=true").await.json();
+    let names: Vec<&str> =
+        document["maintainers"].as_array().unwrap().iter().filter_map(|owner| owner["name"].as_str()).collect();
+    assert_eq!(names, ["ann", "joe"]);
+}

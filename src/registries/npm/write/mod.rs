@@ -1,7 +1,7 @@
 //! What changes a package: publish, deprecate, unpublish, tags, owners, stars. A body is turned into edits that the overlay
 //! makes all or none of. Source: contract npm §7.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use bytes::Bytes;
 use http::StatusCode;
@@ -10,7 +10,7 @@ use serde::Deserialize;
 use serde_json::json;
 
 use self::sent::{Likes, Reason, few, few_of, reason};
-use self::tags::check_tag;
+use self::tags::{check_few, check_tag};
 use super::error::Error;
 use super::merge::JSON;
 use super::name::{LATEST, PackageName, Version};
@@ -33,6 +33,9 @@ pub mod tags;
 
 /// Who may publish, in npm's own word.
 pub const OWNER: &str = "full";
+
+/// Most owners that a document names.
+const MAX_OWNERS: usize = 100;
 
 /// What a body is.
 enum Sent {
@@ -179,6 +182,7 @@ impl Npm {
         let moved = moved.filter(|(tag, version)| is_shown(tag) && (!merges || is_ours(tag, version)));
         moved.clone().try_for_each(|(tag, _)| check_tag(tag))?;
         edits.extend(moved.map(|(tag, version)| Edit::Tag { tag, version, when: When::Always }));
+        check_few(held, &edits)?;
         self.let_change_something(held, &edits)?;
         let left = latest_of(held, |version| versions.contains_key(version) || !is_meant(version));
         edits.extend(self.latest_if_absent(&held.name, left));
@@ -198,16 +202,25 @@ impl Npm {
         if owners.is_empty() {
             return Err(Error::Forbidden("one owner must be left".into()));
         }
-        let mut wanted: Vec<UserId> = Vec::new();
-        for owner in owners {
-            let name = UserName::parse(&owner.name)?;
-            let user = self.gate.overlay().user(&name).await?;
-            wanted.push(user.ok_or_else(|| Error::not_found(format!("the user {name}")))?.id);
-        }
+        let wanted = self.find_users(owners).await?;
         let mut edits: Vec<Edit<'_>> = wanted.iter().map(|user| Edit::Own { user: *user, level: OWNER }).collect();
         let gone = held.owners.iter().filter(|owner| !wanted.contains(&owner.user));
         edits.extend(gone.map(|owner| Edit::Disown { user: owner.user }));
         self.change(visitor, Change { expected, by_owner, edits: &edits, ..self.change_of(&held.name, "owner") }).await
+    }
+
+    /// Finds those whom a document names.
+    async fn find_users(&self, owners: &[Maintainer]) -> Result<BTreeSet<UserId>, Error> {
+        let named = |owner: &Maintainer| UserName::parse(&owner.name).map(|name| name.folded());
+        let named: BTreeSet<String> = owners.iter().map(named).collect::<Result<_, _>>()?;
+        if named.len() > MAX_OWNERS {
+            return Err(Error::Unprocessable(format!("a package has at most {MAX_OWNERS} maintainers").into()));
+        }
+        let users = self.gate.overlay().users_by_name(&named).await?;
+        match named.iter().find(|name| users.iter().all(|user| user.name.folded() != **name)) {
+            Some(name) => Err(Error::not_found(format!("the user {name}"))),
+            None => Ok(users.iter().map(|user| user.id).collect()),
+        }
     }
 
     /// `DELETE /{name}/-rev/{rev}`. Source: contract npm §7.4.

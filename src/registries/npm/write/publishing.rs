@@ -20,6 +20,7 @@ use crate::registries::npm::publish::manifest::{print_manifest, readme};
 use crate::registries::npm::publish::{self, Publication};
 use crate::registries::npm::wire;
 use crate::registries::npm::write::OWNER;
+use crate::registries::npm::write::tags::check_few;
 use crate::registries::range::Precedence;
 
 /// What the overlay calls a provenance bundle.
@@ -80,6 +81,7 @@ impl Npm {
             replaces: Replaces::Nothing,
         };
         let mut edits = ready.edits(release);
+        held.as_ref().map_or(Ok(()), |held| check_few(held, &edits))?;
         edits.extend(self.latest_if_absent(name.as_str(), Some(&ready.version)));
         if held.is_none() {
             edits.push(Edit::Own { user: publisher.id, level: OWNER });
