@@ -1,6 +1,6 @@
 //! Many packages at once, each as one of its tags shows it.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::time::SystemTime;
 
 use super::packages::{read_event, user_name};
@@ -8,6 +8,7 @@ use super::sql::{Bound, CLOSED, LIVING, Link, Row, places, values};
 use super::{Database, Snapshot};
 use crate::overlay::error::Error;
 use crate::overlay::packages::{Author, Census, Event, Span, Summary};
+use crate::overlay::users::{UserId, UserName};
 
 /// In the order in which [`read`] takes them. What has no such tag, or no version behind it, is not listed.
 const SUMMARIES: &str = "SELECT packages.id, packages.name, packages.modified_at, releases.version, releases.manifest, \
@@ -89,6 +90,32 @@ async fn add_beside(snapshot: &Snapshot, found: &mut [(u64, Summary)]) -> Result
         }
     }
     Ok(())
+}
+
+/// Finds the owners of packages, each with the package's name, whatever tags it has.
+pub async fn owners(link: Link<'_>, mount: &str, names: &BTreeSet<&str>) -> Result<Vec<(String, UserName)>, Error> {
+    if names.is_empty() {
+        return Ok(Vec::new());
+    }
+    let sql = format!(
+        "SELECT packages.name, users.name FROM packages JOIN owners ON owners.package = packages.id \
+         JOIN users ON users.id = owners.account WHERE packages.mount = $1 AND packages.name IN ({}) \
+         ORDER BY packages.name, users.folded",
+        places(2, names.len())
+    );
+    let mut bound = values![mount];
+    bound.extend(names.iter().flat_map(|name| values![*name]));
+    link.all(&sql, bound).await?.iter().map(|row| Ok((row.get(0)?, user_name(row, 1)?))).collect()
+}
+
+/// Finds the names of users by their identifiers.
+pub async fn user_names(link: Link<'_>, users: &BTreeSet<UserId>) -> Result<BTreeMap<UserId, UserName>, Error> {
+    if users.is_empty() {
+        return Ok(BTreeMap::new());
+    }
+    let sql = format!("SELECT id, name FROM users WHERE id IN ({})", places(1, users.len()));
+    let bound = users.iter().flat_map(|user| values![*user]).collect();
+    link.all(&sql, bound).await?.iter().map(|row| Ok((row.get(0)?, user_name(row, 1)?))).collect()
 }
 
 pub async fn set_listed(link: Link<'_>, mount: &str, package: &str, is_listed: bool) -> Result<(), Error> {

@@ -1,6 +1,6 @@
 //! Many packages at once: for lists and searches, which show of each no more than one of its versions.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::time::{Duration, Instant, SystemTime};
 
 use super::{Event, EventKind};
@@ -8,7 +8,7 @@ use crate::overlay::Overlay;
 use crate::overlay::audit::{Actor, Entry};
 use crate::overlay::db::{listing as rows, packages};
 use crate::overlay::error::Error;
-use crate::overlay::users::UserName;
+use crate::overlay::users::{UserId, UserName};
 
 /// How often other nodes are asked for while a change is waited for: half of the second within which all must know.
 const LOOK: Duration = Duration::from_millis(500);
@@ -80,6 +80,26 @@ impl Overlay {
     /// The database's.
     pub async fn summaries(&self, mount: &str, tag: &str, span: Span<'_>) -> Result<Vec<Summary>, Error> {
         rows::summaries(&self.db, mount, tag, &span).await
+    }
+
+    /// Finds the owners of packages of a mount, by the packages' names.
+    ///
+    /// # Errors
+    /// The database's.
+    pub async fn owners(&self, mount: &str, names: &BTreeSet<&str>) -> Result<BTreeMap<String, Vec<UserName>>, Error> {
+        let mut owners = BTreeMap::<String, Vec<UserName>>::new();
+        for (package, owner) in rows::owners(self.db.link(), mount, names).await? {
+            owners.entry(package).or_default().push(owner);
+        }
+        Ok(owners)
+    }
+
+    /// Finds the names of users by their identifiers.
+    ///
+    /// # Errors
+    /// The database's.
+    pub async fn user_names(&self, users: &BTreeSet<UserId>) -> Result<BTreeMap<UserId, UserName>, Error> {
+        rows::user_names(self.db.link(), users).await
     }
 
     /// Has searches find a package, or no longer. The feed tells of it either way, so that all nodes look at it anew.

@@ -9,7 +9,7 @@
 //! | blocked, unblocked | `PACKAGE_BLOCKED`, `PACKAGE_UNBLOCKED` |
 //! | version changed, package changed, starred, unstarred | `PACKAGE_META_CHANGED` |
 
-use std::collections::HashMap;
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::time::{Instant, SystemTime};
 
 use http::StatusCode;
@@ -17,11 +17,11 @@ use serde_json::{Value, json};
 
 use super::Npm;
 use super::error::Error;
-use super::name::LATEST;
 use super::replies::listed;
 use super::routes::Since;
 use crate::base::http::Reply;
-use crate::overlay::packages::{Event, EventKind, Span};
+use crate::overlay::packages::{Event, EventKind};
+use crate::overlay::users::{UserId, UserName};
 use crate::registries::gate::Visitor;
 use crate::registries::times::print_millis;
 
@@ -43,6 +43,13 @@ struct Page {
     last: Option<u64>,
     /// How many events were read.
     read: u64,
+}
+
+/// Whom a part of the feed tells of.
+struct People {
+    /// By the names of packages.
+    owners: BTreeMap<String, Vec<UserName>>,
+    names: BTreeMap<UserId, UserName>,
 }
 
 impl Npm {
@@ -81,15 +88,16 @@ impl Npm {
         let mut readable = self.readable(visitor, events, known).await?;
         let is_cut = readable.len() as u64 > limit;
         readable.truncate(limit as usize);
-        let mut results = Vec::with_capacity(readable.len());
-        for event in &readable {
-            results.push(json!({
+        let people = self.people(&readable).await?;
+        let tell = |event: &Event| {
+            json!({
                 "seq": event.number,
                 "type": kind(event.kind),
                 "id": event.package,
-                "changes": [self.tell_change(event).await?],
-            }));
-        }
+                "changes": [tell_change(event, &people)],
+            })
+        };
+        let results = readable.iter().map(tell).collect();
         let last = if is_cut { readable.last().map(|event| event.number) } else { end };
         Ok(Page { results, last, read })
     }
@@ -102,16 +110,18 @@ impl Npm {
         after: u64,
         limit: u64,
     ) -> Result<Reply, Error> {
-        let mut results = Vec::new();
-        for event in self.events_by_time(visitor, since, after, limit).await? {
-            results.push(json!({
+        let events = self.events_by_time(visitor, since, after, limit).await?;
+        let people = self.people(&events).await?;
+        let tell = |event: &Event| {
+            json!({
                 "type": kind(event.kind),
                 "id": event.package,
-                "changes": [self.tell_change(&event).await?],
+                "changes": [tell_change(event, &people)],
                 "gmt_modified": print_millis(event.at),
                 "cursorId": event.number,
-            }));
-        }
+            })
+        };
+        let results: Vec<Value> = events.iter().map(tell).collect();
         Ok(listed(StatusCode::OK, &json!({ "results": results })))
     }
 
@@ -153,28 +163,40 @@ impl Npm {
         Ok(events)
     }
 
-    /// Says what has changed.
-    async fn tell_change(&self, event: &Event) -> Result<Value, Error> {
-        let Event { package, version, tag, reason, .. } = event;
-        Ok(match event.kind {
-            EventKind::VersionAdded | EventKind::VersionRemoved => json!({ "version": version }),
-            EventKind::Blocked => json!({ "version": version, "reason": reason }),
-            EventKind::Unblocked => json!({ "version": version }),
-            EventKind::VersionChanged => json!({ "deprecateds": [{ "version": version }] }),
-            EventKind::TagAdded | EventKind::TagChanged => json!({ "tag": tag, "version": version }),
-            EventKind::TagRemoved => json!({ "tag": tag }),
-            EventKind::Unpublished | EventKind::PackageChanged => json!({}),
-            EventKind::Starred { .. } | EventKind::Unstarred { .. } => json!({}),
-            EventKind::OwnerRemoved { user } => {
-                let user = self.gate.overlay().user_by_id(user).await?;
-                json!({ "maintainer": user.map(|user| user.name.to_string()) })
+    /// Finds whom events tell of, all at once.
+    async fn people(&self, events: &[Event]) -> Result<People, Error> {
+        let (mut packages, mut users) = (BTreeSet::new(), BTreeSet::new());
+        for event in events {
+            match event.kind {
+                EventKind::OwnerAdded { .. } => drop(packages.insert(event.package.as_str())),
+                EventKind::OwnerRemoved { user } => drop(users.insert(user)),
+                _ => {}
             }
-            EventKind::OwnerAdded { .. } => {
-                let held = self.gate.overlay().summaries(self.gate.mount(), LATEST, Span::One(package)).await?;
-                let owners = held.iter().flat_map(|held| &held.owners).map(|owner| owner.name.as_str());
-                json!({ "maintainers": owners.collect::<Vec<_>>() })
-            }
-        })
+        }
+        let overlay = self.gate.overlay();
+        let owners = overlay.owners(self.gate.mount(), &packages).await?;
+        Ok(People { owners, names: overlay.user_names(&users).await? })
+    }
+}
+
+/// Says what has changed.
+fn tell_change(event: &Event, people: &People) -> Value {
+    let Event { package, version, tag, reason, .. } = event;
+    let name = |name: &UserName| name.to_string();
+    match event.kind {
+        EventKind::VersionAdded | EventKind::VersionRemoved => json!({ "version": version }),
+        EventKind::Blocked => json!({ "version": version, "reason": reason }),
+        EventKind::Unblocked => json!({ "version": version }),
+        EventKind::VersionChanged => json!({ "deprecateds": [{ "version": version }] }),
+        EventKind::TagAdded | EventKind::TagChanged => json!({ "tag": tag, "version": version }),
+        EventKind::TagRemoved => json!({ "tag": tag }),
+        EventKind::Unpublished | EventKind::PackageChanged => json!({}),
+        EventKind::Starred { .. } | EventKind::Unstarred { .. } => json!({}),
+        EventKind::OwnerRemoved { user } => json!({ "maintainer": people.names.get(&user).map(name) }),
+        EventKind::OwnerAdded { .. } => {
+            let owners = people.owners.get(package).into_iter().flatten().map(name);
+            json!({ "maintainers": owners.collect::<Vec<_>>() })
+        }
     }
 }
 

@@ -46,6 +46,12 @@ async fn the_feed_tells_what_has_happened_from_a_number_on() {
     let rest = joe.get(&format!("/-/all/changes?since=0&cursorId={}", seqs[0])).await.json();
     assert_eq!(rest["results"].as_array().unwrap().len(), seqs.len() - 1);
     assert_refused(&joe.get("/-/all/changes?since=x").await, 400);
+
+    // Also of what no tag shows any more.
+    assert_eq!(joe.send("DELETE", "/@acme%2ftool/-rev/1-a", &Value::Null).await.status, 201);
+    let told = joe.get("/_changes?since=0").await.json();
+    let owners = told["results"].as_array().unwrap().iter().find(|event| event["seq"] == owners["seq"]).unwrap();
+    assert_eq!(owners["changes"], json!([{ "maintainers": ["joe"] }]));
 }
 
 #[tokio::test]
