@@ -21,7 +21,7 @@ const HEADS: &str = "hooks JOIN deliveries ON deliveries.hook = hooks.id AND del
                      (SELECT MIN(event) FROM deliveries WHERE deliveries.hook = hooks.id)";
 
 /// Makes deliveries of events of the feed: for hooks about the package, about its scope, whose names stand between its
-/// slash and the next character, and about one of its owners.
+/// slash and the next character, and about one of its owners, or who was one until that.
 const HEARD: &str = "INSERT INTO deliveries (hook, event, tries, due_at) \
     SELECT hooks.id, changes.number, 0, CAST($3 AS BIGINT) FROM changes \
     JOIN hooks ON hooks.mount = changes.mount AND hooks.about = 'package' AND hooks.name = changes.package \
@@ -33,7 +33,11 @@ const HEARD: &str = "INSERT INTO deliveries (hook, event, tries, due_at) \
     UNION SELECT hooks.id, changes.number, 0, CAST($3 AS BIGINT) FROM changes \
     JOIN packages ON packages.mount = changes.mount AND packages.name = changes.package \
     JOIN owners ON owners.package = packages.id JOIN users ON users.id = owners.account \
-    JOIN hooks ON hooks.mount = changes.mount AND hooks.about = 'owner' AND hooks.name = users.name \
+    JOIN hooks ON hooks.mount = changes.mount AND hooks.about = 'owner' AND LOWER(hooks.name) = users.folded \
+    WHERE changes.number > $1 AND changes.number <= $2 AND hooks.since < changes.number \
+    UNION SELECT hooks.id, changes.number, 0, CAST($3 AS BIGINT) FROM changes \
+    JOIN users ON users.id = changes.account AND changes.kind = 'owner removed' \
+    JOIN hooks ON hooks.mount = changes.mount AND hooks.about = 'owner' AND LOWER(hooks.name) = users.folded \
     WHERE changes.number > $1 AND changes.number <= $2 AND hooks.since < changes.number \
     ON CONFLICT DO NOTHING RETURNING hook";
 

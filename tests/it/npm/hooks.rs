@@ -309,6 +309,8 @@ async fn a_hook_belongs_to_who_made_it() {
         (json!({ "type": "package", "name": "", "endpoint": "https://host.example/", "secret": "s" }), 422),
         (json!({ "type": "package", "name": "x", "endpoint": "https://host.example/", "secret": "" }), 422),
         (json!({ "type": "package", "name": "x", "endpoint": "https://host.example/" }), 422),
+        (json!({ "type": "owner", "name": "nobody", "endpoint": "https://host.example/", "secret": "s" }), 404),
+        (json!({ "type": "owner", "name": "no one", "endpoint": "https://host.example/", "secret": "s" }), 404),
     ] {
         assert_refused(&joe.send("POST", "/-/npm/v1/hooks/hook", &wish).await, status);
     }

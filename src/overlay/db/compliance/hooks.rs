@@ -114,6 +114,27 @@ pub async fn whoever_is_meant_hears_once_of_what_comes_after(stage: Stage) {
     assert!(tell_all(&node).await.iter().all(|delivery| delivery.hook != scope.id), "who is gone is told of nothing");
 }
 
+pub async fn who_is_an_owner_no_longer_hears_of_that(stage: Stage) {
+    let node = stage.node().await;
+    let (joe, jim) = (user(&node, "Joe").await, user(&node, "jim").await);
+    hook(&node, joe.id, About::Owner, "jOE").await.unwrap();
+    publish(&node, "x", "1.0.0", jim.id).await;
+    publish(&node, "x", "1.1.0", joe.id).await;
+    let edits = [Edit::Disown { user: joe.id }];
+    let change = Change { mount: "npm", package: "x", expected: None, by_owner: None, verb: "test", edits: &edits };
+    // Told of before it is fanned out: by then there is no such owner.
+    node.change_package(&change, &actor()).await.unwrap();
+    publish(&node, "x", "1.2.0", jim.id).await;
+    assert!(node.lease_dispatch("one").await.unwrap());
+    node.fan_out("one").await.unwrap();
+    let told: Vec<EventKind> = tell_all(&node).await.into_iter().map(|delivery| delivery.event.kind).collect();
+    assert_eq!(told, [EventKind::OwnerRemoved { user: joe.id }]);
+    publish(&node, "y", "1.0.0", joe.id).await;
+    node.fan_out("one").await.unwrap();
+    let told: Vec<EventKind> = tell_all(&node).await.into_iter().map(|delivery| delivery.event.kind).collect();
+    assert_eq!(told, [EventKind::VersionAdded, EventKind::OwnerAdded { user: joe.id }], "its name in any case");
+}
+
 pub async fn the_first_hook_begins_at_the_end_of_the_feed(stage: Stage) {
     let node = stage.node().await;
     let joe = user(&node, "joe").await;

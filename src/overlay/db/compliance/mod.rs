@@ -132,6 +132,7 @@ behaviours! {
     hooks:
         a_hook_is_kept_with_its_secret_sealed
         whoever_is_meant_hears_once_of_what_comes_after
+        who_is_an_owner_no_longer_hears_of_that
         one_node_dispatches_and_another_takes_over
         the_first_hook_begins_at_the_end_of_the_feed
         a_hook_that_does_not_answer_holds_up_itself_alone

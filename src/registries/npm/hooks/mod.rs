@@ -15,7 +15,7 @@ use crate::base::http::Reply;
 use crate::base::secret::Secret;
 use crate::mirror::egress::{self, Reach};
 use crate::overlay::hooks::{About, Hook, HookId, NewHook};
-use crate::overlay::users::User;
+use crate::overlay::users::{User, UserName};
 use crate::registries::gate::Visitor;
 use crate::registries::times::print_millis;
 
@@ -81,7 +81,7 @@ impl Npm {
             }
             routes::Hook::Add => {
                 let Wish { about, name, endpoint, secret } = read(body)?;
-                let about = self.judge_subject(visitor, &about, &name)?;
+                let about = self.judge_subject(visitor, &about, &name).await?;
                 self.judge_endpoint(&endpoint, &secret)?;
                 let mount = self.gate.mount();
                 let (name, endpoint, secret) = (name.as_str(), endpoint.as_str(), &secret);
@@ -117,8 +117,9 @@ impl Npm {
         }
     }
 
-    /// Judges what a hook is to be about; of a package it must be one that its user may read.
-    fn judge_subject(&self, visitor: &Visitor, about: &str, name: &str) -> Result<About, Error> {
+    /// Judges what a hook is to be about; of a package it must be one that its user may read, and an owner must have an
+    /// account.
+    async fn judge_subject(&self, visitor: &Visitor, about: &str, name: &str) -> Result<About, Error> {
         let about = About::parse(about)
             .ok_or_else(|| Error::Unprocessable("a hook is about a package, a scope or an owner".into()))?;
         if name.is_empty() || name.chars().count() > MAX_NAME || name.chars().any(char::is_control) {
@@ -130,7 +131,17 @@ impl Npm {
         if about == About::Package {
             self.gate.let_read(visitor, name)?;
         }
+        if about == About::Owner && !self.has_user(name).await? {
+            return Err(Error::not_found(format!("the user {name}")));
+        }
         Ok(about)
+    }
+
+    async fn has_user(&self, name: &str) -> Result<bool, Error> {
+        match UserName::parse(name) {
+            Ok(name) => Ok(self.gate.overlay().user(&name).await?.is_some()),
+            Err(_) => Ok(false),
+        }
     }
 
     /// Judges where a hook leads. What its name resolves to is judged each time it is told.
