@@ -7,6 +7,7 @@ use super::{HERE, Stage, actor, new_user, set_role, soon, user};
 use crate::base::digest::Digest;
 use crate::base::secret::Secret;
 use crate::overlay::Overlay;
+use crate::overlay::db::sql::values;
 use crate::overlay::error::Error;
 use crate::overlay::namespaces::{Membership, Namespace, NamespaceName, Role};
 use crate::overlay::networks::Networks;
@@ -335,6 +336,28 @@ pub async fn who_makes_many_accounts_must_wait(stage: Stage) {
     assert!(ask(20, [192, 0, 2, 2]).await.is_ok(), "from elsewhere");
     stage.clock.advance(Duration::from_secs(1));
     assert!(ask(21, [192, 0, 2, 1]).await.is_ok());
+}
+
+pub async fn a_text_that_is_no_token_is_asked_for_once(stage: Stage) {
+    let node = stage.node().await;
+    let joe = user(&node, "joe").await;
+    let (made, _) = token(&node, joe.id, "admin").await;
+    let (strange, noise) = (Form::OURS.random(), Secret::new("noise"));
+    let is_unknown = async |text: &Secret| matches!(node.check_token(text, HERE).await, Err(Error::UnknownToken));
+    assert!(is_unknown(&strange).await);
+    // Were the database asked, it would find one.
+    let rename = async |text: &Secret| {
+        let note = node.db.note().await.unwrap();
+        let hash = Digest::of(text.reveal().as_bytes());
+        note.link().run("UPDATE tokens SET hash = $2 WHERE id = $1", values![made.id, hash]).await.unwrap();
+        note.commit().await.unwrap();
+    };
+    rename(&noise).await;
+    assert!(is_unknown(&noise).await, "no token looks like that");
+    rename(&strange).await;
+    assert!(is_unknown(&strange).await, "it is known that there is none");
+    node.revoke_tokens_of(user(&node, "jim").await.id, &actor()).await.unwrap();
+    assert!(!is_unknown(&strange).await, "until who is known may have changed");
 }
 
 pub async fn uses_of_tokens_are_written_down(stage: Stage) {

@@ -88,6 +88,7 @@ behaviours! {
         who_must_wait_waits_for_no_write
         a_locked_account_logs_in_no_more_and_its_tokens_end
         a_token_is_known_by_its_text_alone
+        a_text_that_is_no_token_is_asked_for_once
         a_revoked_token_ends_on_every_node
         a_role_ends_on_every_node
         a_namespace_keeps_an_owner

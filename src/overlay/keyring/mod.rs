@@ -3,7 +3,7 @@
 //!
 //! Who shows a token takes no lock: tokens lie in parts, one of which is copied when one of its tokens is first seen.
 
-use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 use std::net::IpAddr;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
@@ -18,7 +18,7 @@ use super::namespaces::Role;
 use super::passwords::is_equal;
 use super::rights::{Action, Rights};
 use super::teams::TeamId;
-use super::tokens::{Token, TokenId};
+use super::tokens::{Form, Token, TokenId};
 use super::users::User;
 use crate::base::clock::millis;
 use crate::base::digest::Digest;
@@ -58,6 +58,8 @@ pub(super) struct Keyring {
 struct Part {
     revision: u64,
     identities: HashMap<Digest, Arc<Identity>>,
+    /// Texts that are no tokens. None becomes one: they are random.
+    strangers: HashSet<Digest>,
 }
 
 impl Overlay {
@@ -72,11 +74,10 @@ impl Overlay {
         let revision = self.pulse.heads(&self.db).await?.identity;
         let identity = match self.keyring.find(revision, &hash) {
             Some(identity) => identity,
-            None => {
-                let identity = Arc::new(self.load_identity(hash).await?);
-                self.keyring.hold(revision, hash, &identity);
-                identity
+            None if self.keyring.is_strange(revision, &hash) || !Form::may_be(text.reveal()) => {
+                return Err(Error::UnknownToken);
             }
+            None => self.load_and_hold(revision, hash).await?,
         };
         let now = self.clock.now();
         identity.judge(&hash, from, now)?;
@@ -108,6 +109,22 @@ impl Overlay {
         // In one order on all nodes: else two of them could wait for each other.
         uses.sort_unstable();
         tokens::note_uses(&self.db, &uses).await
+    }
+
+    async fn load_and_hold(&self, revision: u64, hash: Digest) -> Result<Arc<Identity>, Error> {
+        match self.load_identity(hash).await {
+            Ok(identity) => {
+                let identity = Arc::new(identity);
+                self.keyring.hold(revision, hash, &identity);
+                Ok(identity)
+            }
+            Err(error) => {
+                if matches!(error, Error::UnknownToken) {
+                    self.keyring.hold_strange(revision, hash);
+                }
+                Err(error)
+            }
+        }
     }
 
     async fn load_identity(&self, hash: Digest) -> Result<Identity, Error> {
@@ -190,6 +207,16 @@ impl Keyring {
         self.part(&hash).rcu(|part| part.with(revision, hash, identity));
     }
 
+    fn is_strange(&self, revision: u64, hash: &Digest) -> bool {
+        let part = self.part(hash).load();
+        part.revision == revision && part.strangers.contains(hash)
+    }
+
+    /// Holds that nobody has this token, as [`Keyring::hold`] does who has one.
+    fn hold_strange(&self, revision: u64, hash: Digest) {
+        self.part(&hash).rcu(|part| part.with_stranger(revision, hash));
+    }
+
     fn part(&self, hash: &Digest) -> &ArcSwap<Part> {
         &self.parts[usize::from(hash.as_bytes()[0]) % PARTS]
     }
@@ -224,137 +251,32 @@ impl Part {
         if revision < self.revision {
             return self.clone();
         }
-        let is_over = revision > self.revision || self.identities.len() >= MOST;
-        let mut part = if is_over { Self { revision, ..Self::default() } } else { self.clone() };
+        let mut part = self.at(revision);
+        if part.identities.len() >= MOST {
+            part.identities.clear();
+        }
         part.identities.insert(hash, Arc::clone(identity));
         part
+    }
+
+    /// Returns it with one more that is no token. However many come, no holder is forgotten for them.
+    fn with_stranger(&self, revision: u64, hash: Digest) -> Self {
+        if revision < self.revision {
+            return self.clone();
+        }
+        let mut part = self.at(revision);
+        if part.strangers.len() >= MOST {
+            part.strangers.clear();
+        }
+        part.strangers.insert(hash);
+        part
+    }
+
+    /// Returns what of it holds at a head that is no earlier.
+    fn at(&self, revision: u64) -> Self {
+        if revision > self.revision { Self { revision, ..Self::default() } } else { self.clone() }
     }
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::base::clock::from_millis;
-    use crate::overlay::networks::Networks;
-    use crate::overlay::users::UserName;
-
-    const HERE: [u8; 4] = [192, 0, 2, 1];
-
-    fn user(is_admin: bool) -> User {
-        User {
-            id: 1,
-            name: UserName::parse("joe").unwrap(),
-            email: None,
-            profile: None,
-            is_admin,
-            factor: None,
-            locked_at: None,
-            created_at: from_millis(0),
-            modified_at: from_millis(0),
-            revision: 1,
-        }
-    }
-
-    fn token(rights: &str) -> Token {
-        Token {
-            id: 2,
-            hash: Digest::of(b"text"),
-            hint: String::new(),
-            user: Some(1),
-            kind: "session".to_owned(),
-            name: String::new(),
-            description: String::new(),
-            rights: Rights::parse(rights).unwrap(),
-            networks: Networks::default(),
-            is_read_only: false,
-            is_automation: false,
-            created_at: from_millis(0),
-            expires_at: None,
-            revoked_at: None,
-            last_used_at: None,
-        }
-    }
-
-    fn identity(user: Option<User>, token: Option<Token>) -> Identity {
-        Identity { user, token, roles: BTreeMap::new(), teams: BTreeSet::new(), noted_at: AtomicU64::new(0) }
-    }
-
-    #[test]
-    fn a_token_holds_until_something_speaks_against_it() {
-        let now = from_millis(1000);
-        let judge = |change: fn(&mut User, &mut Token)| {
-            let (mut user, mut token) = (user(false), token("admin"));
-            change(&mut user, &mut token);
-            identity(Some(user), Some(token)).judge(&Digest::of(b"text"), HERE.into(), now)
-        };
-        assert!(judge(|_, token| token.expires_at = Some(from_millis(1001))).is_ok());
-        assert!(matches!(judge(|_, token| token.expires_at = Some(from_millis(1000))), Err(Error::ExpiredToken)));
-        assert!(matches!(judge(|_, token| token.revoked_at = Some(from_millis(5))), Err(Error::RevokedToken)));
-        assert!(matches!(judge(|_, token| token.hash = Digest::of(b"other")), Err(Error::UnknownToken)));
-        assert!(matches!(judge(|user, _| user.locked_at = Some(from_millis(5))), Err(Error::Locked)));
-        let elsewhere = judge(|_, token| token.networks = Networks::parse("198.51.100.0/24").unwrap());
-        assert!(matches!(elsewhere, Err(Error::WrongNetwork)));
-    }
-
-    #[test]
-    fn a_bound_token_does_less_than_its_rights_say() {
-        for (is_read_only, is_automation, allowed) in [(false, false, 4), (true, false, 1), (false, true, 3)] {
-            let identity = identity(Some(user(true)), Some(Token { is_read_only, is_automation, ..token("admin") }));
-            let actions = [Action::Pull, Action::Push, Action::Delete, Action::Admin];
-            let found = actions.into_iter().filter(|action| identity.allows(*action, "npm", "left-pad")).count();
-            assert_eq!(found, allowed, "{is_read_only} {is_automation}");
-            assert_eq!(identity.rules(), !is_read_only && !is_automation);
-        }
-    }
-
-    #[test]
-    fn only_admins_rule_and_only_by_a_token_that_does() {
-        for (user, token, rules) in [
-            (Some(user(true)), None, true),
-            (Some(user(false)), None, false),
-            (Some(user(true)), Some(token("admin")), true),
-            (Some(user(true)), Some(token("push:*")), false),
-            (Some(user(false)), Some(token("admin")), false),
-            (None, Some(token("admin")), true),
-            (None, None, false),
-        ] {
-            let identity = identity(user, token);
-            assert_eq!(identity.rules(), rules, "{identity:?}");
-        }
-    }
-
-    #[test]
-    fn what_was_held_before_the_head_moved_is_not_found_after() {
-        let (part, hash) = (Part::default(), Digest::of(b"text"));
-        let identity = Arc::new(identity(None, Some(token("admin"))));
-        let part = part.with(3, hash, &identity);
-        assert!(part.find(3, &hash).is_some() && part.find(4, &hash).is_none());
-        let part = part.with(4, Digest::of(b"other"), &identity);
-        assert!(part.find(4, &hash).is_none() && part.find(3, &hash).is_none());
-        let part = part.with(3, hash, &identity);
-        assert!(part.find(3, &hash).is_none() && part.find(4, &hash).is_none(), "it may be older than the head");
-    }
-
-    #[test]
-    fn no_more_tokens_are_held_than_there_is_room_for() {
-        let (keyring, identity) = (Keyring::default(), Arc::new(identity(None, Some(token("admin")))));
-        let hash = |number: usize| Digest::of(number.to_string().as_bytes());
-        for number in 0..3 * PARTS * MOST {
-            keyring.hold(1, hash(number), &identity);
-            assert!(keyring.find(1, &hash(number)).is_some(), "the last one is there");
-        }
-        let held: usize = keyring.parts.iter().map(|part| part.load().identities.len()).sum();
-        assert!(held <= PARTS * MOST, "{held}");
-    }
-
-    #[test]
-    fn a_use_is_noted_once_a_minute() {
-        let keyring = Keyring::default();
-        let identity = identity(None, Some(token("admin")));
-        for at in [100_000, 159_999, 160_000] {
-            keyring.note_use(&identity, from_millis(at));
-            let expected = if at < 160_000 { 100_000 } else { 160_000 };
-            assert_eq!(keyring.uses.lock().unwrap()[&2], from_millis(expected));
-        }
-    }
-}
+mod tests;
