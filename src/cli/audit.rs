@@ -2,9 +2,8 @@
 
 use clap::Args;
 
-use super::{Place, with_overlay};
+use super::{Place, print_time, with_overlay};
 use crate::overlay::audit::{Actor, Line};
-use crate::registries::times::print_seconds;
 
 /// Show who has written what: publishes, edits, accounts, tokens, blocks
 ///
@@ -39,7 +38,7 @@ fn print(line: &Line) -> String {
     let Line { number, at, actor, verb, subject, detail } = line;
     let Actor { name, via, address, reason } = actor;
     let from = address.map(|address| format!(" from {address}")).unwrap_or_default();
-    let mut said = format!("{number}\t{}\t{name} ({via}){from}\t{verb} {subject}", print_seconds((*at).into()));
+    let mut said = format!("{number}\t{}\t{name} ({via}){from}\t{verb} {subject}", print_time(*at));
     for more in [Some(detail), reason.as_ref()].into_iter().flatten().filter(|more| !more.is_empty()) {
         said.push('\t');
         said.push_str(more);

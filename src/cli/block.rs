@@ -5,13 +5,12 @@ use std::time::Duration;
 use anyhow::bail;
 use clap::Args;
 
-use super::{Place, check_mount, with_overlay};
+use super::{Place, check_mount, print_time, with_overlay};
 use crate::base::clock::Clock;
 use crate::config::{self, Config, Dialect};
 use crate::overlay::audit::Actor;
 use crate::overlay::blocks::{ALL_VERSIONS, Block, NewBlock};
 use crate::registries::blocks::names_versions;
-use crate::registries::times::print_seconds;
 
 /// Serve a package, or some versions of it, no longer
 ///
@@ -114,12 +113,8 @@ fn spelled(config: &Config, mount: &str, package: &str) -> String {
 
 fn line(block: &Block) -> String {
     let Block { mount, package, versions, reason, operator, created_at, expires_at, .. } = block;
-    let end = expires_at.map(|end| format!(" until {}", print_seconds(end.into()))).unwrap_or_default();
-    format!(
-        "{mount}\t{}\t{}{end} by {operator}: {reason}",
-        name(package, versions),
-        print_seconds((*created_at).into())
-    )
+    let end = expires_at.map(|end| format!(" until {}", print_time(end))).unwrap_or_default();
+    format!("{mount}\t{}\t{}{end} by {operator}: {reason}", name(package, versions), print_time(*created_at))
 }
 
 fn name(package: &str, versions: &str) -> String {

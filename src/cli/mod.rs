@@ -11,6 +11,7 @@ mod user;
 
 use std::path::PathBuf;
 use std::sync::Arc;
+use std::time::SystemTime;
 
 use anyhow::Context;
 use clap::{Args, Parser, Subcommand};
@@ -20,6 +21,7 @@ use crate::base::fs;
 use crate::config::{self, Config, Flags, Source};
 use crate::mirror::store::Store;
 use crate::overlay::Overlay;
+use crate::registries::times::print_seconds;
 use crate::telemetry::metrics::Metrics;
 
 /// A caching mirror for package registries that proves every byte before it keeps it.
@@ -124,4 +126,9 @@ fn check_mount(config: &Config, name: &str) -> anyhow::Result<()> {
         return Ok(());
     }
     anyhow::bail!("there is no mount {name:?}; known: {}", names.join(", "))
+}
+
+/// Prints a time in UTC to the second. Source: RFC 3339 §5.6.
+fn print_time(time: SystemTime) -> String {
+    format!("{}Z", print_seconds(time.into()))
 }

@@ -1,11 +1,11 @@
 //! `heliostat token`: makes tokens, lists and revokes them.
 
-use std::time::{Duration, SystemTime};
+use std::time::Duration;
 
 use anyhow::bail;
 use clap::{Args, Subcommand};
 
-use super::{Place, with_overlay};
+use super::{Place, print_time, with_overlay};
 use crate::base::clock::Clock;
 use crate::base::digest::Digest;
 use crate::overlay::Overlay;
@@ -14,7 +14,6 @@ use crate::overlay::networks::Networks;
 use crate::overlay::rights::Rights;
 use crate::overlay::tokens::{Form, NewToken, Token};
 use crate::overlay::users::{User, UserName};
-use crate::registries::times::print_seconds;
 
 /// How many tokens are asked for at once.
 const PAGE: u64 = 1000;
@@ -161,7 +160,6 @@ pub(super) async fn find(overlay: &Overlay, name: &str) -> anyhow::Result<User> 
 
 /// Prints a token on one line: number, whose, hint, name, rights, then what holds it back.
 fn print(token: &Token, user: Option<&User>) -> String {
-    let print_time = |time: SystemTime| print_seconds(time.into());
     let mut line = format!("{}\t{}\t{}", token.id, user.map_or("nobody", |user| user.name.as_str()), token.hint);
     line.push_str(&format!("\t{}\t{}\tcreated {}", token.name, token.rights, print_time(token.created_at)));
     let networks = token.networks.to_string();

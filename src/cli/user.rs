@@ -7,13 +7,12 @@ use anyhow::{Context, bail};
 use clap::{Args, Subcommand};
 
 use super::token::find;
-use super::{Place, with_overlay};
+use super::{Place, print_time, with_overlay};
 use crate::base::clock::Clock;
 use crate::base::secret::Secret;
 use crate::overlay::audit::Actor;
 use crate::overlay::users::{NewUser, User, UserEdit, UserName};
 use crate::overlay::{Error, Overlay};
-use crate::registries::times::print_seconds;
 
 /// How many accounts are asked for at once.
 const PAGE: u64 = 1000;
@@ -143,7 +142,7 @@ async fn list(overlay: &Overlay) -> anyhow::Result<()> {
 
 /// Prints an account on one line.
 fn print(user: &User) -> String {
-    let created = print_seconds(user.created_at.into());
+    let created = print_time(user.created_at);
     let marks = [user.is_admin.then_some("\tadmin"), user.locked_at.map(|_| "\tlocked")];
     let marks: String = marks.into_iter().flatten().collect();
     format!("{}\t{}\tcreated {created}{marks}", user.name, user.email.as_deref().unwrap_or("-"))
