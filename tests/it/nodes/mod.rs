@@ -16,8 +16,8 @@ use crate::support::http::{Answer, Ask};
 use crate::support::packages::{Package, Release};
 use crate::support::registry::FakeRegistry;
 
-/// How often that is measured: what a machine was too slow for once, it was not each time.
-const ROUNDS: usize = 3;
+/// How often that is measured: what a machine was too slow for once or twice, it is not most times.
+const ROUNDS: usize = 5;
 const TARBALL: &str = "/npm/@acme/tool/-/tool-1.0.0.tgz";
 
 #[tokio::test]
@@ -77,16 +77,22 @@ async fn measure(world: &World, round: usize) -> [Duration; 3] {
     [publish, block, until("a revocation", whoami, |answer| answer.status == 401).await]
 }
 
+/// Returns how long it took at most in more than half of the rounds.
+fn median(rounds: impl Iterator<Item = Duration>) -> Duration {
+    let mut rounds: Vec<Duration> = rounds.collect();
+    rounds.sort_unstable();
+    rounds[rounds.len() / 2]
+}
+
 #[tokio::test]
 async fn what_one_node_is_told_holds_at_the_other_within_a_second() {
     let Some(world) = World::start().await else { return };
-    let mut best = [Duration::MAX; 3];
+    let mut rounds = Vec::new();
     for round in 0..ROUNDS {
-        for (best, took) in best.iter_mut().zip(measure(&world, round).await) {
-            *best = took.min(*best);
-        }
+        rounds.push(measure(&world, round).await);
     }
-    assert!(best.iter().all(|best| *best <= PROMISED), "publish, block, revocation: {best:?}");
+    let medians = [0, 1, 2].map(|what| median(rounds.iter().map(|round| round[what])));
+    assert!(medians.iter().all(|took| *took <= PROMISED), "publish, block, revocation: {medians:?} of {rounds:?}");
 }
 
 #[tokio::test]
