@@ -10,28 +10,22 @@ use serde_json::{Value, json};
 
 use crate::dialogue::Dialogue;
 use crate::mirror::registry;
-use crate::publishing::PASSWORD;
+use crate::publishing::{PASSWORD, World};
 use crate::run::{Said, finish, run};
 use crate::sandbox::Sandbox;
-use crate::support::heliostat::Heliostat;
 use crate::support::packages::{Package, Release};
-use crate::support::registry::FakeRegistry;
 use crate::tools::{self, Tools};
 
 const LIMIT: Duration = Duration::from_secs(120);
 
-/// A registry of our own before an upstream, both full of what npminstall asks for.
-struct World {
-    registry: FakeRegistry,
-    heliostat: Heliostat,
-}
-
 /// cnpm with a home of its own, in a project.
 struct Cnpm(Sandbox);
 
-impl World {
-    async fn start() -> Self {
-        let registry = FakeRegistry::start();
+/// Starts registries of our own before an upstream that is full of what npminstall asks for, on each of what may hold what
+/// is written.
+async fn each() -> Vec<World> {
+    let all = World::each().await;
+    for world in &all {
         // Asked for before anything is installed; what its registry has not, npminstall asks others for.
         for (name, more) in [
             ("binary-mirror-config", json!({ "mirrors": { "china": { "ENVS": {} } } })),
@@ -39,30 +33,30 @@ impl World {
         ] {
             let more = more.to_string();
             let more = format!(",{}", &more[1..more.len() - 1]);
-            registry.publish(&Package::new(name).with(Release { more, ..Release::new("1.0.0") }));
+            world.registry.publish(&Package::new(name).with(Release { more, ..Release::new("1.0.0") }));
         }
-        registry.publish(&Package::with_versions("left", &["1.0.0", "1.1.0"]));
-        let builder = Heliostat::builder().set("accounts", "registration", "\"open\"");
-        let heliostat = builder.npm(registry.url(), "own = [\"@acme/*\"]").start().await;
-        Self { registry, heliostat }
+        world.registry.publish(&Package::with_versions("left", &["1.0.0", "1.1.0"]));
     }
+    all
+}
 
+impl Cnpm {
     /// Returns a client that knows its registry, and has further lines in its file of settings, each below the place of
     /// the registry.
-    fn client(&self, tools: &Tools, settings: &[(&str, &str)]) -> Cnpm {
-        let sandbox = Sandbox::new(tools, &registry(&self.heliostat), "{}");
+    fn new(world: &World, tools: &Tools, settings: &[(&str, &str)]) -> Self {
+        let sandbox = Sandbox::new(tools, &registry(&world.heliostat), "{}");
         let place = sandbox.registry.trim_start_matches("http:").to_owned();
         let mut text = format!("registry={}\nfetch-retries=0\n", sandbox.registry);
         for (key, value) in settings {
             text.push_str(&format!("{place}:{key}={value}\n"));
         }
         sandbox.write_home(".cnpmrc", &text);
-        Cnpm(sandbox)
+        Self(sandbox)
     }
 
     /// Makes an account as cnpm does, and returns a client that is logged in.
-    async fn member(&self, tools: &Tools, name: &str) -> Cnpm {
-        let cnpm = self.client(tools, &[]);
+    async fn member(world: &World, tools: &Tools, name: &str) -> Self {
+        let cnpm = Self::new(world, tools, &[]);
         let mut made = cnpm.dialogue(&["adduser", "--auth-type=legacy"]);
         made.answer("sername:", name).await;
         made.answer("assword:", PASSWORD).await;
@@ -70,9 +64,7 @@ impl World {
         made.end().await.unwrap_or_else(|why| panic!("{why}"));
         cnpm
     }
-}
 
-impl Cnpm {
     fn command(&self, arguments: &[&str]) -> Command {
         let mut cnpm = self.0.node("cnpm", "bin/cnpm.js");
         cnpm.env("npm_config_cache", self.0.cache());
@@ -121,54 +113,60 @@ impl Cnpm {
 #[tokio::test]
 async fn cnpm_logs_in_publishes_and_shows() {
     let Some(tools) = tools::ready() else { return };
-    let world = World::start().await;
-    let joe = world.member(&tools, "joe").await;
-    assert_eq!(joe.cnpm(&["whoami"]), "joe");
-    joe.cnpm(&["logout"]);
-    assert!(!joe.try_cnpm(&["whoami"]).0);
-    let mut login = joe.dialogue(&["login", "--auth-type=legacy"]);
-    login.answer("sername:", "joe").await;
-    login.answer("assword:", PASSWORD).await;
-    login.end().await.unwrap_or_else(|why| panic!("{why}"));
+    for world in each().await {
+        let joe = Cnpm::member(&world, &tools, "joe").await;
+        assert_eq!(joe.cnpm(&["whoami"]), "joe");
+        joe.cnpm(&["logout"]);
+        assert!(!joe.try_cnpm(&["whoami"]).0);
+        let mut login = joe.dialogue(&["login", "--auth-type=legacy"]);
+        login.answer("sername:", "joe").await;
+        login.answer("assword:", PASSWORD).await;
+        login.end().await.unwrap_or_else(|why| panic!("{why}"));
 
-    assert!(joe.publish("@acme/tool", "1.0.0", &[]).contains("+ @acme/tool@1.0.0"));
-    joe.publish("@acme/tool", "1.1.0", &["--tag=beta"]);
-    assert_eq!(joe.cnpm(&["view", "@acme/tool", "version"]), "1.0.0");
-    assert_eq!(joe.cnpm(&["dist-tag", "ls", "@acme/tool"]), "beta: 1.1.0\nlatest: 1.0.0");
-    let left = joe.cnpm(&["view", "left", "versions", "--json"]);
-    assert!(left.contains("1.0.0") && left.contains("1.1.0"), "{left}");
-    assert!(!world.registry.upstream.all_seen().iter().any(|seen| seen.path.contains("acme")), "ours was asked for");
+        assert!(joe.publish("@acme/tool", "1.0.0", &[]).contains("+ @acme/tool@1.0.0"));
+        joe.publish("@acme/tool", "1.1.0", &["--tag=beta"]);
+        assert_eq!(joe.cnpm(&["view", "@acme/tool", "version"]), "1.0.0");
+        assert_eq!(joe.cnpm(&["dist-tag", "ls", "@acme/tool"]), "beta: 1.1.0\nlatest: 1.0.0");
+        let left = joe.cnpm(&["view", "left", "versions", "--json"]);
+        assert!(left.contains("1.0.0") && left.contains("1.1.0"), "{left}");
+        assert!(
+            !world.registry.upstream.all_seen().iter().any(|seen| seen.path.contains("acme")),
+            "ours was asked for"
+        );
+    }
 }
 
 #[tokio::test]
 async fn npminstall_installs_what_is_ours_and_what_is_upstreams() {
     let Some(tools) = tools::ready() else { return };
-    let world = World::start().await;
-    world.member(&tools, "joe").await.publish("@acme/tool", "1.0.0", &[]);
-    let anybody = world.client(&tools, &[]);
-    let (done, said) = anybody.install("@acme/tool");
-    assert!(done, "{said:?}");
-    assert_eq!(anybody.installed("@acme/tool"), "1.0.0");
-    let (done, said) = anybody.install("left");
-    assert!(done, "{said:?}");
-    assert_eq!(anybody.installed("left"), "1.0.0", "the list of versions with faults was read");
+    for world in each().await {
+        Cnpm::member(&world, &tools, "joe").await.publish("@acme/tool", "1.0.0", &[]);
+        let anybody = Cnpm::new(&world, &tools, &[]);
+        let (done, said) = anybody.install("@acme/tool");
+        assert!(done, "{said:?}");
+        assert_eq!(anybody.installed("@acme/tool"), "1.0.0");
+        let (done, said) = anybody.install("left");
+        assert!(done, "{said:?}");
+        assert_eq!(anybody.installed("left"), "1.0.0", "the list of versions with faults was read");
+    }
 }
 
 #[tokio::test]
 async fn cnpm_comes_with_its_old_credentials() {
     let Some(tools) = tools::ready() else { return };
-    let world = World::start().await;
-    world.member(&tools, "joe").await;
-    let basic = STANDARD.encode(format!("joe:{PASSWORD}"));
-    let old = world.client(&tools, &[("_auth", &basic)]);
-    assert_eq!(old.cnpm(&["whoami"]), "joe");
-    old.publish("@acme/secret", "1.0.0", &["--access=restricted"]);
+    for world in each().await {
+        Cnpm::member(&world, &tools, "joe").await;
+        let basic = STANDARD.encode(format!("joe:{PASSWORD}"));
+        let old = Cnpm::new(&world, &tools, &[("_auth", &basic)]);
+        assert_eq!(old.cnpm(&["whoami"]), "joe");
+        old.publish("@acme/secret", "1.0.0", &["--access=restricted"]);
 
-    let (done, said) = world.client(&tools, &[]).install("@acme/secret");
-    assert!(!done, "anybody installs it: {said:?}");
-    let password = STANDARD.encode(PASSWORD);
-    let insider = world.client(&tools, &[("username", "joe"), ("_password", &password)]);
-    let (done, said) = insider.install("@acme/secret");
-    assert!(done, "{said:?}");
-    assert_eq!(insider.installed("@acme/secret"), "1.0.0");
+        let (done, said) = Cnpm::new(&world, &tools, &[]).install("@acme/secret");
+        assert!(!done, "anybody installs it: {said:?}");
+        let password = STANDARD.encode(PASSWORD);
+        let insider = Cnpm::new(&world, &tools, &[("username", "joe"), ("_password", &password)]);
+        let (done, said) = insider.install("@acme/secret");
+        assert!(done, "{said:?}");
+        assert_eq!(insider.installed("@acme/secret"), "1.0.0");
+    }
 }
