@@ -5,7 +5,7 @@ use crate::dialogue::Dialogue;
 use crate::publishing::{PASSWORD, Publisher, World};
 use crate::support::http::Ask;
 use crate::support::totp::Authenticator;
-use crate::tools;
+use crate::tools::{self, Tools};
 
 const BOTH: [Npm; 2] = [Npm::V11, Npm::V12];
 
@@ -66,41 +66,45 @@ async fn npm_logs_in_and_makes_an_account_by_name_and_password() {
 async fn npm_makes_tokens_that_are_bound_lists_and_revokes_them() {
     let Some(tools) = tools::ready() else { return };
     for world in World::each().await {
-        let joe = world.publisher(&tools, Npm::V11, "joe").await;
-        let password = format!("--password={PASSWORD}");
-        let create = |more: &[&str]| {
-            let said = joe.npm(&[&["token", "create", "--json", password.as_str()], more].concat());
-            serde_json::from_str::<serde_json::Value>(&said).expect("JSON")
-        };
-        let bound = create(&["--name=ci", "--packages=@acme/tool", "--packages-and-scopes-permission=read-write"]);
-        let reading = create(&["--name=reading", "--packages-and-scopes-permission=read-only"]);
-        let elsewhere = create(&["--name=elsewhere", "--cidr=198.51.100.0/24"]);
-        let listed = joe.npm(&["token", "list"]);
-        for name in ["ci", "reading", "elsewhere", "198.51.100.0/24"] {
-            assert!(listed.contains(name), "{name}: {listed}");
+        for npm in BOTH {
+            make_tokens(&world, &tools, npm).await;
         }
-        let by = |made: &serde_json::Value| {
-            let place = joe.sandbox.registry.trim_start_matches("http:").to_owned();
-            format!("--{place}:_authToken={}", made["token"].as_str().expect("a token"))
-        };
-        joe.write("@acme/other", "1.0.0");
-        for (token, why) in
-            [(&bound, "may not"), (&reading, "may not"), (&elsewhere, "not allowed from your IP address")]
-        {
-            let (done, said) = joe.try_npm(&["publish", &by(token)]);
-            assert!(!done && said.stderr.contains(why), "{why}: {said:?}");
-        }
-        joe.write("@acme/tool", "1.0.0");
-        joe.npm(&["publish", &by(&bound)]);
-        assert_eq!(joe.npm(&["view", "@acme/tool", "version", &by(&reading)]), "1.0.0");
-        let id = joe.npm(&["token", "list", "--parseable"]);
-        let id =
-            id.lines().find(|line| line.contains("\tci\t")).and_then(|line| line.split('\t').next()).expect("its key");
-        joe.npm(&["token", "revoke", id]);
-        joe.write("@acme/tool", "1.0.1");
-        assert!(!joe.try_npm(&["publish", &by(&bound)]).0);
-        joe.npm(&["publish"]);
     }
+}
+
+async fn make_tokens(world: &World, tools: &Tools, npm: Npm) {
+    let (tool, other) = (format!("@acme/{}", npm.alias), format!("@acme/{}-other", npm.alias));
+    let joe = world.publisher(tools, npm, "joe").await;
+    let password = format!("--password={PASSWORD}");
+    let create = |more: &[&str]| {
+        let said = joe.npm(&[&["token", "create", "--json", password.as_str()], more].concat());
+        serde_json::from_str::<serde_json::Value>(&said).expect("JSON")
+    };
+    let bound = create(&["--name=ci", &format!("--packages={tool}"), "--packages-and-scopes-permission=read-write"]);
+    let reading = create(&["--name=reading", "--packages-and-scopes-permission=read-only"]);
+    let elsewhere = create(&["--name=elsewhere", "--cidr=198.51.100.0/24"]);
+    let listed = joe.npm(&["token", "list"]);
+    for name in ["ci", "reading", "elsewhere", "198.51.100.0/24"] {
+        assert!(listed.contains(name), "{name}: {listed}");
+    }
+    let by = |made: &serde_json::Value| {
+        let place = joe.sandbox.registry.trim_start_matches("http:").to_owned();
+        format!("--{place}:_authToken={}", made["token"].as_str().expect("a token"))
+    };
+    joe.write(&other, "1.0.0");
+    for (token, why) in [(&bound, "may not"), (&reading, "may not"), (&elsewhere, "not allowed from your IP address")] {
+        let (done, said) = joe.try_npm(&["publish", &by(token)]);
+        assert!(!done && said.stderr.contains(why), "{why}: {said:?}");
+    }
+    joe.write(&tool, "1.0.0");
+    joe.npm(&["publish", &by(&bound)]);
+    assert_eq!(joe.npm(&["view", &tool, "version", &by(&reading)]), "1.0.0");
+    let id = joe.npm(&["token", "list", "--parseable"]);
+    let id = id.lines().find(|line| line.contains("\tci\t")).and_then(|line| line.split('\t').next()).expect("its key");
+    joe.npm(&["token", "revoke", id]);
+    joe.write(&tool, "1.0.1");
+    assert!(!joe.try_npm(&["publish", &by(&bound)]).0);
+    joe.npm(&["publish"]);
 }
 
 #[tokio::test]
