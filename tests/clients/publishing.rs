@@ -66,6 +66,32 @@ async fn publish_and_install(tools: &Tools, world: &World) {
 }
 
 #[tokio::test]
+async fn npm_publishes_a_name_of_ours_without_a_scope() {
+    let Some(tools) = tools::ready() else { return };
+    let clients: [&dyn Client; 4] = [&Npm::V12, &Pnpm::V11, &YarnClassic, &YarnBerry];
+    for world in World::each_with("own = [\"acme-*\"]").await {
+        for npm in [Npm::V11, Npm::V12] {
+            let name = format!("acme-{}", npm.alias);
+            let joe = world.publisher(&tools, npm, "joe").await;
+            for version in ["1.0.0", "1.1.0"] {
+                joe.write(&name, version);
+                assert!(joe.npm(&["publish"]).contains(&format!("+ {name}@{version}")));
+            }
+            joe.npm(&["deprecate", &format!("{name}@1.0.0"), "too old"]);
+            joe.npm(&["unpublish", &format!("{name}@1.0.0")]);
+            for client in clients {
+                let installed = world.install(&tools, client, &name, "latest");
+                assert!(installed.contains(&(name.clone(), "1.1.0".to_owned())), "{}: {installed:?}", client.name());
+            }
+        }
+        assert!(
+            !world.registry.upstream.all_seen().iter().any(|seen| seen.path.contains("acme")),
+            "upstream was asked for ours"
+        );
+    }
+}
+
+#[tokio::test]
 async fn npm_edits_what_it_has_published() {
     let Some(tools) = tools::ready() else { return };
     for world in World::each().await {
