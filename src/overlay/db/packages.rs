@@ -81,7 +81,7 @@ pub async fn touch_owned(write: &Write, owner: UserId) -> Result<(), Error> {
     let rows = write.link().all(sql, values![owner, write.now, draw_stamp()]).await?;
     for row in rows {
         let (mount, package): (String, String) = (row.get(0)?, row.get(1)?);
-        announce(write, (&mount, &package), &[(EventKind::PackageChanged, None, None)]).await?;
+        announce(write, (&mount, &package), &[Told::of(EventKind::PackageChanged)]).await?;
     }
     Ok(())
 }
@@ -185,14 +185,13 @@ pub async fn announce(write: &Write, (mount, package): (&str, &str), events: &[T
     let mut number = write.number_changes(events.len() as u64).await?;
     for some in events.chunks(AT_ONCE) {
         let mut bound = Vec::new();
-        for (kind, version, tag) in some {
+        for Told { kind, version, tag, reason } in some {
             bound.extend(values![number, write.now, mount, package, kind.as_str()]);
-            bound.extend(values![version.as_deref(), tag.as_deref(), kind.user()]);
+            bound.extend(values![version.as_deref(), tag.as_deref(), kind.user(), reason.as_deref()]);
             number += 1;
         }
-        let rows = rows(some.len(), 8);
-        let sql =
-            format!("INSERT INTO changes (number, at, mount, package, kind, version, tag, account) VALUES {rows}");
+        let columns = "number, at, mount, package, kind, version, tag, account, reason";
+        let sql = format!("INSERT INTO changes ({columns}) VALUES {}", rows(some.len(), 9));
         write.link().run(&sql, bound).await?;
     }
     Ok(())

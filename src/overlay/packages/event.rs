@@ -16,15 +16,29 @@ pub struct Event {
     /// Of a block, which versions it means, in the dialect's own form.
     pub version: Option<String>,
     pub tag: Option<String>,
-    /// Why it was blocked.
+    /// Why it was blocked, or is not to be used.
     pub reason: Option<String>,
+}
+
+/// A line of the feed that is to be written.
+#[derive(Clone, Debug)]
+pub(in crate::overlay) struct Told {
+    pub(in crate::overlay) kind: EventKind,
+    pub(in crate::overlay) version: Option<String>,
+    pub(in crate::overlay) tag: Option<String>,
+    pub(in crate::overlay) reason: Option<String>,
 }
 
 /// What has happened. Source: npm's contract, section 10.3.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum EventKind {
     VersionAdded,
+    /// It has other bytes.
     VersionChanged,
+    /// It is said why it is not to be used.
+    VersionDeprecated,
+    /// That is said no longer.
+    VersionUndeprecated,
     VersionRemoved,
     TagAdded,
     TagChanged,
@@ -50,12 +64,23 @@ pub enum EventKind {
     Unblocked,
 }
 
+// === impl Told ===
+
+impl Told {
+    /// Tells of a package as a whole.
+    pub(in crate::overlay) fn of(kind: EventKind) -> Self {
+        Self { kind, version: None, tag: None, reason: None }
+    }
+}
+
 // === impl EventKind ===
 
 impl EventKind {
-    const PLAIN: [Self; 10] = [
+    const PLAIN: [Self; 12] = [
         Self::VersionAdded,
         Self::VersionChanged,
+        Self::VersionDeprecated,
+        Self::VersionUndeprecated,
         Self::VersionRemoved,
         Self::TagAdded,
         Self::TagChanged,
@@ -77,6 +102,8 @@ impl EventKind {
         match self {
             Self::VersionAdded => "version added",
             Self::VersionChanged => "version changed",
+            Self::VersionDeprecated => "version deprecated",
+            Self::VersionUndeprecated => "version undeprecated",
             Self::VersionRemoved => "version removed",
             Self::TagAdded => "tag added",
             Self::TagChanged => "tag changed",

@@ -29,7 +29,8 @@ pub use self::audience::{Audience, Binding, Edition, Listed, Reach, SecondFactor
 pub use self::event::{Event, EventKind};
 pub use self::listing::{Author, Census, Span, Summary};
 
-pub(super) use self::decide::{Effect, State, Told};
+pub(super) use self::decide::{Effect, State};
+pub(super) use self::event::Told;
 pub(super) use self::roster::Roster;
 
 /// A package as it is.
@@ -115,11 +116,13 @@ pub struct Change<'a> {
 #[derive(Clone, Debug)]
 pub enum Edit<'a> {
     Publish(NewRelease<'a>),
-    /// Writes another manifest for a version that is there.
-    Manifest {
+    /// Writes another manifest for a version that is there, which says why it is not to be used; or, without a reason, says
+    /// that no longer.
+    Deprecate {
         version: &'a str,
         variant: &'a str,
         manifest: &'a [u8],
+        reason: Option<&'a str>,
     },
     /// Removes a version, of one system or of all. Tags that still point at it go too.
     Unpublish {

@@ -7,6 +7,7 @@
 //! | unpublished | `PACKAGE_UNPUBLISHED` |
 //! | owner added, removed | `PACKAGE_MAINTAINER_CHANGED`, `PACKAGE_MAINTAINER_REMOVED` |
 //! | blocked, unblocked | `PACKAGE_BLOCKED`, `PACKAGE_UNBLOCKED` |
+//! | version deprecated, undeprecated | `PACKAGE_META_CHANGED` with what is said of it now |
 //! | version changed, package changed, starred, unstarred | `PACKAGE_META_CHANGED` |
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
@@ -187,7 +188,10 @@ fn tell_change(event: &Event, people: &People) -> Value {
         EventKind::VersionAdded | EventKind::VersionRemoved => json!({ "version": version }),
         EventKind::Blocked => json!({ "version": version, "reason": reason }),
         EventKind::Unblocked => json!({ "version": version }),
-        EventKind::VersionChanged => json!({ "deprecateds": [{ "version": version }] }),
+        EventKind::VersionDeprecated | EventKind::VersionUndeprecated => {
+            json!({ "deprecateds": [{ "version": version, "deprecated": reason.as_deref().unwrap_or_default() }] })
+        }
+        EventKind::VersionChanged => json!({ "version": version }),
         EventKind::TagAdded | EventKind::TagChanged => json!({ "tag": tag, "version": version }),
         EventKind::TagRemoved => json!({ "tag": tag }),
         EventKind::Unpublished | EventKind::PackageChanged => json!({}),
@@ -212,6 +216,7 @@ fn kind(kind: EventKind) -> &'static str {
         EventKind::OwnerRemoved { .. } => "PACKAGE_MAINTAINER_REMOVED",
         EventKind::Blocked => "PACKAGE_BLOCKED",
         EventKind::Unblocked => "PACKAGE_UNBLOCKED",
+        EventKind::VersionDeprecated | EventKind::VersionUndeprecated => "PACKAGE_META_CHANGED",
         EventKind::VersionChanged | EventKind::PackageChanged => "PACKAGE_META_CHANGED",
         EventKind::Starred { .. } | EventKind::Unstarred { .. } => "PACKAGE_META_CHANGED",
     }

@@ -17,7 +17,7 @@ use crate::support::upstream::FakeUpstream;
 const SECRET: &str = "hunter2 of the hook";
 
 /// A user who publishes, at a server whose hooks may be told here, quickly again.
-async fn start(allow_private: bool) -> Publisher {
+pub async fn start(allow_private: bool) -> Publisher {
     let registry = FakeRegistry::start();
     let heliostat = Heliostat::builder()
         .set("accounts", "registration", "\"open\"")
@@ -30,7 +30,7 @@ async fn start(allow_private: bool) -> Publisher {
     Publisher { registry, heliostat, token }
 }
 
-async fn add(joe: &Publisher, about: &str, name: &str, endpoint: &str) -> Value {
+pub async fn add(joe: &Publisher, about: &str, name: &str, endpoint: &str) -> Value {
     let wish = json!({ "type": about, "name": name, "endpoint": endpoint, "secret": SECRET });
     let made = joe.send("POST", "/-/npm/v1/hooks/hook", &wish).await;
     assert_eq!(made.status, 200, "{}", made.summary());
@@ -39,7 +39,7 @@ async fn add(joe: &Publisher, about: &str, name: &str, endpoint: &str) -> Value 
 }
 
 /// Waits until something is as expected, for a few seconds at most.
-async fn soon<T>(what: &str, look: impl AsyncFn() -> Option<T>) -> T {
+pub async fn soon<T>(what: &str, look: impl AsyncFn() -> Option<T>) -> T {
     let mut looks = 0;
     loop {
         if let Some(found) = look().await {

@@ -7,6 +7,7 @@ mod audits;
 mod blocks;
 mod cors;
 mod dates;
+mod deprecations;
 mod discover;
 mod documents;
 mod downloads;

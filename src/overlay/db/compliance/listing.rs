@@ -146,3 +146,21 @@ pub async fn a_block_is_told_of_what_it_names(stage: Stage) {
         ]
     );
 }
+
+pub async fn a_deprecation_is_told_with_its_reason(stage: Stage) {
+    let node = stage.node().await;
+    publish(&node, "x", "1.0.0", user(&node, "joe").await.id).await;
+    let head = node.heads().await.unwrap().changes;
+    let deprecate = |reason| Edit::Deprecate { version: "1.0.0", variant: "", manifest: b"{}", reason };
+    change(&node, "x", &[deprecate(Some("old")), deprecate(None)]).await;
+    let told = node.events("npm", head, 9).await.unwrap().into_iter();
+    let told: Vec<_> = told.map(|event| (event.kind, event.version, event.reason)).collect();
+    let version = || Some("1.0.0".to_owned());
+    assert_eq!(
+        told,
+        [
+            (EventKind::VersionDeprecated, version(), Some("old".to_owned())),
+            (EventKind::VersionUndeprecated, version(), None),
+        ]
+    );
+}

@@ -145,7 +145,8 @@ behaviours! {
         packages_are_listed_as_a_tag_shows_them
         what_there_is_can_be_counted_and_found_by_its_time
         who_waits_for_a_change_is_told_of_those_of_any_node
-        a_block_is_told_of_what_it_names;
+        a_block_is_told_of_what_it_names
+        a_deprecation_is_told_with_its_reason;
     rest:
         published_bytes_are_read_whole_and_in_part
         bytes_that_are_not_what_was_promised_are_not_kept

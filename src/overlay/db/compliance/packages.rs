@@ -115,8 +115,8 @@ pub async fn a_version_keeps_its_number_for_good(stage: Stage) {
     assert_eq!((release.manifest.as_slice(), release.removed_at), (&b"newer"[..], None));
     let second = std::time::Duration::from_secs(1);
     assert_eq!(release.published_at + second, release.modified_at, "a replacement keeps the time");
-    let manifest = Edit::Manifest { version: "1.0.0", variant: "", manifest: b"deprecated" };
-    change(&node, &[manifest]).await.unwrap();
+    let deprecate = Edit::Deprecate { version: "1.0.0", variant: "", manifest: b"deprecated", reason: Some("old") };
+    change(&node, &[deprecate]).await.unwrap();
     assert_eq!(found(&node).await.releases[0].manifest, b"deprecated");
 }
 

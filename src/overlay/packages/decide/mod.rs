@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use super::{Change, Edit, EventKind, NewRelease, Replaces, SecondFactor, When};
+use super::{Change, Edit, EventKind, NewRelease, Replaces, SecondFactor, Told, When};
 use crate::overlay::error::Error;
 use crate::overlay::teams::{Permission, TeamId};
 use crate::overlay::users::UserId;
@@ -40,9 +40,6 @@ pub(in crate::overlay) enum Effect<'a> {
     Ask(SecondFactor),
 }
 
-/// What is to be told: kind, version, tag.
-pub(in crate::overlay) type Told = (EventKind, Option<String>, Option<String>);
-
 /// A change on its way through.
 struct Decision<'a> {
     state: State,
@@ -77,8 +74,8 @@ pub(super) fn decide<'a>(state: State, change: &Change<'a>) -> Result<(Vec<Effec
 
 /// Says what has happened, for the audit log.
 pub(super) fn tell(events: &[Told]) -> String {
-    let line = |(kind, version, tag): &Told| {
-        let words = [Some(kind.as_str()), version.as_deref(), tag.as_deref()];
+    let line = |told: &Told| {
+        let words = [Some(told.kind.as_str()), told.version.as_deref(), told.tag.as_deref()];
         words.into_iter().flatten().collect::<Vec<_>>().join(" ")
     };
     events.iter().map(line).collect::<Vec<_>>().join(", ")
@@ -90,10 +87,10 @@ impl<'a> Decision<'a> {
     fn edit(&mut self, edit: &'a Edit<'a>) -> Result<(), Error> {
         match edit {
             Edit::Publish(new) => self.publish(new)?,
-            Edit::Manifest { version, variant, manifest } => {
+            Edit::Deprecate { version, variant, manifest, reason } => {
                 self.find(version, variant)?;
                 self.effects.push(Effect::Manifest { version, variant, manifest });
-                self.tell(EventKind::VersionChanged, Some(version), None);
+                self.deprecate(version, *reason);
             }
             Edit::Unpublish { version, variant } => self.unpublish(version, *variant)?,
             Edit::UnpublishAll => {
@@ -141,6 +138,12 @@ impl<'a> Decision<'a> {
         let kind = if is_living { EventKind::VersionChanged } else { EventKind::VersionAdded };
         self.tell(kind, Some(new.version), None);
         Ok(())
+    }
+
+    fn deprecate(&mut self, version: &str, reason: Option<&str>) {
+        let kind = if reason.is_some() { EventKind::VersionDeprecated } else { EventKind::VersionUndeprecated };
+        let (version, reason) = (Some(version.to_owned()), reason.map(str::to_owned));
+        self.events.push(Told { version, reason, ..Told::of(kind) });
     }
 
     fn unpublish(&mut self, version: &str, variant: Option<&str>) -> Result<(), Error> {
@@ -225,7 +228,8 @@ impl<'a> Decision<'a> {
     }
 
     fn tell(&mut self, kind: EventKind, version: Option<&str>, tag: Option<&str>) {
-        self.events.push((kind, version.map(str::to_owned), tag.map(str::to_owned)));
+        let (version, tag) = (version.map(str::to_owned), tag.map(str::to_owned));
+        self.events.push(Told { version, tag, ..Told::of(kind) });
     }
 
     fn find(&self, version: &str, variant: &str) -> Result<(), Error> {

@@ -87,6 +87,18 @@ fn a_tag_points_at_a_version_that_is_there() {
 }
 
 #[test]
+fn a_version_is_deprecated_for_a_reason_until_it_is_not() {
+    let deprecate = |version, reason| Edit::Deprecate { version, variant: "", manifest: b"{}", reason };
+    let edits = [deprecate("1.0.0", Some("old")), deprecate("2.0.0", None), deprecate("1.0.0", Some("older"))];
+    let edits_told = told(&edits);
+    assert_eq!(edits_told, "version deprecated 1.0.0, version undeprecated 2.0.0, version deprecated 1.0.0");
+    let (_, events) = decide(state(), &change(&edits)).unwrap();
+    let reasons: Vec<_> = events.iter().map(|told| told.reason.as_deref()).collect();
+    assert_eq!(reasons, [Some("old"), None, Some("older")]);
+    assert_eq!(told(&[deprecate("0.9.0", None)]), "there is no version \"0.9.0\"");
+}
+
+#[test]
 fn one_owner_is_left() {
     assert_eq!(told(&[Edit::Disown { user: 1 }]), "one owner must be left");
     let swap = [Edit::Own { user: 2, level: "full" }, Edit::Disown { user: 1 }];

@@ -38,7 +38,7 @@ pub async fn print(overlay: &Overlay, hook: &Hook, event: &Event, base: &str) ->
         Some(user) => overlay.user_by_id(user).await?.map(|user| user.name.to_string()),
         None => None,
     };
-    let (name, change) = tell(event, &package, about.as_deref());
+    let (name, change) = tell(event, about.as_deref());
     let head = json!({
         "event": format!("package:{name}"),
         "name": event.package,
@@ -91,7 +91,7 @@ fn print_bare(head: &Value, name: &str) -> Vec<u8> {
 }
 
 /// Says what has happened. `about`: the user that it is about.
-fn tell(event: &Event, package: &Package, about: Option<&str>) -> (&'static str, Value) {
+fn tell(event: &Event, about: Option<&str>) -> (&'static str, Value) {
     let Event { version, tag, reason, .. } = event;
     match event.kind {
         EventKind::VersionAdded => ("publish", json!({ "version": version })),
@@ -99,24 +99,17 @@ fn tell(event: &Event, package: &Package, about: Option<&str>) -> (&'static str,
         EventKind::Unpublished => ("unpublish", json!({})),
         EventKind::TagAdded | EventKind::TagChanged => ("dist-tag", json!({ "dist-tag": tag, "version": version })),
         EventKind::TagRemoved => ("dist-tag-rm", json!({ "dist-tag": tag })),
-        EventKind::VersionChanged if is_deprecated(package, version.as_deref()) => {
-            ("deprecated", json!({ "deprecated": version }))
-        }
-        EventKind::VersionChanged => ("undeprecated", json!({ "deprecated": version })),
+        EventKind::VersionDeprecated => ("deprecated", json!({ "deprecated": version })),
+        EventKind::VersionUndeprecated => ("undeprecated", json!({ "deprecated": version })),
         EventKind::OwnerAdded { .. } => ("owner", json!({ "maintainer": about })),
         EventKind::OwnerRemoved { .. } => ("owner-rm", json!({ "maintainer": about })),
         EventKind::Starred { .. } => ("star", json!({ "user": about })),
         EventKind::Unstarred { .. } => ("unstar", json!({ "user": about })),
+        EventKind::VersionChanged => ("change", json!({ "version": version })),
         EventKind::PackageChanged => ("change", json!({})),
         EventKind::Blocked => ("change", json!({ "blocked": version, "reason": reason })),
         EventKind::Unblocked => ("change", json!({ "unblocked": version })),
     }
-}
-
-fn is_deprecated(package: &Package, version: Option<&str>) -> bool {
-    let release = package.releases.iter().find(|release| is_there(release) && Some(&*release.version) == version);
-    let manifest = release.and_then(|release| serde_json::from_slice::<Value>(&release.manifest).ok());
-    manifest.is_some_and(|manifest| manifest.get("deprecated").is_some())
 }
 
 #[cfg(test)]
@@ -163,7 +156,7 @@ mod tests {
         let (mount, package_name, at) = ("npm".to_owned(), "x".to_owned(), SystemTime::UNIX_EPOCH);
         let reason = Some("why not".to_owned());
         let event = Event { number: 1, at, mount, package: package_name, kind, version, tag, reason };
-        let (name, change) = tell(&event, &package(), Some("joe"));
+        let (name, change) = tell(&event, Some("joe"));
         format!("{name} {change}")
     }
 
@@ -175,8 +168,9 @@ mod tests {
             (EventKind::Unpublished, "", "unpublish {}"),
             (EventKind::TagAdded, "1.0.0", r#"dist-tag {"dist-tag":"beta","version":"1.0.0"}"#),
             (EventKind::TagRemoved, "", r#"dist-tag-rm {"dist-tag":"beta"}"#),
-            (EventKind::VersionChanged, "1.0.0", r#"undeprecated {"deprecated":"1.0.0"}"#),
-            (EventKind::VersionChanged, "2.0.0", r#"deprecated {"deprecated":"2.0.0"}"#),
+            (EventKind::VersionChanged, "1.0.0", r#"change {"version":"1.0.0"}"#),
+            (EventKind::VersionDeprecated, "1.0.0", r#"deprecated {"deprecated":"1.0.0"}"#),
+            (EventKind::VersionUndeprecated, "2.0.0", r#"undeprecated {"deprecated":"2.0.0"}"#),
             (EventKind::OwnerAdded { user: 1 }, "", r#"owner {"maintainer":"joe"}"#),
             (EventKind::OwnerRemoved { user: 1 }, "", r#"owner-rm {"maintainer":"joe"}"#),
             (EventKind::Starred { user: 1 }, "", r#"star {"user":"joe"}"#),

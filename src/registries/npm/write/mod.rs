@@ -149,11 +149,13 @@ impl Npm {
             if let Some(reason) = reason.and_then(Reason::text)
                 && let Some(manifest) = with_deprecated(&release.manifest, reason)?
             {
-                manifests.push((&release.version, manifest));
+                manifests.push((&release.version, manifest, Some(reason).filter(|reason| !reason.is_empty())));
             }
         }
-        let edits: Vec<Edit<'_>> =
-            manifests.iter().map(|(version, manifest)| Edit::Manifest { version, variant: "", manifest }).collect();
+        let edits: Vec<Edit<'_>> = manifests
+            .iter()
+            .map(|(version, manifest, reason)| Edit::Deprecate { version, variant: "", manifest, reason: *reason })
+            .collect();
         self.let_change_something(held, &edits)?;
         self.change(visitor, Change { by_owner, edits: &edits, ..self.change_of(&held.name, "deprecate") }).await
     }
