@@ -115,6 +115,12 @@ pub struct Change<'a> {
 /// One thing that is to become of a package.
 #[derive(Clone, Debug)]
 pub enum Edit<'a> {
+    /// Refuses a version that the dialect calls the same as another, of any system, that is or was there: as if it were that
+    /// one.
+    Unlike {
+        version: &'a str,
+        is_same: fn(&str, &str) -> bool,
+    },
     Publish(NewRelease<'a>),
     /// Writes another manifest for a version that is there, which says why it is not to be used; or, without a reason, says
     /// that no longer.

@@ -1,6 +1,7 @@
 //! What may be published, and what becomes of tags when versions go. Source: contract npm §1.3, §7.1, §7.4.
 
 use base64::Engine as _;
+use futures_util::future::join_all;
 use serde_json::{Value, json};
 use sha2::{Digest as _, Sha512};
 
@@ -36,6 +37,19 @@ async fn what_could_not_be_served_is_not_published() {
     cleaned["_attachments"] = json!({ "@acme/tool-1.0.1.tgz": attached });
     let published = put(cleaned).await;
     assert_eq!(published.status, 201, "npm leaves build metadata out: {}", published.summary());
+}
+
+#[tokio::test]
+async fn of_builds_of_one_version_that_come_at_once_one_is_published() {
+    let acme = Acme::start(&["joe"]).await;
+    assert_eq!(acme.publish("joe", TOOL, "0.1.0", None).await.status, 201);
+    let builds: Vec<String> = (0..12).map(|build| format!("1.0.0+{build}")).collect();
+    let answers = join_all(builds.iter().map(|version| acme.publish("joe", TOOL, version, None))).await;
+    let (published, refused): (Vec<_>, Vec<_>) = answers.into_iter().partition(|answer| answer.status == 201);
+    assert_eq!(published.len(), 1);
+    refused.iter().for_each(|answer| assert_refused(answer, 403));
+    let document = acme.get("joe", PATH).await.json();
+    assert_eq!(document["versions"].as_object().expect("an object").len(), 2, "{}", document["versions"]);
 }
 
 #[tokio::test]

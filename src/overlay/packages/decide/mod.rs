@@ -86,6 +86,7 @@ pub(super) fn tell(events: &[Told]) -> String {
 impl<'a> Decision<'a> {
     fn edit(&mut self, edit: &'a Edit<'a>) -> Result<(), Error> {
         match edit {
+            Edit::Unlike { version, is_same } => self.judge_like(version, *is_same)?,
             Edit::Publish(new) => self.publish(new)?,
             Edit::Deprecate { version, variant, manifest, reason } => {
                 self.find(version, variant)?;
@@ -119,6 +120,18 @@ impl<'a> Decision<'a> {
             Edit::Bind { team, permission } => self.bind(*team, *permission),
             Edit::Unbind { team } => self.unbind(*team)?,
             Edit::Ask(factor) => self.mark(Effect::Ask(*factor)),
+        }
+        Ok(())
+    }
+
+    /// Refuses what is not the same text, and yet the same version. The same text is for who publishes it to judge.
+    fn judge_like(&self, version: &str, is_same: fn(&str, &str) -> bool) -> Result<(), Error> {
+        let is_like = |(other, _): &(String, String)| other != version && is_same(other, version);
+        if self.state.living.iter().any(is_like) {
+            return Err(Error::Published(version.to_owned()));
+        }
+        if self.state.removed.iter().any(is_like) {
+            return Err(Error::Reserved(version.to_owned()));
         }
         Ok(())
     }

@@ -55,6 +55,25 @@ fn a_version_is_for_good_unless_the_dialect_says_otherwise() {
 }
 
 #[test]
+fn a_version_that_the_dialect_calls_the_same_is_no_other() {
+    let is_same: fn(&str, &str) -> bool = |one, other| one.split('+').next() == other.split('+').next();
+    let publish =
+        |version| told(&[Edit::Unlike { version, is_same }, Edit::Publish(NewRelease { version, ..PUBLISH })]);
+    for (version, expected) in [
+        ("3.0.0+a", "version added 3.0.0+a"),
+        ("1.0.0+a", "the version \"1.0.0+a\" exists already"),
+        ("0.9.0+a", "the version \"0.9.0+a\" was removed and cannot be used again"),
+        ("1.0.0", "the version \"1.0.0\" exists already"),
+        ("0.9.0", "the version \"0.9.0\" was removed and cannot be used again"),
+    ] {
+        assert_eq!(publish(version), expected);
+    }
+    let anew = NewRelease { version: "1.0.0", replaces: Replaces::Living, ..PUBLISH };
+    let edits = [Edit::Unlike { version: "1.0.0", is_same }, Edit::Publish(anew)];
+    assert_eq!(told(&edits), "version changed 1.0.0", "it is no other than itself");
+}
+
+#[test]
 fn a_tag_goes_with_its_version_unless_it_was_moved_before() {
     let remove = |version, variant| Edit::Unpublish { version, variant };
     for (edits, expected) in [

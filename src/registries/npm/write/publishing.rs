@@ -115,7 +115,7 @@ impl Npm {
 impl Ready {
     /// Returns what becomes of the package, whoever publishes.
     fn edits<'a>(&'a self, release: NewRelease<'a>) -> Vec<Edit<'a>> {
-        let mut edits = vec![Edit::Publish(release)];
+        let mut edits = vec![Edit::Unlike { version: &self.version, is_same }, Edit::Publish(release)];
         let set = |tag| Edit::Tag { tag, version: &self.version, when: When::Always };
         edits.extend(self.tags.iter().map(|tag| set(tag)));
         let document = self.document.as_deref();
@@ -132,12 +132,14 @@ impl Part {
     }
 }
 
+/// Tells whether two versions are one: build metadata makes no other. Source: contract npm §1.3.
+fn is_same(one: &str, other: &str) -> bool {
+    one == other || Precedence::parse(one) == Precedence::parse(other)
+}
+
 /// Refuses what the overlay would refuse, before bytes are kept that no release would have.
 fn judge_new(name: &PackageName, held: Option<&Package>, ready: &Ready) -> Result<(), Error> {
-    // Build metadata makes no other version. Source: contract npm §1.3.
-    let precedence = Precedence::parse(&ready.version);
-    let is_same = |version: &str| version == ready.version || Precedence::parse(version) == precedence;
-    if held.iter().flat_map(|held| &held.releases).any(|release| is_same(&release.version)) {
+    if held.iter().flat_map(|held| &held.releases).any(|release| is_same(&release.version, &ready.version)) {
         return Err(Error::Forbidden(format!("cannot modify pre-existing version {name}@{}", ready.version).into()));
     }
     Ok(())
