@@ -43,16 +43,26 @@ impl Server {
         if !done.status.success() {
             return Err(format!("initdb: {}", String::from_utf8_lossy(&done.stderr)));
         }
-        let port = free_port()?;
-        let mut serve = owner.command(&programs.join("postgres"));
-        serve.arg("-D").arg(&data).arg("-k").arg(directory.path()).arg("-p").arg(port.to_string());
-        serve.args(["-c", "listen_addresses=127.0.0.1", "-c", "synchronous_commit=off"]);
-        // No test takes the power away, and a slow disk would have all of them wait.
-        serve.args(["-c", "fsync=off"]);
-        let log = fs::File::create(directory.path().join("log")).map_err(|error| error.to_string())?;
-        let process = serve.stdin(Stdio::null()).stdout(Stdio::null()).stderr(log).spawn();
-        let process = process.map_err(|error| format!("postgres: {error}"))?;
-        Ok(Self { process, port, directory })
+        let mut why = String::new();
+        // Somebody else may take the port before the server does.
+        for _ in 0..5 {
+            let port = free_port()?;
+            let log = fs::File::create(directory.path().join("log")).map_err(|error| error.to_string())?;
+            let mut serve = owner.command(&programs.join("postgres"));
+            serve.arg("-D").arg(&data).arg("-k").arg(directory.path()).arg("-p").arg(port.to_string());
+            serve.args(["-c", "listen_addresses=127.0.0.1", "-c", "synchronous_commit=off"]);
+            // No test takes the power away, and a slow disk would have all of them wait.
+            serve.args(["-c", "fsync=off"]);
+            let process = serve.stdin(Stdio::null()).stdout(Stdio::null()).stderr(log).spawn();
+            let mut process = process.map_err(|error| format!("postgres: {error}"))?;
+            if listens(&mut process, &data) {
+                return Ok(Self { process, port, directory });
+            }
+            why = fs::read_to_string(directory.path().join("log")).unwrap_or_default();
+            let _ = process.kill();
+            let _ = process.wait();
+        }
+        Err(format!("postgres does not start: {why}"))
     }
 
     pub fn port(&self) -> u16 {
@@ -101,6 +111,25 @@ impl Owner {
             }
         }
     }
+}
+
+/// Waits until a server takes connections; `false`: it has ended, or takes too long.
+fn listens(process: &mut Child, data: &Path) -> bool {
+    // Its last line says how far it is. Source: PostgreSQL's manual, section 73.1.
+    let is_ready = || {
+        let state = fs::read_to_string(data.join("postmaster.pid")).unwrap_or_default();
+        state.lines().nth(7).is_some_and(|line| line.trim() == "ready")
+    };
+    for _ in 0..600 {
+        if matches!(process.try_wait(), Ok(Some(_)) | Err(_)) {
+            return false;
+        }
+        if is_ready() {
+            return true;
+        }
+        std::thread::sleep(Duration::from_millis(50));
+    }
+    false
 }
 
 /// Hands a directory over to whom the programs are run as.
