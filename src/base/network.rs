@@ -31,6 +31,10 @@ impl Network {
     pub fn parse(text: &str) -> Option<Self> {
         let (address, bits) = text.split_once('/').map_or((text, None), |(address, bits)| (address, Some(bits)));
         let address: IpAddr = address.parse().ok()?;
+        // One in IPv6's clothes would hold nobody: addresses are taken for what they are.
+        if address.to_canonical() != address {
+            return None;
+        }
         let width = width(address);
         let bits = match bits {
             None => width,
@@ -93,7 +97,17 @@ mod tests {
 
     #[test]
     fn what_is_no_network_is_none() {
-        for wrong in ["192.0.2.0/33", "192.0.2/24", "::/129", "x", "192.0.2.0/", "192.0.2.0/+8", "192.0.2.0/-1", ""] {
+        for wrong in [
+            "192.0.2.0/33",
+            "192.0.2/24",
+            "::/129",
+            "x",
+            "192.0.2.0/",
+            "192.0.2.0/+8",
+            "192.0.2.0/-1",
+            "::ffff:192.0.2.0/120",
+            "",
+        ] {
             assert_eq!(Network::parse(wrong), None, "{wrong}");
         }
     }

@@ -77,16 +77,16 @@ impl Overlay {
         Ok(())
     }
 
-    /// Removes a namespace with its members and teams. One that packages are bound to stays: without its teams, they would be
-    /// seen by others than before.
+    /// Removes a namespace with its members and teams. One whose scope has packages stays: without its members and teams,
+    /// others would see them, and publish beside them.
     ///
     /// # Errors
     /// [`Error::Absent`], [`Error::InUse`], or the database's. Nothing was changed.
     pub async fn remove_namespace(&self, name: &NamespaceName, actor: &Actor) -> Result<(), Error> {
         let write = self.db.write(self.clock.now()).await?;
         let held = rows::find(write.link(), name).await?.ok_or_else(|| Error::absent("namespace", name))?;
-        if rows::has_packages(write.link(), held.id).await? {
-            return Err(Error::InUse("packages are bound to its teams: take their access to them away first"));
+        if rows::has_packages(write.link(), &held).await? {
+            return Err(Error::InUse("its scope has packages: unpublish them first"));
         }
         rows::remove(&write, held.id).await?;
         write.turn(Head::Identity).await?;

@@ -123,9 +123,16 @@ impl Overlay {
         failures::charge(&self.db, &subjects, self.clock.now()).await?;
         let user = self.register(new, actor).await?;
         if new.invitation.is_some() {
-            failures::forgive(&self.db, &subjects).await?;
+            self.forgive(&subjects).await;
         }
         Ok(user)
+    }
+
+    /// Forgives attempts, once what they were for is done: it is, whether they can be forgiven or not.
+    pub(super) async fn forgive(&self, subjects: &[patience::Subject]) {
+        if let Err(error) = failures::forgive(&self.db, subjects).await {
+            tracing::warn!(error = &error as &dyn std::error::Error, "attempts that succeeded still count");
+        }
     }
 
     /// Makes an account.

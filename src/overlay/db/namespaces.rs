@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use super::sql::{Link, Row, values};
+use super::sql::{LIVING, Link, Row, values};
 use super::{Write, teams};
 use crate::overlay::error::Error;
 use crate::overlay::namespaces::{Namespace, NamespaceName, Role};
@@ -33,10 +33,15 @@ pub async fn insert(write: &Write, name: &NamespaceName) -> Result<(), Error> {
     teams::insert_first(write).await
 }
 
-/// Tells whether any package is bound to a team of a namespace.
-pub async fn has_packages(link: Link<'_>, namespace: u64) -> Result<bool, Error> {
+/// Tells whether any package is in a namespace's scope, or bound to one of its teams.
+pub async fn has_packages(link: Link<'_>, namespace: &Namespace) -> Result<bool, Error> {
     let sql = "SELECT 1 FROM bindings JOIN teams ON teams.id = bindings.team WHERE teams.namespace = $1 LIMIT 1";
-    Ok(link.first(sql, values![namespace]).await?.is_some())
+    if link.first(sql, values![namespace.id]).await?.is_some() {
+        return Ok(true);
+    }
+    let scope = &namespace.name;
+    let sql = format!("SELECT 1 FROM packages WHERE name >= $1 AND name < $2 AND {LIVING} LIMIT 1");
+    Ok(link.first(&sql, values![format!("{scope}/").as_str(), format!("{scope}0").as_str()]).await?.is_some())
 }
 
 /// Removes a namespace, and whatever says who is in it.

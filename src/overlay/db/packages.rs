@@ -341,7 +341,8 @@ pub async fn events(link: Link<'_>, mount: &str, after: u64, limit: u64) -> Resu
 
 pub(super) fn read_event(row: &Row) -> Result<Event, Error> {
     let kind: String = row.get(4)?;
-    let kind = EventKind::parse(&kind, row.find(7)?).ok_or(Error::Row("a kind of event"))?;
+    // A newer program on the same database may know of more.
+    let kind = EventKind::parse(&kind, row.find(7)?).unwrap_or(EventKind::PackageChanged);
     let (mount, package, version, tag) = (row.get(2)?, row.get(3)?, row.find(5)?, row.find(6)?);
     Ok(Event { number: row.get(0)?, at: row.get(1)?, mount, package, kind, version, tag, reason: row.find(8)? })
 }

@@ -96,7 +96,7 @@ impl Npm {
         let everybody = if self.gate.is_public() { Readership::Everybody } else { Readership::Readers };
         match action.access() {
             Access::Open => Ok(everybody),
-            Access::Known => self.gate.known(visitor).map(|_| everybody),
+            Access::Known => self.gate.known(visitor).map(|_| Readership::Readers),
             Access::Read("") => {
                 self.gate.let_read(visitor, "")?;
                 // What lists many packages may name some that only this visitor sees.

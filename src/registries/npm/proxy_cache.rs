@@ -28,6 +28,11 @@ const DOCUMENT: &str = "full_manifests.json";
 impl Npm {
     pub(super) async fn answer_proxy_cache(&self, visitor: &Visitor, asked: &ProxyCache) -> Result<Reply, Error> {
         self.gate.let_rule(visitor)?;
+        if let ProxyCache::Refresh { name } | ProxyCache::Purge { name } = asked
+            && self.gate.is_kept_from_upstream(name.as_str()).await?
+        {
+            return Err(nothing_kept(name));
+        }
         let answer = match asked {
             ProxyCache::List { page } => self.list_kept(None, *page).await?,
             ProxyCache::Show { name, page } => self.list_kept(Some(name), *page).await?,

@@ -52,6 +52,11 @@ async fn what_some_may_read_is_read_by_pages_that_hold_a_token() {
     }
     let turned_away = ask(&joe, "GET", "/left", false).await;
     assert_eq!((turned_away.status, said(&turned_away)), (401, WITHOUT));
+    let joe = Publisher::start("").await;
+    for path in ["/-/whoami", "/-/npm/v1/user", "/-/npm/v1/tokens", "/-/npm/v1/hooks", "/-/user/v1/star"] {
+        let answer = ask(&joe, "GET", path, true).await;
+        assert_eq!((answer.status, said(&answer)), (200, WITHOUT), "{path}: his own, wherever others may read");
+    }
 }
 
 #[tokio::test]

@@ -155,7 +155,7 @@ async fn publish_into_a_kill(world: &mut World, versions: &[String]) -> Vec<Answ
         }
     };
     let answers = publish_at_once(world, versions, hear).await;
-    assert!((BEFORE_THE_KILL..versions.len()).contains(&told.get()), "it died in between: {}", told.get());
+    assert!((BEFORE_THE_KILL..=versions.len()).contains(&told.get()), "it died before: {}", told.get());
     assert!(world.nodes[0].wait(SOON).is_some(), "it was killed");
     answers
 }

@@ -91,6 +91,7 @@ async fn what_is_purged_is_fetched_again() {
     assert_refused(&purge("/-/proxy-cache/left").await, 404);
     assert_eq!(joe.get("/left/-/left-1.0.0.tgz").await.status, 200);
     assert!(joe.registry.upstream.all_seen().len() > before, "it is not asked for again");
+    assert_refused(&purge("/-/proxy-cache/@acme%2fown").await, 404);
     assert_eq!(purge("/-/proxy-cache").await.json()["ok"], true);
     assert_eq!(list(&joe, "/-/proxy-cache").await, json!({ "count": 0, "data": [] }));
     assert_eq!(joe.get("/@acme%2fown").await.status, 200, "what is published here is not the cache's");

@@ -67,7 +67,6 @@ pub async fn what_was_kept_of_a_whole_package_is_its_latest_versions(stage: Stag
     let run = async |sql: &str, bound| note.link().run(sql, bound).await.unwrap();
     run("ALTER TABLE releases DROP COLUMN document", values![]).await;
     let bytes = if stage.database.starts_with("sqlite") { "BLOB" } else { "BYTEA" };
-    run(&format!("ALTER TABLE packages ADD COLUMN document {bytes}"), values![]).await;
     run("UPDATE packages SET document = $1", values![b"whole".as_slice()]).await;
     for statement in DOCUMENTS.replace(" BYTES", &format!(" {bytes}")).split(';').map(str::trim) {
         if !statement.is_empty() {

@@ -27,7 +27,7 @@
 //!
 //! Written once for both databases: `BYTES` stands for either one's type of bytes, `TEXT` for text in the order of its
 //! bytes. Times are milliseconds since 1970. A migration that was released is never changed; what is to be other is
-//! changed by the next.
+//! changed by the next. Programs before it may run beside, until they are replaced: what those read and write stays.
 
 use sea_orm::{
     ConnectionTrait, DatabaseConnection, DatabaseTransaction, DbBackend, SqliteTransactionMode, TransactionOptions,
@@ -38,7 +38,7 @@ use super::sql::{Link, values};
 use crate::overlay::error::Error;
 
 /// Each in its turn, never out of it: the first has the number 1.
-const ALL: [&str; 19] = [
+const ALL: [&str; 20] = [
     include_str!("0001_start.sql"),
     include_str!("0002_teams.sql"),
     include_str!("0003_vault.sql"),
@@ -58,6 +58,7 @@ const ALL: [&str; 19] = [
     include_str!("0017_reasons.sql"),
     include_str!("0018_documents.sql"),
     include_str!("0019_old_downloads.sql"),
+    include_str!("0020_hooks_by_owner.sql"),
 ];
 
 /// The number of the last one.
