@@ -299,7 +299,7 @@ impl Nessemble {
 }
 
 /// Reads a name, or a pattern of names.
-fn read_pattern(node: &Node) -> Result<String, String> {
+pub(super) fn read_pattern(node: &Node) -> Result<String, String> {
     let text = text_of(node)?;
     if text.is_empty() || text.chars().any(|character| character.is_whitespace() || character.is_control()) {
         return Err(format!("must be a name, or a pattern such as \"@acme/*\", not {}", quote(text)));

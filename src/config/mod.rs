@@ -20,6 +20,7 @@ mod print;
 mod restart;
 mod section;
 mod store;
+mod sync;
 mod tree;
 mod upstream;
 mod values;
@@ -43,8 +44,9 @@ pub use self::mount::Mount;
 pub use self::overlay::{Overlay, S3};
 pub use self::section::{Mistake, Mistakes};
 pub use self::store::Store;
+pub use self::sync::{InStep, Mode, Sync, Who};
 pub use self::tree::Origin;
-pub use self::upstream::Upstream;
+pub use self::upstream::{ChangesType, Upstream};
 pub use self::values::parse_duration;
 
 use self::print::Printer;
@@ -67,6 +69,7 @@ pub struct Config {
     pub overlay: Overlay,
     pub accounts: Accounts,
     pub hooks: Hooks,
+    pub sync: Sync,
     /// Never empty; names and paths are unique.
     pub mounts: Vec<Mount>,
 }
@@ -170,6 +173,7 @@ impl Default for Config {
             overlay: Overlay::default(),
             accounts: Accounts::default(),
             hooks: Hooks::default(),
+            sync: Sync::default(),
             mounts: Mount::defaults(),
         }
     }
@@ -193,6 +197,7 @@ impl Config {
             overlay: root.section("overlay", Overlay::read),
             accounts: root.section("accounts", Accounts::read),
             hooks: root.section("hooks", Hooks::read),
+            sync: root.section("sync", Sync::read),
             mounts: Mount::read_all(root, &listen),
             listen,
         }
@@ -202,7 +207,7 @@ impl Config {
 /// Prints the whole configuration as TOML, secrets as `"****"`.
 impl std::fmt::Display for Config {
     fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        let Self { listen, data, offline, log, store, fetch, limits, overlay, accounts, hooks, mounts } = self;
+        let Self { listen, data, offline, log, store, fetch, limits, overlay, accounts, hooks, sync, mounts } = self;
         let mut out = Printer::default();
         listen.print_keys(&mut out);
         out.key("data", data);
@@ -215,6 +220,7 @@ impl std::fmt::Display for Config {
         overlay.print(&mut out);
         accounts.print(&mut out);
         hooks.print(&mut out);
+        sync.print(&mut out);
         mounts.iter().for_each(|mount| mount.print(&mut out));
         formatter.write_str(&out.finish())
     }

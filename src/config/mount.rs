@@ -9,6 +9,7 @@ use super::dialect::Dialect;
 use super::listen::{Listen, leads_to};
 use super::print::Printer;
 use super::section::Section;
+use super::sync::{InStep, Mode};
 use super::tree::Node;
 use super::upstream::Upstream;
 use super::values::{Setting, Size, print_list, quote, read_base_url, read_optional, text_of};
@@ -39,6 +40,8 @@ pub struct Mount {
     pub stale_if_error: Duration,
     pub max_document_bytes: u64,
     pub max_artifact_bytes: u64,
+    /// What of it follows its upstreams without being asked for, and who may ask.
+    pub in_step: InStep,
     /// Hosts, beyond the upstreams' own, that artifact URLs may name; in lower case.
     pub artifact_hosts: Vec<String>,
     /// Without one that has no scopes, the default upstream is discovered.
@@ -77,6 +80,7 @@ impl Mount {
             stale_if_error: Duration::from_secs(30 * 86_400),
             max_document_bytes: 128 << 20,
             max_artifact_bytes: 4 << 30,
+            in_step: InStep::default(),
             artifact_hosts: Vec::new(),
             upstreams: Vec::new(),
         }
@@ -95,6 +99,7 @@ impl Mount {
             mount.check_against(&mounts, section);
             mount.check_listen(&mounts, listen, section);
             mount.check_upstreams(listen, section);
+            mount.check_sync(section);
             mounts.push(mount);
         });
         if mounts.is_empty() { Self::defaults() } else { mounts }
@@ -119,6 +124,7 @@ impl Mount {
             stale_if_error: section.value("stale_if_error", default.stale_if_error),
             max_document_bytes: section.positive("max_document_bytes", Size(default.max_document_bytes)).0,
             max_artifact_bytes: section.positive("max_artifact_bytes", Size(default.max_artifact_bytes)).0,
+            in_step: InStep::read(section),
             artifact_hosts: section.list("artifact_hosts", default.artifact_hosts, read_host),
             upstreams: Upstream::read_all(section),
         };
@@ -167,9 +173,18 @@ impl Mount {
             }
         }
         for (index, upstream) in self.upstreams.iter().enumerate() {
+            if upstream.changes.is_some() && !matches!(self.dialect, Dialect::Npm(_)) {
+                section.complain("upstream", format!("upstream[{index}].changes is for mounts of npm"));
+            }
             if self.leads_here(listen, upstream.url.as_url(), &|_| false) {
                 section.complain("upstream", format!("upstream[{index}].url leads back to this server"));
             }
+        }
+    }
+
+    fn check_sync(&self, section: &mut Section<'_>) {
+        if matches!(self.dialect, Dialect::Files(_)) && self.in_step.mode != Mode::Demand {
+            section.complain("sync", "must be \"demand\": a tree of files has no list to follow");
         }
     }
 
@@ -211,6 +226,7 @@ impl Mount {
             stale_if_error,
             max_document_bytes,
             max_artifact_bytes,
+            in_step,
             artifact_hosts,
             upstreams,
         } = self;
@@ -230,6 +246,7 @@ impl Mount {
         out.key("stale_if_error", stale_if_error);
         out.key("max_document_bytes", &Size(*max_document_bytes));
         out.key("max_artifact_bytes", &Size(*max_artifact_bytes));
+        in_step.print(out);
         out.text("artifact_hosts", &print_list(artifact_hosts));
         upstreams.iter().for_each(|upstream| upstream.print(out));
     }

@@ -4,7 +4,7 @@ use super::credentials::Credentials;
 use super::print::Printer;
 use super::section::Section;
 use super::tree::Node;
-use super::values::{print_list, quote, read_base_url, text_of};
+use super::values::{Setting, print_list, quote, read_base_url, read_choice, text_of};
 use crate::base::secret::SafeUrl;
 
 /// `[[mount.upstream]]`: a registry that others run.
@@ -16,15 +16,39 @@ pub struct Upstream {
     pub scopes: Vec<String>,
     /// Whether it may resolve to a private address.
     pub allow_private: bool,
+    /// Where it tells of what has changed; without it, at itself.
+    pub changes: Option<SafeUrl>,
+    pub changes_type: ChangesType,
     pub credentials: Option<Credentials>,
 }
+
+/// How an npm registry tells of what has changed. Source: contract npm §12.5.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum ChangesType {
+    /// By numbers, at npm's host for replicas.
+    Npm,
+    /// By numbers, at the registry itself: cnpmcore, and Heliostat.
+    Cnpmcore,
+    /// By time.
+    Cnpmjsorg,
+}
+
+const CHANGES_TYPES: [(&str, ChangesType); 3] =
+    [("npm", ChangesType::Npm), ("cnpmcore", ChangesType::Cnpmcore), ("cnpmjsorg", ChangesType::Cnpmjsorg)];
 
 // === impl Upstream ===
 
 impl Upstream {
     /// Returns an upstream without scopes and credentials, as one that was discovered.
     pub fn open(url: SafeUrl) -> Self {
-        Self { url, scopes: Vec::new(), allow_private: false, credentials: None }
+        Self {
+            url,
+            scopes: Vec::new(),
+            allow_private: false,
+            changes: None,
+            changes_type: ChangesType::Npm,
+            credentials: None,
+        }
     }
 
     pub(super) fn read_all(mount: &mut Section<'_>) -> Vec<Self> {
@@ -42,6 +66,8 @@ impl Upstream {
         let scopes = section.list("scopes", Vec::new(), read_scope);
         let upstream = Self {
             allow_private: section.value("allow_private", false),
+            changes: section.value("changes", None),
+            changes_type: section.value("changes_type", ChangesType::Npm),
             credentials: Credentials::read(section),
             url: url?,
             scopes,
@@ -66,14 +92,29 @@ impl Upstream {
     }
 
     pub(super) fn print(&self, out: &mut Printer) {
-        let Self { url, scopes, allow_private, credentials } = self;
+        let Self { url, scopes, allow_private, changes, changes_type, credentials } = self;
         out.section("[[mount.upstream]]");
         out.key("url", url);
         out.text("scopes", &print_list(scopes));
         out.key("allow_private", allow_private);
+        out.key("changes", changes);
+        out.key("changes_type", changes_type);
         if let Some(credentials) = credentials {
             credentials.print(out);
         }
+    }
+}
+
+// === impl ChangesType ===
+
+impl Setting for ChangesType {
+    fn read(node: &Node) -> Result<Self, String> {
+        read_choice(node, &CHANGES_TYPES)
+    }
+
+    fn print(&self) -> String {
+        let (word, _) = CHANGES_TYPES.iter().find(|(_, kind)| kind == self).expect("every kind has its word");
+        quote(word)
     }
 }
 

@@ -1,5 +1,6 @@
 mod files;
 mod hex;
+mod sync;
 mod upstreams;
 
 use std::io::Write;
