@@ -3,6 +3,7 @@
 pub mod chain;
 pub mod clock;
 pub mod conditional;
+pub mod cron;
 pub mod digest;
 pub mod fs;
 pub mod http;

@@ -165,6 +165,11 @@ impl Dialect {
         }
     }
 
+    /// Tells whether there are packages, which have names and versions.
+    pub(super) fn has_packages(&self) -> bool {
+        !matches!(self, Self::Files(_))
+    }
+
     /// Reads which dialect a mount speaks; its own keys come later, in the order of the file.
     pub(super) fn read(section: &mut Section<'_>) -> Self {
         let default: Make = Self::default;

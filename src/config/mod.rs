@@ -18,6 +18,7 @@ mod mount;
 mod overlay;
 mod print;
 mod restart;
+mod schedule;
 mod section;
 mod store;
 mod sync;
@@ -42,6 +43,7 @@ pub use self::listen::{Listen, Tls};
 pub use self::log::{Log, LogFormat};
 pub use self::mount::Mount;
 pub use self::overlay::{Overlay, S3};
+pub use self::schedule::{Schedule, What};
 pub use self::section::{Mistake, Mistakes};
 pub use self::store::Store;
 pub use self::sync::{InStep, Mode, Sync, Who};
@@ -72,6 +74,8 @@ pub struct Config {
     pub sync: Sync,
     /// Never empty; names and paths are unique.
     pub mounts: Vec<Mount>,
+    /// Their names are unique, and each is of a mount that is there.
+    pub schedules: Vec<Schedule>,
 }
 
 /// Where a configuration comes from. Kept, it can be loaded again.
@@ -175,6 +179,7 @@ impl Default for Config {
             hooks: Hooks::default(),
             sync: Sync::default(),
             mounts: Mount::defaults(),
+            schedules: Vec::new(),
         }
     }
 }
@@ -187,6 +192,7 @@ impl Config {
 
     fn read(root: &mut Section<'_>) -> Self {
         let listen = Listen::read(root);
+        let mounts = Mount::read_all(root, &listen);
         Self {
             data: root.value("data", DEFAULT_DATA.into()),
             offline: root.value("offline", false),
@@ -198,7 +204,8 @@ impl Config {
             accounts: root.section("accounts", Accounts::read),
             hooks: root.section("hooks", Hooks::read),
             sync: root.section("sync", Sync::read),
-            mounts: Mount::read_all(root, &listen),
+            schedules: Schedule::read_all(root, &mounts),
+            mounts,
             listen,
         }
     }
@@ -207,7 +214,21 @@ impl Config {
 /// Prints the whole configuration as TOML, secrets as `"****"`.
 impl std::fmt::Display for Config {
     fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        let Self { listen, data, offline, log, store, fetch, limits, overlay, accounts, hooks, sync, mounts } = self;
+        let Self {
+            listen,
+            data,
+            offline,
+            log,
+            store,
+            fetch,
+            limits,
+            overlay,
+            accounts,
+            hooks,
+            sync,
+            mounts,
+            schedules,
+        } = self;
         let mut out = Printer::default();
         listen.print_keys(&mut out);
         out.key("data", data);
@@ -222,6 +243,7 @@ impl std::fmt::Display for Config {
         hooks.print(&mut out);
         sync.print(&mut out);
         mounts.iter().for_each(|mount| mount.print(&mut out));
+        schedules.iter().for_each(|schedule| schedule.print(&mut out));
         formatter.write_str(&out.finish())
     }
 }

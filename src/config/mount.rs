@@ -183,7 +183,7 @@ impl Mount {
     }
 
     fn check_sync(&self, section: &mut Section<'_>) {
-        if matches!(self.dialect, Dialect::Files(_)) && self.in_step.mode != Mode::Demand {
+        if !self.dialect.has_packages() && self.in_step.mode != Mode::Demand {
             section.complain("sync", "must be \"demand\": a tree of files has no list to follow");
         }
     }

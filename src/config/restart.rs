@@ -9,8 +9,21 @@ impl Config {
     /// `public_url`, `offline`, `log.filter`, `limits.request_body_bytes` and `[accounts]`.
     pub fn needs_restart(&self, newer: &Self) -> Vec<&'static str> {
         // Every field by name, so that a new one cannot be forgotten here.
-        let Self { listen, data, offline: _, log, store, fetch, limits, overlay, accounts: _, hooks, sync, mounts: _ } =
-            self;
+        let Self {
+            listen,
+            data,
+            offline: _,
+            log,
+            store,
+            fetch,
+            limits,
+            overlay,
+            accounts: _,
+            hooks,
+            sync,
+            mounts: _,
+            schedules,
+        } = self;
         // Those of single mounts are among the addresses.
         let Listen { addresses: _, public_url: _, trusted_proxies, threads, tls } = listen;
         let addresses = |config: &Self| config.addresses().copied().collect::<BTreeSet<_>>();
@@ -28,6 +41,7 @@ impl Config {
             ("overlay", *overlay != newer.overlay),
             ("hooks", *hooks != newer.hooks),
             ("sync", *sync != newer.sync),
+            ("schedule", *schedules != newer.schedules),
         ]
         .into_iter()
         .chain(limits.differ(&newer.limits))

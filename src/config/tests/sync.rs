@@ -1,6 +1,7 @@
 //! What is followed, and by whom it may be asked for.
 
 use super::*;
+use crate::base::cron::Cron;
 
 #[test]
 fn a_mount_says_what_follows_its_upstreams() {
@@ -44,4 +45,30 @@ fn times_and_numbers_of_tasks_are_more_than_nothing() {
     let told = mistakes("[sync]\ntasks = 0\nattempts = 0\nsilence = \"0s\"\n");
     let zero = |key: &str, line: u32| format!("sync.{key} (test.toml:{line}): must be more than zero");
     assert_eq!(told, [zero("attempts", 3), zero("silence", 4)]);
+}
+
+#[test]
+fn a_schedule_says_when_and_what() {
+    let text = "[[schedule]]\nname = \"nightly\"\ncron = \"15 3 * * *\"\nmount = \"hex\"\nwhat = \"packages\"\npackages = [\"jason\"]\n";
+    let schedule = Schedule {
+        name: "nightly".to_owned(),
+        cron: Cron::parse("15 3 * * *").unwrap(),
+        mount: "hex".to_owned(),
+        what: What::Packages,
+        packages: vec!["jason".to_owned()],
+    };
+    assert_eq!(read(text).unwrap().schedules, [schedule]);
+}
+
+#[test]
+fn all_that_is_wrong_with_schedules_is_told() {
+    let told = mistakes(
+        "[[schedule]]\nname = \"a\"\ncron = \"0 0 30 2 *\"\n\
+         [[schedule]]\nname = \"b\"\ncron = \"* * * * *\"\nmount = \"none\"\nwhat = \"packages\"\n\
+         [[schedule]]\nname = \"b\"\ncron = \"* * * * *\"\nmount = \"npm\"\nwhat = \"listed\"\n",
+    );
+    let keys: Vec<_> = told.iter().filter_map(|mistake| mistake.split([' ', ':']).next()).collect();
+    let expected = ["[0].cron", "[0].mount", "[0].what", "[1].packages", "[1].mount", "[2].name", "[2].what"];
+    assert_eq!(keys, expected.map(|key| format!("schedule{key}")), "{told:#?}");
+    assert!(told[0].ends_with("not \"0 0 30 2 *\": there is no such time"), "{}", told[0]);
 }
