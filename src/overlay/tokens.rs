@@ -94,7 +94,8 @@ impl Overlay {
         rows::insert(&write, &new, hash, &hint(text.reveal())).await?;
         let id = write.number;
         // Nothing that is known changes by a token that nobody has yet: no head is turned.
-        let detail = format!("{} for user {:?}: {}", new.kind, new.user, new.rights);
+        let user = new.user.map_or_else(|| "nobody".to_owned(), |user| format!("user {user}"));
+        let detail = format!("{} for {user}: {}", new.kind, new.rights);
         write.commit(&Entry { actor, verb: "issue token", subject: subject(id), detail }).await?;
         let token = rows::find(self.db.link(), hash).await?.ok_or_else(|| Error::absent("token", id))?;
         Ok((token, text))

@@ -195,6 +195,7 @@ pub async fn a_token_is_known_by_its_text_alone(stage: Stage) {
     assert_eq!(listed, std::slice::from_ref(&made));
     let log = format!("{:?}{:?}", node.audit(None, None, 10).await.unwrap(), listed);
     assert!(!log.contains(text.reveal()), "its text is kept nowhere");
+    assert!(log.contains(&format!("user for user {}: ", joe.id)), "{log}");
     let (rights, networks) = (Rights::all(), Networks::default());
     let nobody = NewToken { user: Some(99), rights: &rights, networks: &networks, ..new_of(&made) };
     assert!(matches!(node.issue_token(nobody, &actor()).await, Err(Error::Absent { .. })));
