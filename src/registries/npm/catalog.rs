@@ -10,6 +10,7 @@ use tokio::sync::Mutex;
 
 use super::error::Error;
 use super::name::LATEST;
+use super::wire::LISTED_MEMBERS;
 use crate::overlay::downloads::{Day, Of};
 use crate::overlay::packages::{Census, Span, Summary};
 use crate::registries::bodies;
@@ -20,20 +21,6 @@ const PAGE: u64 = 500;
 
 /// How long sums of downloads are told before they are added up anew.
 const SUMS_AGE: Duration = Duration::from_secs(60);
-
-/// Members of a manifest that lists and searches tell. Source: contract npm §10.1, §10.2.
-pub const LISTED_MEMBERS: [&str; 10] = [
-    "description",
-    "homepage",
-    "keywords",
-    "repository",
-    "author",
-    "bugs",
-    "license",
-    "readmeFilename",
-    "deprecated",
-    "name",
-];
 
 /// All entries of a mount, as of a number of the feed.
 #[derive(Default)]
@@ -179,7 +166,7 @@ impl Entry {
         summary.manifest = Vec::new();
         let requires = manifest.get("dependencies").and_then(Value::as_object);
         let requires = requires.into_iter().flat_map(Map::keys).cloned().collect();
-        manifest.retain(|member, _| LISTED_MEMBERS.contains(&member.as_str()));
+        manifest.retain(|member, _| LISTED_MEMBERS.contains(&&**member) || matches!(&**member, "deprecated" | "name"));
         Self { summary, manifest, requires }
     }
 }

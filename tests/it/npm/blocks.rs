@@ -61,6 +61,7 @@ async fn a_blocked_version_is_in_no_form_of_the_document() {
     let package = Package::with_versions("left", &["1.0.0", "1.1.0", "2.0.0-rc.1", "2.0.0"]).tag("next", "2.0.0-rc.1");
     world.registry.publish(&package);
     let before = world.heliostat.get("/npm/left").await;
+    assert!(before.json()["readme"].is_string() && before.json()["description"].is_null(), "{}", before.text());
     let made = world.block("/left/blocks/%3E=2.0.0-0", "it steals secrets").await;
     assert_eq!(
         (&made["ok"], &made["package_id"], &made["version"]),
@@ -73,6 +74,8 @@ async fn a_blocked_version_is_in_no_form_of_the_document() {
     let (document, short) = (full.json(), world.abbreviated("/npm/left").await.json());
     assert_ne!(full.header("etag"), before.header("etag"));
     assert_eq!(full.header("last-modified"), None, "a block has no place in upstream's time");
+    let described = &document["versions"]["1.1.0"]["description"];
+    assert!(document.get("readme").is_none() && document["description"] == *described, "nothing of 2.0.0: {document}");
     for versions in [&document["versions"], &short["versions"]] {
         let names: Vec<_> = versions.as_object().unwrap().keys().collect();
         assert_eq!(names, ["1.0.0", "1.1.0"]);

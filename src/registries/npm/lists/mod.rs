@@ -11,12 +11,13 @@ use serde_json::{Map, Value, json};
 
 use self::screened::{is_open, screen_summary};
 use super::Npm;
-use super::catalog::{Entry, LISTED_MEMBERS, manifest_of};
+use super::catalog::{Entry, manifest_of};
 use super::error::Error;
 use super::merge::JSON;
 use super::name::{LATEST, PackageName};
 use super::replies::{NO_CACHE, listed};
 use super::routes::Discover;
+use super::wire::LISTED_MEMBERS;
 use crate::base::clock::millis;
 use crate::base::fs::{Slice, Temp};
 use crate::base::http::{Body, Cut, Reply, Source};
@@ -274,7 +275,7 @@ impl Source for Listing {
 /// Prints what old clients search in. Source: contract npm §10.2.
 fn print_summary(summary: &Summary) -> Value {
     let mut printed = manifest_of(summary);
-    printed.retain(|member, _| LISTED_MEMBERS.contains(&member.as_str()) && member != "deprecated");
+    printed.retain(|member, _| LISTED_MEMBERS.contains(&&**member));
     let owners = summary.owners.iter().map(|owner| json!({ "name": owner.name.as_str(), "email": owner.email }));
     printed.insert("name".to_owned(), json!(summary.name));
     printed.insert("dist-tags".to_owned(), json!(summary.tags));

@@ -16,6 +16,7 @@ use super::publish::provenance::Statement;
 use super::registries::OWN;
 use super::replies::NO_CACHE;
 use super::signing::Signer;
+use super::wire::is_hoisted;
 use super::write::publishing::BUNDLE;
 use super::{Npm, rev};
 use crate::base::clock::millis;
@@ -36,19 +37,6 @@ mod held;
 
 /// What the overlay calls the tarball of a release.
 pub const TARBALL: &str = "archive";
-
-/// Members of the newest manifest that stand in the document too. Source: contract npm §4.1.
-const DOCUMENT_MEMBERS: [&str; 9] = [
-    "description",
-    "homepage",
-    "keywords",
-    "repository",
-    "author",
-    "bugs",
-    "license",
-    "readmeFilename",
-    "contributors",
-];
 
 /// Counted up when documents of ours are printed in another way: those that an older program has prepared are no longer
 /// served.
@@ -242,7 +230,7 @@ pub fn print(package: &Package, shown: Option<&[u8]>, signer: Option<&Signer>) -
         let shown: Map<String, Value> = serde_json::from_slice(shown).map_err(unreadable)?;
         document.extend(shown);
     }
-    document.extend(latest.into_iter().filter(|(name, _)| DOCUMENT_MEMBERS.contains(&name.as_str())));
+    document.extend(latest.into_iter().filter(|(name, _)| is_hoisted(name)));
     let head = Value::Object(document).to_string();
     Ok(format!("{},\"versions\":{versions}}}", head.strip_suffix('}').unwrap_or_default()).into())
 }

@@ -26,11 +26,16 @@ pub use time::parse_time;
 pub use unite::unite;
 
 use self::map::Map;
-use self::print::{Links, Repaired, print_abbreviated, print_full};
+use self::print::{Links, Repaired, print_abbreviated, print_full, print_string};
 use super::name::{PackageName, is_version};
 
 /// Names the code that makes the forms: to be changed when its output does.
-pub const FORMS_VERSION: u32 = 3;
+pub const FORMS_VERSION: u32 = 4;
+
+/// Members of the manifest of `latest` that stand in the document too, and in lists and searches. Source: contract npm §4.1,
+/// §10.1, §10.2.
+pub const LISTED_MEMBERS: [&str; 8] =
+    ["description", "homepage", "keywords", "repository", "author", "bugs", "license", "readmeFilename"];
 
 /// Why bytes are no packument of the name that was asked for.
 #[derive(Debug, thiserror::Error)]
@@ -110,6 +115,11 @@ pub fn prepare(document: &[u8], name: &PackageName, base: &str, sinks: Sinks<'_>
     index::print_index(&tag_lines(&map, repaired.as_ref()), &lines, &mut index)?;
     index.flush()?;
     Ok(summarize(&map))
+}
+
+/// Tells whether a member of the manifest of `latest` stands in the document too. Source: contract npm §4.1.
+pub fn is_hoisted(name: &str) -> bool {
+    LISTED_MEMBERS.contains(&name) || matches!(name, "contributors" | "readme")
 }
 
 fn summarize(map: &Map<'_>) -> Summary {

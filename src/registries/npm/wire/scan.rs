@@ -246,6 +246,11 @@ impl<'a> Scanner<'a> {
         Ok(())
     }
 
+    /// Returns what was moved past since the beginning of `start`.
+    pub fn since(&self, start: Span) -> Span {
+        self.span(start.start as usize)
+    }
+
     fn span(&self, start: usize) -> Span {
         // Both fit: the document's length does.
         Span { start: start as u32, end: self.at as u32 }
