@@ -80,14 +80,17 @@ impl Catalog {
         Ok(Arc::clone(&self.held.read().unwrap_or_else(PoisonError::into_inner).entries))
     }
 
-    /// Counts what there is; once for each state of it.
+    /// Counts what there is; again when something has become of what was published here. What becomes of mirrored packages
+    /// moves no more than the number of the last change.
     pub async fn census(&self, gate: &Gate) -> Result<Census, Error> {
         let head = gate.overlay().heads().await?.changes;
         let mut held = self.census.lock().await;
-        if let Some((at, census)) = &*held
-            && *at == head
-        {
-            return Ok(census.clone());
+        if let Some((at, census)) = &mut *held {
+            let still_holds = *at == head || still_holds(gate, census).await?;
+            if still_holds {
+                *at = head;
+                return Ok(census.clone());
+            }
         }
         let census = gate.overlay().census(gate.mount()).await?;
         *held = Some((head, census.clone()));
@@ -149,6 +152,23 @@ impl Catalog {
         entries.extend(found);
         held.read_to = Some(if is_end { last.max(head) } else { last });
         Ok(())
+    }
+}
+
+/// Reads on in the feed from where a census stands, as far as nothing has become of what was published here; tells whether
+/// that was its end.
+async fn still_holds(gate: &Gate, census: &mut Census) -> Result<bool, Error> {
+    loop {
+        let events = gate.overlay().events(gate.mount(), census.head, PAGE).await?;
+        for event in &events {
+            if gate.holds(&event.package).await?.is_some() {
+                return Ok(false);
+            }
+        }
+        census.head = events.last().map_or(census.head, |event| event.number);
+        if (events.len() as u64) < PAGE {
+            return Ok(true);
+        }
     }
 }
 

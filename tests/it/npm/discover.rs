@@ -115,6 +115,25 @@ async fn lists_name_what_is_published_here() {
 }
 
 #[tokio::test]
+async fn what_becomes_of_mirrored_packages_moves_the_head_and_no_count() {
+    let joe = Publisher::start("").await;
+    joe.publish("@acme/tool", "1.0.0", json!({})).await;
+    joe.registry.publish_plain("left");
+    let (before, left) = (joe.get("/").await.json(), joe.get("/left").await);
+    assert_eq!((&before["doc_count"], left.status), (&json!(1), 200));
+    block(&joe.heliostat, "/npm/left", &["npm", "left", "*"]).await;
+    let after = joe.get("/").await.json();
+    assert!(after["update_seq"].as_u64() > before["update_seq"].as_u64(), "{after}");
+    assert_eq!(after["update_seq"], joe.get("/_changes?since=0").await.json()["last_seq"]);
+    for count in ["doc_count", "doc_version_count", "last_package_version"] {
+        assert_eq!(after[count], before[count], "{count}: {after}");
+    }
+    joe.publish("@acme/tool", "1.1.0", json!({})).await;
+    let last = joe.get("/").await.json();
+    assert_eq!((&last["doc_version_count"], &last["last_package_version"]), (&json!(2), &json!("@acme/tool@1.1.0")));
+}
+
+#[tokio::test]
 async fn the_root_tells_what_everybody_sees_and_where_the_rest_comes_from() {
     let joe = Publisher::start("").await;
     joe.publish("@acme/tool", "1.0.0", json!({})).await;
