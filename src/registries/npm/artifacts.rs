@@ -20,6 +20,13 @@ use crate::registries::replies::{self, OCTETS};
 
 pub const FOR_EVER: HeaderValue = HeaderValue::from_static("public, max-age=31536000");
 
+/// A tarball, as it is answered with.
+pub struct Tarball {
+    pub reply: Reply,
+    /// Whether it was published here.
+    pub is_ours: bool,
+}
+
 impl Npm {
     /// `GET` of a tarball. A version that no document knows is never asked for. Source: contract npm §5.3.
     pub(super) async fn tarball(
@@ -27,9 +34,9 @@ impl Npm {
         request: &Request<'_>,
         name: &PackageName,
         version: &Version,
-    ) -> Result<Reply, Error> {
+    ) -> Result<Tarball, Error> {
         if let Some((digest, body)) = self.find_own_tarball(name, version).await? {
-            return Ok(print_own(digest, body, &name.tarball_file(version)));
+            return Ok(Tarball { reply: print_own(digest, body, &name.tarball_file(version)), is_ours: true });
         }
         let found = self.find_tarball(request, name, version).await?;
         let mut reply = reply(found, &name.tarball_file(version));
@@ -37,7 +44,7 @@ impl Npm {
             // One of ours may hide it.
             reply.set(CACHE_CONTROL, NO_CACHE);
         }
-        Ok(reply)
+        Ok(Tarball { reply, is_ours: false })
     }
 
     /// Returns a mirrored tarball as it is kept, or as it comes.

@@ -10,6 +10,7 @@ use serde_json::{Map, Value, json};
 use time::{Duration, OffsetDateTime};
 
 use super::Npm;
+use super::artifacts::Tarball;
 use super::error::Error;
 use super::name::{PackageName, Version};
 use super::replies::listed;
@@ -40,10 +41,10 @@ impl Npm {
         name: &PackageName,
         version: &Version,
     ) -> Result<Reply, Error> {
-        let reply = self.tarball(request, name, version).await?;
+        let Tarball { reply, is_ours } = self.tarball(request, name, version).await?;
         if request.method == Method::GET && !request.headers.contains_key(RANGE) {
             let (overlay, mount) = (self.gate.overlay(), self.gate.mount());
-            if self.tells_downloads(name).await? {
+            if is_ours || self.downloads == config::Downloads::Own {
                 overlay.count_download(mount, name.as_str(), version.as_str());
             } else {
                 overlay.count_download_in_sums(mount, name.as_str());
@@ -71,12 +72,6 @@ impl Npm {
             Counted::Scope(scope) => self.sums(asked.form, downloads::Of::Scope(scope), days).await?,
         };
         Ok(listed(StatusCode::OK, &body).into())
-    }
-
-    /// Tells whether it is told by what was counted here how often a package was fetched.
-    async fn tells_downloads(&self, name: &PackageName) -> Result<bool, Error> {
-        let is_told = matches!(self.downloads, config::Downloads::Own);
-        Ok(is_told || self.gate.is_kept_from_upstream(name.as_str()).await?)
     }
 
     async fn who_counts(&self, visitor: &Visitor, name: &PackageName) -> Result<Counts, Error> {

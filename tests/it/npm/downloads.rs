@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use serde_json::{Value, json};
 
+use super::acme::{Acme, NOBODY, ROOT};
 use super::{Publisher, assert_refused};
 use crate::support::http::Ask;
 use crate::support::resource::Resource;
@@ -132,6 +133,28 @@ async fn a_mount_may_count_what_it_mirrors() {
     let told = year_of(&joe, "left", "point", 2).await;
     assert_eq!(told["package"], "left");
     assert!(joe.registry.upstream.all_seen().iter().all(|seen| !seen.path.starts_with("/downloads")));
+}
+
+#[tokio::test]
+async fn of_a_merged_name_versions_of_ours_are_counted_by_themselves() {
+    let mut acme = Acme::start_with(&[], "merged = [\"left\"]").await;
+    acme.registry.publish_plain("left");
+    let theirs = acme.get(NOBODY, "/left/latest").await.json()["version"].as_str().expect("a version").to_owned();
+    assert_eq!(acme.publish(ROOT, "left", "1.0.0-acme", None).await.status, 201);
+    for version in [&theirs, "1.0.0-acme", "1.0.0-acme"] {
+        assert_eq!(acme.get(NOBODY, &format!("/left/-/left-{version}.tgz")).await.status, 200);
+    }
+    // What was counted is told as soon as the mount tells of it.
+    acme.heliostat.stop();
+    let mount = "own = [\"@acme/*\"]\nmerged = [\"left\"]\ndownloads = \"own\"";
+    acme.heliostat.reconfigure(|builder| builder.without_mounts().npm(acme.registry.url(), mount));
+    acme.heliostat.start().await;
+    let year = acme.get(NOBODY, "/left").await.json()["time"]["1.0.0-acme"].as_str().expect("a time")[..4].to_owned();
+    let told = acme.get(NOBODY, &format!("/downloads/range/{year}-01-01:{year}-12-31/left")).await.json();
+    assert_eq!(told["versions"]["1.0.0-acme"][0]["downloads"], 2, "{told}");
+    assert_eq!(told["versions"].as_object().expect("versions").len(), 1, "the other stands in the sums alone: {told}");
+    let day = told["downloads"][0]["day"].as_str().expect("a day");
+    assert_eq!(acme.get(NOBODY, &format!("/downloads/total/point/{day}")).await.json()["downloads"], 3);
 }
 
 #[tokio::test]
