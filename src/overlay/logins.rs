@@ -77,7 +77,7 @@ impl Overlay {
     /// # Errors
     /// The database's.
     pub async fn end_login(&self, page: &Secret, user: UserId) -> Result<bool, Error> {
-        let Some(address) = rows::end(&self.db, hash(page), (user, self.begun_since())).await? else {
+        let Some(address) = rows::end(&self.db, hash(page), user, self.begun_since()).await? else {
             return Ok(false);
         };
         if let Ok(from) = address.parse() {

@@ -27,12 +27,9 @@ pub async fn find(link: Link<'_>, page: Digest, since: SystemTime) -> Result<Opt
     Ok(Some(Login { agent: row.get(0)?, address: row.get(1)?, is_new: row.get(2)?, begun_at: row.get(3)? }))
 }
 
-/// Notes who has gone through with a login, unless somebody has before. Returns from where it was begun.
-pub async fn end(
-    database: &Database,
-    page: Digest,
-    (user, since): (UserId, SystemTime),
-) -> Result<Option<String>, Error> {
+/// Notes who has gone through with a login that was begun after `since`, unless somebody has before. Returns from where it
+/// was begun.
+pub async fn end(database: &Database, page: Digest, user: UserId, since: SystemTime) -> Result<Option<String>, Error> {
     let note = database.note().await?;
     let sql = "UPDATE logins SET account = $2 WHERE page = $1 AND begun_at > $3 AND account IS NULL \
                RETURNING address";

@@ -1,3 +1,5 @@
+//! What tokens and who stands behind them may do, and for how long that is remembered.
+
 use super::*;
 use crate::base::clock::from_millis;
 use crate::overlay::networks::Networks;

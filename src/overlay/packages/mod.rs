@@ -13,6 +13,8 @@ mod decide;
 mod event;
 mod listing;
 mod roster;
+#[cfg(test)]
+pub mod samples;
 
 use std::collections::BTreeMap;
 use std::time::SystemTime;

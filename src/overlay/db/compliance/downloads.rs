@@ -6,7 +6,8 @@ use super::{Stage, actor, user};
 use crate::overlay::Overlay;
 use crate::overlay::db::sql::values;
 use crate::overlay::downloads::{Count, Day, Of};
-use crate::overlay::packages::{Change, Edit, NewRelease, Replaces};
+use crate::overlay::packages::samples::RELEASE;
+use crate::overlay::packages::{Change, Edit};
 
 pub async fn counts_of_all_nodes_add_up(stage: Stage) {
     let nodes = [stage.node().await, stage.node().await];
@@ -48,16 +49,8 @@ async fn edit(node: &Overlay, edits: &[Edit<'_>]) {
 
 /// Publishes a package.
 async fn publish(node: &Overlay) {
-    let release = NewRelease {
-        version: "1.0.0",
-        variant: "",
-        manifest: b"{}",
-        publisher: None,
-        files: Vec::new(),
-        replaces: Replaces::Nothing,
-    };
     let joe = user(node, "joe").await;
-    edit(node, &[Edit::Publish(release), Edit::Own { user: joe.id, level: "full" }]).await;
+    edit(node, &[Edit::Publish(RELEASE), Edit::Own { user: joe.id, level: "full" }]).await;
 }
 
 async fn count(node: &Overlay, package: &str) {

@@ -9,7 +9,8 @@ use crate::overlay::Overlay;
 use crate::overlay::error::Error;
 use crate::overlay::hooks::dispatch::{Delivery, MAX_WAITING, Patience, TRIES};
 use crate::overlay::hooks::{About, Hook, NewHook};
-use crate::overlay::packages::{Change, Edit, EventKind, NewRelease, Replaces, When};
+use crate::overlay::packages::samples::RELEASE;
+use crate::overlay::packages::{Change, Edit, EventKind, NewRelease, When};
 use crate::overlay::users::UserId;
 
 const PATIENCE: Patience = Patience { limit: Duration::from_secs(10), pause: Duration::from_secs(15) };
@@ -22,15 +23,7 @@ async fn hook(node: &Overlay, user: UserId, about: About, name: &str) -> Result<
 }
 
 async fn publish(node: &Overlay, package: &str, version: &str, owner: UserId) {
-    let release = NewRelease {
-        version,
-        variant: "",
-        manifest: b"{}",
-        publisher: None,
-        files: Vec::new(),
-        replaces: Replaces::Nothing,
-    };
-    let edits = [Edit::Publish(release), Edit::Own { user: owner, level: "full" }];
+    let edits = [Edit::Publish(NewRelease { version, ..RELEASE }), Edit::Own { user: owner, level: "full" }];
     let change = Change { mount: "npm", package, expected: None, by_owner: None, verb: "test", edits: &edits };
     node.change_package(&change, &actor()).await.unwrap();
 }

@@ -11,6 +11,7 @@ use crate::overlay::Overlay;
 use crate::overlay::blobs::Source;
 use crate::overlay::error::Error;
 use crate::overlay::namespaces::NamespaceName;
+use crate::overlay::packages::samples::RELEASE;
 use crate::overlay::packages::{
     Audience, Change, Changed, Edit, EventKind, File, Listed, NewRelease, Package, Reach, Replaces, SecondFactor, When,
 };
@@ -23,7 +24,7 @@ async fn change(node: &Overlay, edits: &[Edit<'_>]) -> Result<Changed, Error> {
 }
 
 fn release<'a>(version: &'a str, variant: &'a str) -> NewRelease<'a> {
-    NewRelease { version, variant, manifest: b"{}", publisher: None, files: Vec::new(), replaces: Replaces::Nothing }
+    NewRelease { version, variant, ..RELEASE }
 }
 
 async fn found(node: &Overlay) -> Package {

@@ -17,7 +17,8 @@ use crate::overlay::blobs::{Blob, Source};
 use crate::overlay::blocks::{ALL_VERSIONS, NewBlock};
 use crate::overlay::error::Error;
 use crate::overlay::firsts::{Accepted, First, Verdict};
-use crate::overlay::packages::{Change, Edit, File, NewRelease, Replaces};
+use crate::overlay::packages::samples::RELEASE;
+use crate::overlay::packages::{Change, Edit, File, NewRelease};
 
 const HOUR: Duration = Duration::from_secs(3600);
 
@@ -43,8 +44,7 @@ fn files(stage: &Stage) -> Vec<PathBuf> {
 
 async fn publish(node: &Overlay, version: &str, blob: Blob) -> Result<(), Error> {
     let files = vec![File { kind: "archive".to_owned(), blob }];
-    let replaces = Replaces::Nothing;
-    let edits = [Edit::Publish(NewRelease { version, variant: "", manifest: b"", publisher: None, files, replaces })];
+    let edits = [Edit::Publish(NewRelease { version, files, ..RELEASE })];
     change(node, &edits).await
 }
 

@@ -5,7 +5,8 @@ use crate::overlay::Overlay;
 use crate::overlay::error::Error;
 use crate::overlay::namespaces::{NamespaceName, Role};
 use crate::overlay::networks::Networks;
-use crate::overlay::packages::{Change, Edit, NewRelease, Replaces};
+use crate::overlay::packages::samples::RELEASE;
+use crate::overlay::packages::{Change, Edit};
 use crate::overlay::rights::Rights;
 use crate::overlay::teams::{DEVELOPERS, Move, NewTeam, Permission, Team, TeamName, TeamPath};
 use crate::overlay::tokens::{Form, NewToken};
@@ -94,15 +95,7 @@ pub async fn a_team_that_packages_are_bound_to_stays(stage: Stage) {
     let acme = Acme::found(&node).await;
     acme.create(&node).await.unwrap();
     let team = acme.team(&node, "core").await.id;
-    let release = NewRelease {
-        version: "1.0.0",
-        variant: "",
-        manifest: b"{}",
-        publisher: None,
-        files: Vec::new(),
-        replaces: Replaces::Nothing,
-    };
-    let edits = [Edit::Publish(release), Edit::Bind { team, permission: Permission::ReadOnly }];
+    let edits = [Edit::Publish(RELEASE), Edit::Bind { team, permission: Permission::ReadOnly }];
     let change =
         Change { mount: "npm", package: "@acme/x", expected: None, by_owner: None, verb: "test", edits: &edits };
     node.change_package(&change, &actor()).await.unwrap();

@@ -1,13 +1,7 @@
-use super::*;
+//! Each edit against what is there, and what it is told of.
 
-const PUBLISH: NewRelease<'_> = NewRelease {
-    version: "1.0.0",
-    variant: "",
-    manifest: b"{}",
-    publisher: None,
-    files: Vec::new(),
-    replaces: Replaces::Nothing,
-};
+use super::*;
+use crate::overlay::packages::samples::RELEASE;
 
 /// A package with 1.0.0 (for two systems), 2.0.0, a removed 0.9.0, two tags, and an owner.
 fn state() -> State {
@@ -35,7 +29,7 @@ fn told(edits: &[Edit<'_>]) -> String {
 
 #[test]
 fn a_version_is_for_good_unless_the_dialect_says_otherwise() {
-    let publish = |version, replaces| told(&[Edit::Publish(NewRelease { version, replaces, ..PUBLISH })]);
+    let publish = |version, replaces| told(&[Edit::Publish(NewRelease { version, replaces, ..RELEASE })]);
     for (version, replaces, expected) in [
         ("3.0.0", Replaces::Nothing, "version added 3.0.0"),
         ("1.0.0", Replaces::Nothing, "the version \"1.0.0\" exists already"),
@@ -47,10 +41,10 @@ fn a_version_is_for_good_unless_the_dialect_says_otherwise() {
         assert_eq!(publish(version, replaces), expected, "{replaces:?}");
     }
     let twice = [
-        Edit::Publish(NewRelease { version: "3.0.0", ..PUBLISH }),
+        Edit::Publish(NewRelease { version: "3.0.0", ..RELEASE }),
         Edit::Unpublish { version: "3.0.0", variant: None },
     ];
-    let again = [twice.as_slice(), &[Edit::Publish(NewRelease { version: "3.0.0", ..PUBLISH })]].concat();
+    let again = [twice.as_slice(), &[Edit::Publish(NewRelease { version: "3.0.0", ..RELEASE })]].concat();
     assert_eq!(told(&again), "the version \"3.0.0\" was removed and cannot be used again");
 }
 
@@ -58,7 +52,7 @@ fn a_version_is_for_good_unless_the_dialect_says_otherwise() {
 fn a_version_that_the_dialect_calls_the_same_is_no_other() {
     let is_same: fn(&str, &str) -> bool = |one, other| one.split('+').next() == other.split('+').next();
     let publish =
-        |version| told(&[Edit::Unlike { version, is_same }, Edit::Publish(NewRelease { version, ..PUBLISH })]);
+        |version| told(&[Edit::Unlike { version, is_same }, Edit::Publish(NewRelease { version, ..RELEASE })]);
     for (version, expected) in [
         ("3.0.0+a", "version added 3.0.0+a"),
         ("1.0.0+a", "the version \"1.0.0+a\" exists already"),
@@ -68,7 +62,7 @@ fn a_version_that_the_dialect_calls_the_same_is_no_other() {
     ] {
         assert_eq!(publish(version), expected);
     }
-    let anew = NewRelease { version: "1.0.0", replaces: Replaces::Living, ..PUBLISH };
+    let anew = NewRelease { version: "1.0.0", replaces: Replaces::Living, ..RELEASE };
     let edits = [Edit::Unlike { version: "1.0.0", is_same }, Edit::Publish(anew)];
     assert_eq!(told(&edits), "version changed 1.0.0", "it is no other than itself");
 }
@@ -142,6 +136,6 @@ fn who_must_own_it_does_and_who_decides_by_an_old_state_does_not() {
     assert!(with(Some(1), Some(7)).is_ok());
     assert!(matches!(with(Some(2), None), Err(Error::NotOwner)));
     assert!(matches!(with(Some(1), Some(6)), Err(Error::Stale { held: 7 })));
-    let new = [Edit::Publish(PUBLISH)];
+    let new = [Edit::Publish(RELEASE)];
     assert!(decide(State::default(), &Change { by_owner: Some(9), ..change(&new) }).is_ok(), "new ones are free");
 }

@@ -19,6 +19,16 @@ use crate::registries::npm::wire::{self, Sinks};
 /// The form of what is told. Source: contract npm §15.
 const SCHEMA: &str = "1.0.0";
 
+/// What everybody reads of a package.
+struct Public<'a> {
+    package: &'a Package,
+    /// What is kept beside the version that shows it.
+    shown: Option<&'a [u8]>,
+    /// Where clients reach the mount.
+    base: &'a str,
+    barred: &'a Barred,
+}
+
 /// Prints what a hook is told of an event, with links below `base`; `None` when its user may know nothing of that, or nobody
 /// since it is blocked: no more than that it is so.
 ///
@@ -50,7 +60,8 @@ pub async fn print(overlay: &Overlay, hook: &Hook, event: &Event, base: &str) ->
     });
     let (base, shown) = (base.to_owned(), beside_latest(overlay, &package).await?);
     bodies::apart(move || {
-        let printed = print_with(&head, (&package, shown.as_deref()), &base, &barred)?;
+        let public = Public { package: &package, shown: shown.as_deref(), base: &base, barred: &barred };
+        let printed = print_with(&head, &public)?;
         Ok(printed.or_else(|| is_of_block.then(|| print_bare(&head, &package.name))))
     })
     .await
@@ -63,12 +74,8 @@ fn may_know(user: u64, package: &Package) -> bool {
 }
 
 /// Prints the document as everybody reads it, below the head; `None` when nothing is left of it.
-fn print_with(
-    head: &Value,
-    (package, shown): (&Package, Option<&[u8]>),
-    base: &str,
-    barred: &Barred,
-) -> Result<Option<Vec<u8>>, Error> {
+fn print_with(head: &Value, public: &Public<'_>) -> Result<Option<Vec<u8>>, Error> {
+    let Public { package, shown, base, barred } = *public;
     let name = PackageName::parse(&package.name).map_err(|_| Error::internal("a package of ours without a name"))?;
     let mut document = print_document(package, shown, None)?.to_vec();
     if !barred.is_empty() {
@@ -114,41 +121,16 @@ fn tell(event: &Event, about: Option<&str>) -> (&'static str, Value) {
 
 #[cfg(test)]
 mod tests {
-    use std::collections::BTreeMap;
     use std::time::SystemTime;
 
     use super::*;
-    use crate::overlay::packages::{Edition, Release, SecondFactor};
+    use crate::overlay::packages::samples;
 
     fn package() -> Package {
-        let now = SystemTime::UNIX_EPOCH;
-        let release = |version: &str, manifest: &str| Release {
-            version: version.to_owned(),
-            variant: String::new(),
-            manifest: manifest.as_bytes().to_vec(),
-            publisher: None,
-            published_at: now,
-            modified_at: now,
-            removed_at: None,
-            files: Vec::new(),
-        };
         let attested = r#"{"name":"x","version":"1.0.0","dist":{"tarball":"/x/-/x-1.0.0.tgz",
             "attestations":{"url":"/-/npm/v1/attestations/x@1.0.0"}}}"#;
         let old = r#"{"name":"x","version":"2.0.0","dist":{"tarball":"/x/-/x-2.0.0.tgz"},"deprecated":"old"}"#;
-        Package {
-            mount: "npm".to_owned(),
-            name: "x".to_owned(),
-            edition: Edition { revision: 1, stamp: 0 },
-            is_restricted: false,
-            second_factor: SecondFactor::Never,
-            bindings: Vec::new(),
-            created_at: now,
-            modified_at: now,
-            releases: vec![release("1.0.0", attested), release("2.0.0", old)],
-            tags: BTreeMap::from([("latest".to_owned(), "2.0.0".to_owned())]),
-            owners: Vec::new(),
-            stars: Vec::new(),
-        }
+        samples::package(&[("1.0.0", attested), ("2.0.0", old)], &[("latest", "2.0.0")])
     }
 
     fn told(kind: EventKind, version: &str) -> String {
@@ -184,7 +166,8 @@ mod tests {
     }
 
     fn printed(barred: &Barred) -> Option<Value> {
-        let body = print_with(&json!({ "event": "x" }), (&package(), None), "http://host.example/npm", barred).unwrap();
+        let public = Public { package: &package(), shown: None, base: "http://host.example/npm", barred };
+        let body = print_with(&json!({ "event": "x" }), &public).unwrap();
         body.map(|body| serde_json::from_slice(&body).unwrap())
     }
 

@@ -70,38 +70,8 @@ fn mend(summary: Summary, held: &Package, barred: &Barred) -> Option<Summary> {
 
 #[cfg(test)]
 mod tests {
-    use std::time::SystemTime;
-
     use super::*;
-    use crate::overlay::packages::{Edition, SecondFactor};
-
-    fn package(versions: &[&str], tags: &[(&str, &str)]) -> Package {
-        let now = SystemTime::UNIX_EPOCH;
-        let release = |version: &&str| Release {
-            version: (*version).to_owned(),
-            variant: String::new(),
-            manifest: version.as_bytes().to_vec(),
-            publisher: None,
-            published_at: now,
-            modified_at: now,
-            removed_at: None,
-            files: Vec::new(),
-        };
-        Package {
-            mount: "npm".to_owned(),
-            name: "x".to_owned(),
-            edition: Edition { revision: 1, stamp: 0 },
-            is_restricted: false,
-            second_factor: SecondFactor::Never,
-            bindings: Vec::new(),
-            created_at: now,
-            modified_at: now,
-            releases: versions.iter().map(release).collect(),
-            tags: tags.iter().map(|(tag, version)| ((*tag).to_owned(), (*version).to_owned())).collect(),
-            owners: Vec::new(),
-            stars: Vec::new(),
-        }
-    }
+    use crate::overlay::packages::samples::package;
 
     fn screened(held: &Package, barred: &[&str]) -> Option<Summary> {
         let summary = Summary {
@@ -121,7 +91,10 @@ mod tests {
 
     #[test]
     fn the_newest_that_is_not_blocked_stands_for_its_package() {
-        let held = package(&["1.0.0", "1.1.0", "2.0.0"], &[("latest", "2.0.0"), ("old", "1.0.0")]);
+        let held = package(
+            &[("1.0.0", "1.0.0"), ("1.1.0", "1.1.0"), ("2.0.0", "2.0.0")],
+            &[("latest", "2.0.0"), ("old", "1.0.0")],
+        );
         for (barred, version, tags) in [
             ("2.0.0", "1.1.0", [("latest", "1.1.0"), ("old", "1.0.0")]),
             ("1.0.0", "2.0.0", [("latest", "2.0.0"), ("old", "2.0.0")]),

@@ -79,12 +79,7 @@ impl From<Hook> for Action {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::registries::npm::routes::parse;
-
-    fn send(method: &str, target: &str) -> Result<Action, Error> {
-        let (path, query) = target.split_once('?').unwrap_or((target, ""));
-        parse(&method.parse().unwrap(), path, query)
-    }
+    use crate::registries::npm::routes::tests::send;
 
     #[test]
     fn hooks_are_found_by_their_method_and_path() {

@@ -173,11 +173,7 @@ impl From<Orgs> for Action {
 mod tests {
     use super::*;
     use crate::registries::npm::error::Error;
-    use crate::registries::npm::routes::parse;
-
-    fn send(method: &str, path: &str) -> Result<Action, Error> {
-        parse(&method.parse().unwrap(), path, "")
-    }
+    use crate::registries::npm::routes::tests::send;
 
     #[test]
     fn both_forms_and_yarns_name_the_same() {

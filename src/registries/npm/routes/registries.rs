@@ -91,12 +91,7 @@ impl From<Registries> for Action {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::registries::npm::routes::parse;
-
-    fn send(method: &str, target: &str) -> Result<Action, Error> {
-        let (path, query) = target.split_once('?').unwrap_or((target, ""));
-        parse(&method.parse().unwrap(), path, query)
-    }
+    use crate::registries::npm::routes::tests::send;
 
     #[test]
     fn registries_and_scopes_are_found_by_their_method_and_path() {

@@ -8,7 +8,7 @@ fn get(target: &str) -> Result<Action, Error> {
     send("GET", target)
 }
 
-fn send(method: &str, target: &str) -> Result<Action, Error> {
+pub fn send(method: &str, target: &str) -> Result<Action, Error> {
     let (path, query) = target.split_once('?').unwrap_or((target, ""));
     parse(&method.parse().unwrap(), path, query)
 }
