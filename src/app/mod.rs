@@ -1,5 +1,6 @@
 //! Builds every part from the configuration once and mounts it: the only file that knows them all.
 
+use std::collections::HashMap;
 use std::net::SocketAddr;
 use std::path::Path;
 use std::sync::Arc;
@@ -28,7 +29,8 @@ use crate::hooks::Bases;
 use crate::mirror::store::{Incident, Store};
 use crate::mirror::{Fetch, Mirror, via};
 use crate::overlay::Overlay;
-use crate::registries::{self, Opening, Place, Upstreams};
+use crate::registries::replica::Replicas;
+use crate::registries::{self, Opened, Opening, Place, Upstreams};
 use crate::telemetry::health::Health;
 use crate::telemetry::log;
 use crate::telemetry::metrics::Metrics;
@@ -70,6 +72,8 @@ struct Parts {
     mounts: Arc<ArcSwap<Mounts>>,
     /// What hooks are told of as being there.
     bases: Bases,
+    /// What brings their packages up to their upstreams.
+    replicas: Replicas,
     /// Whom we believe.
     roots: Roots,
     /// What clients are shown; none where plain HTTP is spoken.
@@ -98,8 +102,10 @@ pub fn serve(source: config::Source, upgrade: bool) -> anyhow::Result<()> {
     let mirror = Mirror::new(store, fetch, firsts, Clock::default(), Arc::clone(&metrics));
     let health = Arc::new(Health::default());
     mirror.store().report_to(Arc::clone(&health));
-    let (tls, started, mounts, bases) = (tls(&config)?, config.clone(), Arc::default(), Arc::default());
-    let parts = Parts { source, started, mirror, overlay, runtime, metrics, health, log, mounts, bases, roots, tls };
+    let (tls, started) = (tls(&config)?, config.clone());
+    let (mounts, bases, replicas) = Default::default();
+    let parts =
+        Parts { source, started, mirror, overlay, runtime, metrics, health, log, mounts, bases, replicas, roots, tls };
     let parts = Arc::new(parts);
     parts.mount(&config)?;
     let ended = front(&parts, &config, pseudonym, upgrade).run(hooks(&parts, &config));
@@ -194,20 +200,23 @@ impl Parts {
     /// Builds all mounts and swaps them in at once.
     fn mount(&self, config: &Config) -> anyhow::Result<()> {
         check(config)?;
-        let mut mounts = Vec::new();
+        let (mut mounts, mut replicas) = (Vec::new(), HashMap::new());
         for mount in &config.mounts {
-            mounts.push(self.place(config, mount, self.registry(config, mount)));
+            let Opened { handler, replica } = self.registry(config, mount);
+            mounts.push(self.place(config, mount, handler));
+            replicas.extend(replica.map(|replica| (mount.name.clone(), replica)));
         }
         mounts.push(self.own(config));
         self.mirror.fetch().set_offline(config.offline);
         let reserved = self.started.mounts.iter().flat_map(ports).collect();
         self.mounts.store(Arc::new(Mounts::new(mounts, reserved)));
         self.bases.store(Arc::new(hooks::bases(config)));
+        self.replicas.store(Arc::new(replicas));
         Ok(())
     }
 
     /// Builds one registry.
-    fn registry(&self, config: &Config, mount: &config::Mount) -> Arc<dyn Handler> {
+    fn registry(&self, config: &Config, mount: &config::Mount) -> Opened {
         registries::of(&mount.dialect).open(Opening {
             mirror: self.mirror.clone(),
             mount,

@@ -43,6 +43,7 @@ mod patience;
 mod pulse;
 pub mod rights;
 mod secrets;
+pub mod tasks;
 pub mod teams;
 pub mod tokens;
 mod totp;

@@ -5,8 +5,8 @@
 //! documents of a shape of their own, `artifacts` always. What they share is the engine, a [`gate`] that says who may what,
 //! [`blocks`], a [`desk`] to answer from, the [`shelf`] that a mount's resources stand on, readers for what strangers send
 //! ([`paths`], [`queries`], [`bodies`], [`members`], [`times`], [`untar`], [`version`], [`range`]), a [`memo`] of what they
-//! made of it and of what they [`missed`], the heads of [`replies`], and the words for what can go wrong ([`failure`]); none
-//! of them imports another.
+//! made of it and of what they [`missed`], the heads of [`replies`], the words for what can go wrong ([`failure`]), and
+//! those of [`replica`] for bringing packages up to their upstreams; none of them imports another.
 //!
 //! A new one is a folder, its keys in [`config::Dialect`], and its line in [`of`].
 
@@ -27,6 +27,7 @@ mod passthrough;
 pub mod paths;
 pub mod queries;
 pub mod range;
+pub mod replica;
 pub mod replies;
 pub mod shelf;
 mod text;
@@ -37,6 +38,7 @@ pub mod version;
 
 use std::sync::Arc;
 
+use self::replica::Replica;
 pub use self::upstreams::Upstreams;
 use crate::base::http::Handler;
 use crate::config::{self, Dialect, Listen};
@@ -63,7 +65,7 @@ pub trait Registry {
     fn set_up(&self, place: &Place<'_>) -> Vec<SetUp>;
 
     /// Opens a mount.
-    fn open(&self, opening: Opening<'_>) -> Arc<dyn Handler>;
+    fn open(&self, opening: Opening<'_>) -> Opened;
 }
 
 /// What a mount is opened with.
@@ -80,6 +82,13 @@ pub struct Opening<'a> {
     pub allow_private_hooks: bool,
 }
 
+/// A mount that was opened.
+pub struct Opened {
+    pub handler: Arc<dyn Handler>,
+    /// What brings its packages up to their upstreams; none, where there is nothing to go by.
+    pub replica: Option<Arc<dyn Replica>>,
+}
+
 /// Where clients reach a mount.
 pub struct Place<'a> {
     /// Without a `/` at its end.
@@ -93,6 +102,15 @@ pub struct Place<'a> {
 pub struct SetUp {
     pub client: &'static str,
     pub line: String,
+}
+
+// === impl Opened ===
+
+impl Opened {
+    /// Opens a mount that is served, and not synced.
+    fn served(handler: impl Handler + 'static) -> Self {
+        Self { handler: Arc::new(handler), replica: None }
+    }
 }
 
 /// Returns the registry of a dialect: the table of all.

@@ -26,8 +26,6 @@ pub mod routes;
 pub mod sources;
 mod vouch;
 
-use std::sync::Arc;
-
 use self::error::Error;
 use self::routes::Action;
 use self::sources::Sources;
@@ -35,9 +33,9 @@ use super::blocks::Blocks;
 use super::desk::Desk;
 use super::missed::Missed;
 use super::shelf::Shelf;
-use super::{Opening, Place, Registry, SetUp};
+use super::{Opened, Opening, Place, Registry, SetUp};
 use crate::base::clock::Clock;
-use crate::base::http::{Handler, Outcome, Reply, Request};
+use crate::base::http::{Outcome, Reply, Request};
 use crate::config::{self, Listen};
 use crate::mirror::Mirror;
 
@@ -65,12 +63,12 @@ impl Registry for config::Files {
         clients::set_up(place)
     }
 
-    fn open(&self, opening: Opening<'_>) -> Arc<dyn Handler> {
+    fn open(&self, opening: Opening<'_>) -> Opened {
         let mut rules = self.clone();
         if !opening.mount.passthrough {
             rules.methods.retain(|method| matches!(method.as_str(), "GET" | "HEAD"));
         }
-        Arc::new(Files {
+        Opened::served(Files {
             blocks: Blocks::new(&opening),
             mirror: opening.mirror,
             sources: Sources::new(Shelf::new(opening.mount), opening.upstreams.default, self.redirects),

@@ -64,9 +64,9 @@ use super::desk::Desk;
 use super::memo::Memo;
 use super::missed::Missed;
 use super::shelf::Shelf;
-use super::{Opening, Place, Registry, SetUp};
+use super::{Opened, Opening, Place, Registry, SetUp};
 use crate::base::clock::Clock;
-use crate::base::http::{Handler, Outcome, Reply, Request};
+use crate::base::http::{Outcome, Reply, Request};
 use crate::base::secret::{SafeUrl, Secret};
 use crate::config::{self, Listen};
 use crate::mirror::Mirror;
@@ -121,7 +121,7 @@ impl Registry for config::Hex {
         clients::set_up(self, place)
     }
 
-    fn open(&self, opening: Opening<'_>) -> Arc<dyn Handler> {
+    fn open(&self, opening: Opening<'_>) -> Opened {
         let blocks = Blocks::new(&opening);
         let upstream = opening.upstreams.default;
         let api = opening.mount.passthrough.then(|| Api::of(self, &upstream)).flatten();
@@ -138,7 +138,7 @@ impl Registry for config::Hex {
             pairs: Arc::new(Pairs::new(clock.clone())),
             blocks,
         };
-        Arc::new(Hex {
+        Opened::served(Hex {
             repository,
             api: api.map(|api| api.at_most(opening.max_request_bytes)),
             doors: self.private.then(|| Doors::new(clock)),

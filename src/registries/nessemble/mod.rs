@@ -51,9 +51,9 @@ use super::blocks::Blocks;
 use super::desk::Desk;
 use super::memo::Memo;
 use super::shelf::Shelf;
-use super::{Opening, Place, Registry, SetUp};
+use super::{Opened, Opening, Place, Registry, SetUp};
 use crate::base::clock::Clock;
-use crate::base::http::{Handler, Outcome, Reply, Request};
+use crate::base::http::{Outcome, Reply, Request};
 use crate::base::secret::SafeUrl;
 use crate::config::{self, Listen};
 use crate::mirror::Mirror;
@@ -89,7 +89,7 @@ impl Registry for config::Nessemble {
         clients::set_up(place)
     }
 
-    fn open(&self, opening: Opening<'_>) -> Arc<dyn Handler> {
+    fn open(&self, opening: Opening<'_>) -> Opened {
         let clock = Clock::default();
         let desk = Nessemble {
             blocks: Blocks::new(&opening),
@@ -102,7 +102,7 @@ impl Registry for config::Nessemble {
         };
         let allowance =
             Allowance { per_minute: self.requests_per_minute.into(), per_day: self.requests_per_day.into() };
-        Arc::new(Metered { desk, meter: Meter::new(allowance), clock })
+        Opened::served(Metered { desk, meter: Meter::new(allowance), clock })
     }
 }
 

@@ -53,9 +53,9 @@ use super::desk::Desk;
 use super::memo::Memo;
 use super::missed::Missed;
 use super::shelf::Shelf;
-use super::{Opening, Place, Registry, SetUp};
+use super::{Opened, Opening, Place, Registry, SetUp};
 use crate::base::clock::Clock;
-use crate::base::http::{Handler, Outcome, Reply, Request};
+use crate::base::http::{Outcome, Reply, Request};
 use crate::base::secret::SafeUrl;
 use crate::config::{self, Listen};
 use crate::mirror::Mirror;
@@ -109,9 +109,9 @@ impl Registry for config::Niso {
         clients::set_up(place)
     }
 
-    fn open(&self, opening: Opening<'_>) -> Arc<dyn Handler> {
+    fn open(&self, opening: Opening<'_>) -> Opened {
         let slash = if self.escaped_slash { Slash::Escaped } else { Slash::Raw };
-        Arc::new(Niso {
+        Opened::served(Niso {
             blocks: Blocks::new(&opening),
             mirror: opening.mirror,
             sources: Arc::new(Sources::new(Shelf::new(opening.mount), opening.upstreams, slash)),

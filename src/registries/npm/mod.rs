@@ -91,7 +91,7 @@ use super::shelf::Shelf;
 use super::{Opening, Place, Registry, SetUp, Upstreams};
 use crate::base::clock::Clock;
 use crate::base::digest::Digest;
-use crate::base::http::{BodyWanted, Handler, Outcome, Reply, Request};
+use crate::base::http::{BodyWanted, Outcome, Reply, Request};
 use crate::config::{self, Listen, NewNames, Signatures};
 use crate::mirror::Mirror;
 use crate::overlay::blobs::Blob;
@@ -158,7 +158,7 @@ impl Registry for config::Npm {
         clients::set_up(place)
     }
 
-    fn open(&self, opening: Opening<'_>) -> Arc<dyn Handler> {
+    fn open(&self, opening: Opening<'_>) -> super::Opened {
         let rules =
             Rules { own: self.own.clone(), merged: self.merged.clone(), anonymous_reading: self.anonymous_reading };
         let mount = opening.mount;
@@ -187,7 +187,7 @@ impl Registry for config::Npm {
             bases: Arc::default(),
             missed: Arc::new(Missed::new(Clock::default(), mount.negative_ttl)),
         };
-        Arc::new(Routed::new(npm, mount))
+        super::Opened::served(Routed::new(npm, mount))
     }
 }
 
