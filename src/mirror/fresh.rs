@@ -52,6 +52,9 @@ pub struct Demand {
     pub only_if_cached: bool,
     /// What upstream says now, and nothing older: the client is about to edit, or knows of something newer.
     pub newest: bool,
+    /// Upstream's own failure rather than what is held, and no memory of earlier ones: who asks is to learn how upstream
+    /// fares.
+    pub strict: bool,
 }
 
 /// What may be done with a kept entry.
@@ -171,11 +174,17 @@ impl Demand {
         no_store: false,
         only_if_cached: false,
         newest: false,
+        strict: false,
     };
 
     /// Returns the demand of a client that knows of something newer than what is held.
     pub fn newest(&self) -> Self {
-        Self { newest: true, only_if_cached: self.only_if_cached, ..Self::NONE }
+        Self { newest: true, only_if_cached: self.only_if_cached, strict: self.strict, ..Self::NONE }
+    }
+
+    /// Returns the demand of who brings up to date what is held, and must know when that fails.
+    pub fn strict(&self) -> Self {
+        Self { strict: true, ..self.newest() }
     }
 
     /// Reads a client's `Cache-Control` and `Pragma`.
@@ -195,6 +204,7 @@ impl Demand {
             no_store: has("no-store"),
             only_if_cached: has("only-if-cached"),
             newest: false,
+            strict: false,
         }
     }
 }

@@ -20,6 +20,7 @@ mod document;
 mod download;
 pub mod egress;
 mod error;
+mod fallback;
 mod fetch;
 pub mod file;
 mod fill;
@@ -273,7 +274,7 @@ impl Engine {
                 Ok(Got::Kept(held, CacheState::Stale))
             }
             _ if demand.only_if_cached => Err(Error::NotHeld),
-            (held, _) => self.fill(want, held).await,
+            (held, _) => self.fill(want, held, demand).await,
         }
     }
 
@@ -296,18 +297,25 @@ impl Engine {
     }
 
     /// Waits for upstream, and falls back on what is held where that is allowed.
-    async fn fill(self: &Arc<Self>, want: &Arc<Resource>, held: Option<Arc<Entry>>) -> Result<Got, Error> {
-        let fallback = held.as_ref().filter(|held| self.may_serve_stale(held, want)).cloned();
+    async fn fill(
+        self: &Arc<Self>,
+        want: &Arc<Resource>,
+        held: Option<Arc<Entry>>,
+        demand: &Demand,
+    ) -> Result<Got, Error> {
+        let fallback = self.fallback(held.as_ref(), want, demand);
         if self.fetch.is_offline() {
-            return fallback.map(|held| Got::Kept(held, CacheState::Stale)).ok_or(Error::Offline);
+            return fallback.map(stale).ok_or(Error::Offline);
         }
-        self.refuse_rival(want).await?;
+        if !demand.strict {
+            self.refuse_rival(want).await?;
+        }
         let (mut rider, joined) = self.board(want, held.as_ref());
         let sight = match &fallback {
             None => rider.sight(want.kind).await,
             Some(held) => match timeout(self.fetch.settings().first_byte_timeout, rider.sight(want.kind)).await {
                 Ok(sight) => sight,
-                Err(_) => return Ok(Got::Kept(Arc::clone(held), CacheState::Stale)),
+                Err(_) => return Ok(stale(Arc::clone(held))),
             },
         };
         match sight {
@@ -315,7 +323,7 @@ impl Engine {
             Sight::Landed(Landed::Held { entry, change }) => Ok(Got::Kept(entry, state(change, joined))),
             Sight::Landed(Landed::Passed(_)) => Err(Error::Died),
             Sight::Landed(Landed::Failed(error)) => match fallback {
-                Some(held) if error.is_upstreams_failure() => Ok(Got::Kept(held, CacheState::Stale)),
+                Some(held) if error.is_upstreams_failure() => Ok(stale(held)),
                 _ => Err(error),
             },
         }
@@ -330,14 +338,6 @@ impl Engine {
             tokio::spawn(Fill { engine, want, held, pilot, errand }.run());
         }
         (rider, joined)
-    }
-
-    fn may_serve_stale(&self, held: &Entry, want: &Resource) -> bool {
-        let times = times(held, want.kind);
-        if self.fetch.is_offline() {
-            return !times.absence;
-        }
-        fresh::may_serve_stale(&times, &want.rules, self.clock.now())
     }
 
     async fn entry(self: &Arc<Self>, want: &Arc<Resource>, demand: &Demand) -> Result<(Arc<Entry>, CacheState), Error> {
@@ -366,18 +366,10 @@ impl Engine {
             entry: Some(Arc::clone(entry)),
         })
     }
+}
 
-    fn prepared(&self, document: Arc<Entry>, forms: Arc<Entry>, cache: CacheState, rules: &Rules) -> Prepared {
-        let (times, now) = (times(&document, Kind::Document), self.clock.now());
-        Prepared {
-            age: fresh::age(&times, now),
-            remaining: fresh::remaining(&times, rules, now),
-            document,
-            forms,
-            cache,
-            is_own: false,
-        }
-    }
+fn stale(held: Arc<Entry>) -> Got {
+    Got::Kept(held, CacheState::Stale)
 }
 
 fn absent(entry: &Entry, cache: CacheState) -> Error {

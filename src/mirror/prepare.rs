@@ -16,13 +16,16 @@ use flate2::write::GzEncoder;
 use http::HeaderValue;
 use sha2::{Digest as _, Sha256};
 
-use super::Engine;
 use super::error::Error;
+use super::fresh;
+use super::resource::{Kind, Rules};
 use super::room::Room;
 use super::spool::Spool;
 use super::store::{Draft, Entry, Http, Segment, Store};
+use super::{Engine, Prepared, times};
 use crate::base::digest::{Digest, Hashed, Hasher, hex};
 use crate::base::fs::Slice;
+use crate::base::http::CacheState;
 
 /// Measured on packuments: within 2 % of the best level's size at a third of its time.
 const LEVEL: Compression = Compression::new(5);
@@ -206,6 +209,25 @@ impl Engine {
             return Ok(forms);
         }
         self.make(key, document, shape).await
+    }
+
+    /// Joins a document with what was made of it.
+    pub(super) fn prepared(
+        &self,
+        document: Arc<Entry>,
+        forms: Arc<Entry>,
+        cache: CacheState,
+        rules: &Rules,
+    ) -> Prepared {
+        let (times, now) = (times(&document, Kind::Document), self.clock.now());
+        Prepared {
+            age: fresh::age(&times, now),
+            remaining: fresh::remaining(&times, rules, now),
+            document,
+            forms,
+            cache,
+            is_own: false,
+        }
     }
 
     async fn made(&self, key: &str, document: &Entry) -> Option<Arc<Entry>> {

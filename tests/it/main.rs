@@ -4,6 +4,7 @@
 
 mod conformance;
 mod crash;
+mod engine;
 mod faults;
 mod files;
 mod framing;

@@ -179,7 +179,8 @@ impl Engine {
 
     /// Waits for upstream, and falls back on what is held where that is allowed.
     async fn fill_file(self: &Arc<Self>, trial: Try<'_>) -> Result<Tried, Error> {
-        let fallback = trial.held.as_ref().filter(|held| self.may_fall_back(held, trial.want)).cloned();
+        let held = trial.held.as_ref().filter(|_| !trial.demand.strict);
+        let fallback = held.filter(|held| self.may_fall_back(held, trial.want)).cloned();
         let stale = |held: &Arc<Entry>| self.answer(held, CacheState::Stale).map(Tried::Answered);
         if self.fetch.is_offline() {
             return fallback.as_ref().map_or(Err(Error::Offline), stale);
