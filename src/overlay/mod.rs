@@ -23,6 +23,7 @@
 //! database does not answer, what was last known stands for a time of grace ([`Settings::grace`]), and nothing is written.
 
 pub mod audit;
+pub mod binaries;
 pub mod blobs;
 pub mod blocks;
 mod crash;

@@ -23,6 +23,7 @@
 //! [`Database::note_in_line`].
 
 pub mod audit;
+pub mod binaries;
 pub mod blobs;
 pub mod blocks;
 #[cfg(test)]

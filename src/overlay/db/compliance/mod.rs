@@ -5,6 +5,7 @@
 
 #![expect(clippy::disallowed_methods, reason = "tests are no part of the house")]
 
+mod binaries;
 mod documents;
 mod downloads;
 mod factors;
@@ -159,6 +160,12 @@ behaviours! {
         of_bytes_that_are_proved_at_once_one_is_first
         a_package_of_many_versions_is_held_to
         firsts_are_taken_over_from_another_index;
+    binaries:
+        a_directory_is_what_it_was_last_found_to_hold
+        what_is_gone_goes_with_all_below_it
+        what_was_found_out_stays_known
+        a_part_of_a_directory_goes_by_dates_then_names
+        a_directory_that_two_nodes_list_at_once_is_one_of_theirs;
     upstreams:
         an_upstream_is_kept_with_its_token_sealed
         a_token_never_leaves_the_server_it_was_given_for

@@ -19,6 +19,7 @@
 //! blobs                                which published bytes there are, or are on their way
 //! blocks                               what is not served
 //! upstreams, routes                    where names come from that are not published here
+//! binary_directories, binaries         what mirrors of binaries were found to hold
 //! first_seen                           the first digest of every release, and what vouched for it
 //! accepted                             releases that may have other bytes than they had first, and what those were
 //! secrets                              what all nodes share, sealed: keys that releases are signed with
@@ -38,7 +39,7 @@ use super::sql::{Link, values};
 use crate::overlay::error::Error;
 
 /// Each in its turn, never out of it: the first has the number 1.
-const ALL: [&str; 20] = [
+const ALL: [&str; 21] = [
     include_str!("0001_start.sql"),
     include_str!("0002_teams.sql"),
     include_str!("0003_vault.sql"),
@@ -59,6 +60,7 @@ const ALL: [&str; 20] = [
     include_str!("0018_documents.sql"),
     include_str!("0019_old_downloads.sql"),
     include_str!("0020_hooks_by_owner.sql"),
+    include_str!("0022_binaries.sql"),
 ];
 
 /// The number of the last one.
