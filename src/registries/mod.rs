@@ -10,6 +10,7 @@
 //!
 //! A new one is a folder, its keys in [`config::Dialect`], and its line in [`of`].
 
+pub mod binaries;
 pub mod blocks;
 pub mod bodies;
 pub mod desk;

@@ -38,6 +38,7 @@ const DOORS: [(&str, &[&str]); 19] = [
     ("rustls_native_certs", &["base/roots.rs"]),
     ("toml", &["config/", "registries/niso/wire/manifest.rs"]),
     ("clap", &["cli/", "main.rs"]),
+    ("quick_xml", &["registries/binaries/bucket.rs"]),
     ("prost", &["registries/hex/samples.rs", "registries/hex/wire/"]),
     (
         "tar",
