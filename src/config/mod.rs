@@ -5,6 +5,7 @@
 //! `config/heliostat.toml` documents every key.
 
 mod accounts;
+mod binaries;
 mod credentials;
 mod dialect;
 mod fetch;
@@ -32,6 +33,7 @@ use std::net::SocketAddr;
 use std::path::PathBuf;
 
 pub use self::accounts::{Accounts, Registration};
+pub use self::binaries::{Binary, Form};
 pub use self::credentials::Credentials;
 pub use self::dialect::{Dialect, Downloads, Nessemble, NewNames, Niso, Npm, Signatures};
 pub use self::fetch::Fetch;
@@ -76,6 +78,8 @@ pub struct Config {
     pub mounts: Vec<Mount>,
     /// Their names are unique, and each is of a mount that is there.
     pub schedules: Vec<Schedule>,
+    /// Their names are unique, and the mounts that they name are there.
+    pub binaries: Vec<Binary>,
 }
 
 /// Where a configuration comes from. Kept, it can be loaded again.
@@ -180,6 +184,7 @@ impl Default for Config {
             sync: Sync::default(),
             mounts: Mount::defaults(),
             schedules: Vec::new(),
+            binaries: Vec::new(),
         }
     }
 }
@@ -205,6 +210,7 @@ impl Config {
             hooks: root.section("hooks", Hooks::read),
             sync: root.section("sync", Sync::read),
             schedules: Schedule::read_all(root, &mounts),
+            binaries: Binary::read_all(root, &mounts),
             mounts,
             listen,
         }
@@ -228,6 +234,7 @@ impl std::fmt::Display for Config {
             sync,
             mounts,
             schedules,
+            binaries,
         } = self;
         let mut out = Printer::default();
         listen.print_keys(&mut out);
@@ -244,6 +251,7 @@ impl std::fmt::Display for Config {
         sync.print(&mut out);
         mounts.iter().for_each(|mount| mount.print(&mut out));
         schedules.iter().for_each(|schedule| schedule.print(&mut out));
+        binaries.iter().for_each(|binary| binary.print(&mut out));
         formatter.write_str(&out.finish())
     }
 }

@@ -6,7 +6,7 @@ use super::{Config, Limits, Listen, Log};
 
 impl Config {
     /// Names the settings of `newer` that differ from these and need a restart. The rest is taken over by a reload: mounts,
-    /// `public_url`, `offline`, `log.filter`, `limits.request_body_bytes` and `[accounts]`.
+    /// mirrors of binaries, `public_url`, `offline`, `log.filter`, `limits.request_body_bytes` and `[accounts]`.
     pub fn needs_restart(&self, newer: &Self) -> Vec<&'static str> {
         // Every field by name, so that a new one cannot be forgotten here.
         let Self {
@@ -23,6 +23,7 @@ impl Config {
             sync,
             mounts: _,
             schedules,
+            binaries: _,
         } = self;
         // Those of single mounts are among the addresses.
         let Listen { addresses: _, public_url: _, trusted_proxies, threads, tls } = listen;

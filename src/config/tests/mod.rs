@@ -1,3 +1,4 @@
+mod binaries;
 mod files;
 mod hex;
 mod sync;
@@ -43,6 +44,7 @@ fn full() -> Config {
     config.mounts[0].upstreams =
         vec![with(Credentials::Token(secret())), with(basic), with(Credentials::Raw(secret()))];
     config.mounts.push(Mount::of(Dialect::Files(Files::default())));
+    config.binaries.push(Binary::of("node", Form::Index, "files"));
     config
 }
 
