@@ -17,7 +17,7 @@
 //! | [`front`] | pingora: listeners, mounts, replies as bytes, passthrough; knows no registry |
 //! | [`hooks`] | tells webhooks of what is published here |
 //! | [`web`] | what the server says of itself: start screen, pages, incidents, metrics, health |
-//! | `app` | builds every part once and mounts it; the only file that knows them all |
+//! | `app` | builds every part once and mounts it; the only part that knows them all |
 //! | [`cli`] | a file a command |
 //!
 //! Imports go along the arrows, never against them and never sideways: no registry imports another, and `front` sees a

@@ -3,7 +3,7 @@
 use std::collections::HashMap;
 use std::sync::Arc;
 
-use super::Parts;
+use super::parts::Parts;
 use crate::config::{Config, Mount};
 use crate::hooks::Dispatcher;
 use crate::mirror::egress::Reach;
