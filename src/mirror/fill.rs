@@ -2,7 +2,7 @@
 //!
 //! ```text
 //! statements hold? → ask (conditional) ─ 304 → the entry holds on
-//!                                      ├ 404, 410 → an absence
+//!                                      ├ 404, 410 → an absence, unless what is held is pinned
 //!                                      └ 200 → temporary file → proofs → commit
 //! ```
 //! A fill belongs to nobody: clients come and go, it goes on.
@@ -154,6 +154,9 @@ impl Fill {
     // === 404, 410 ===
 
     async fn miss(&self, response: &Response) -> Result<(Arc<Entry>, Change), Error> {
+        if self.is_pinned(&self.want.key).await {
+            return Err(self.leave_pinned(response.status));
+        }
         let draft = self.draft(self.http(response), response.status.as_u16(), Vec::new());
         let entry = self.engine.store.commit(draft, None).await?;
         Ok((entry, self.change()))

@@ -74,6 +74,8 @@ pub struct Times {
     pub kind: Kind,
     /// Whether it is a remembered 404 or 410.
     pub absence: bool,
+    /// Whether it was fetched to be there when upstream is not.
+    pub pinned: bool,
     pub validated_at: SystemTime,
     pub lifetimes: Lifetimes,
 }
@@ -100,13 +102,13 @@ pub fn judge(times: &Times, rules: &Rules, demand: &Demand, now: SystemTime) -> 
     if may_be_stale && since < lifetime.saturating_add(grace) { Verdict::FreshEnough } else { Verdict::Stale }
 }
 
-/// Tells whether an entry that is no longer fresh may be served because upstream cannot be asked.
+/// Tells whether an entry that is no longer fresh may be served because upstream cannot be asked. What is pinned may be
+/// for ever: there the operator's word stands against upstream's.
 pub fn may_serve_stale(times: &Times, rules: &Rules, now: SystemTime) -> bool {
-    if times.absence || times.lifetimes.never_stale {
-        return false;
-    }
     let since = now.duration_since(times.validated_at).unwrap_or_default();
-    since < lifetime(times, rules).saturating_add(rules.stale_if_error.max(times.lifetimes.stale_if_error))
+    let grace = rules.stale_if_error.max(times.lifetimes.stale_if_error);
+    let is_allowed = !times.lifetimes.never_stale && since < lifetime(times, rules).saturating_add(grace);
+    !times.absence && (times.pinned || is_allowed)
 }
 
 /// Returns how old the entry is now. Source: RFC 9111 §4.2.3.
@@ -266,7 +268,8 @@ mod tests {
     }
 
     fn times(lifetimes: Lifetimes) -> Times {
-        Times { kind: Kind::Document, absence: false, validated_at: SystemTime::UNIX_EPOCH + secs(1000), lifetimes }
+        let validated_at = SystemTime::UNIX_EPOCH + secs(1000);
+        Times { kind: Kind::Document, absence: false, pinned: false, validated_at, lifetimes }
     }
 
     fn verdict_after(seconds: u64, lifetimes: Lifetimes, demand: Demand) -> Verdict {
@@ -328,6 +331,16 @@ mod tests {
         assert!(!may_serve_stale(&entry, &rules(), entry.validated_at + secs(3611)));
         let strict = times(Lifetimes { never_stale: true, ..lifetimes });
         assert!(!may_serve_stale(&strict, &rules(), strict.validated_at + secs(11)));
+    }
+
+    #[test]
+    fn what_is_pinned_may_be_served_stale_for_ever_whatever_upstream_says() {
+        let strict = times(Lifetimes { fresh: Some(secs(10)), never_stale: true, ..Lifetimes::default() });
+        let pinned = Times { pinned: true, ..strict };
+        let late = pinned.validated_at + secs(1 << 30);
+        assert!(may_serve_stale(&pinned, &rules(), late));
+        assert_eq!(judge(&pinned, &rules(), &Demand::NONE, late), Verdict::Stale);
+        assert!(!may_serve_stale(&Times { absence: true, ..pinned }, &rules(), pinned.validated_at));
     }
 
     #[test]

@@ -90,6 +90,8 @@ pub struct Engine {
     changed: Recent,
     /// What was fetched and failed its proofs, and when.
     refused: Recent,
+    /// What is pinned and its upstream no longer has, and when that was last said.
+    missed: Recent,
     /// Artifacts of which it is remembered since that their releases have these bytes.
     settled: Recent,
     clock: Clock,
@@ -146,6 +148,7 @@ impl Mirror {
             unshared: Recent::default(),
             changed: Recent::default(),
             refused: Recent::default(),
+            missed: Recent::default(),
             settled: Recent::default(),
             clock,
             metrics,
@@ -307,6 +310,9 @@ impl Engine {
         if self.fetch.is_offline() {
             return fallback.map(stale).ok_or(Error::Offline);
         }
+        if let Some(held) = fallback.clone().filter(|held| self.was_missed(held, want, demand)) {
+            return Ok(stale(held));
+        }
         if !demand.strict {
             self.refuse_rival(want).await?;
         }
@@ -323,7 +329,7 @@ impl Engine {
             Sight::Landed(Landed::Held { entry, change }) => Ok(Got::Kept(entry, state(change, joined))),
             Sight::Landed(Landed::Passed(_)) => Err(Error::Died),
             Sight::Landed(Landed::Failed(error)) => match fallback {
-                Some(held) if error.is_upstreams_failure() => Ok(stale(held)),
+                Some(held) if fallback::stands_in(&held, &error) => Ok(stale(held)),
                 _ => Err(error),
             },
         }
@@ -378,7 +384,8 @@ fn absent(entry: &Entry, cache: CacheState) -> Error {
 
 /// Returns what freshness needs to know of an entry.
 fn times(entry: &Entry, kind: Kind) -> Times {
-    Times { kind, absence: entry.is_absence(), validated_at: entry.validated_at, lifetimes: entry.http.lifetimes }
+    let (absence, validated_at, lifetimes) = (entry.is_absence(), entry.validated_at, entry.http.lifetimes);
+    Times { kind, absence, pinned: entry.pinned, validated_at, lifetimes }
 }
 
 fn state(change: Change, joined: bool) -> CacheState {

@@ -100,6 +100,9 @@ impl Fill {
         if response.status == StatusCode::PARTIAL_CONTENT {
             return Err(senseless(&response, "a part that nobody asked for"));
         }
+        if is_error(response.status) && self.is_pinned(&self.errand.key).await {
+            return Err(self.leave_pinned(response.status));
+        }
         let may_store = self.errand.manner != Manner::Unkept && storing::may_store(response.status, &response.headers);
         match vary::key(&self.want.key, &response.headers, &self.want.headers).filter(|_| may_store) {
             Some(key) => self.keep_coming(response, key, began).await,

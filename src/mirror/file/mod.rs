@@ -37,7 +37,7 @@ use super::shared::lifetime::{Arrival, lifetimes};
 use super::shared::reuse::Stored;
 use super::shared::{storing, vary};
 use super::store::Entry;
-use super::{Engine, Error, Mirror, state};
+use super::{Engine, Error, Mirror, fallback, state};
 use crate::base::http::{Body, CacheState};
 
 /// For how long nobody waits for an answer that could not be shared the last time.
@@ -203,7 +203,7 @@ impl Engine {
                 None => Tried::Again(Way::Alone),
             }),
             Sight::Landed(Landed::Failed(error)) => match &fallback {
-                Some(held) if error.is_upstreams_failure() => stale(held),
+                Some(held) if fallback::stands_in(held, &error) => stale(held),
                 _ => Err(error),
             },
         }
@@ -212,7 +212,7 @@ impl Engine {
     fn may_fall_back(&self, held: &Entry, want: &Resource) -> bool {
         let stored = stored(held);
         if self.fetch.is_offline() {
-            return !stored.lifetimes.never_stale;
+            return held.pinned || !stored.lifetimes.never_stale;
         }
         stored.may_be_served_stale(&want.rules, self.clock.now())
     }
@@ -275,7 +275,8 @@ impl Engine {
             Some(own) if own != head.key => return Some(Way::Variant(own)),
             Some(_) => {}
         }
-        let stored = Stored { status: status(head.status), validated_at, lifetimes: head.http.lifetimes };
+        let (status, lifetimes) = (status(head.status), head.http.lifetimes);
+        let stored = Stored { status, validated_at, lifetimes, pinned: false };
         let verdict = stored.judge(&trial.want.rules, trial.demand, self.clock.now());
         (verdict != Verdict::Fresh).then_some(Way::Alone)
     }
@@ -307,7 +308,8 @@ impl Engine {
 }
 
 fn stored(entry: &Entry) -> Stored {
-    Stored { status: status(entry.status), validated_at: entry.validated_at, lifetimes: entry.http.lifetimes }
+    let (status, lifetimes) = (status(entry.status), entry.http.lifetimes);
+    Stored { status, validated_at: entry.validated_at, lifetimes, pinned: entry.pinned }
 }
 
 /// Returns a status as the store holds it; it was one when it was stored.

@@ -13,6 +13,8 @@ pub struct Stored {
     pub status: StatusCode,
     pub validated_at: SystemTime,
     pub lifetimes: Lifetimes,
+    /// Whether it was fetched to be there when upstream is not.
+    pub pinned: bool,
 }
 
 // === impl Stored ===
@@ -42,12 +44,14 @@ impl Stored {
         }
     }
 
-    /// Tells whether it may be served though it is stale, because upstream cannot be asked.
+    /// Tells whether it may be served though it is stale, because upstream cannot be asked. What is pinned may be for ever:
+    /// there the operator's word stands against upstream's.
     ///
     /// Source: RFC 9111 §4.2.4 (unless upstream forbids it), §5.2.2.2; RFC 5861 §4.
     pub fn may_be_served_stale(&self, rules: &Rules, now: SystemTime) -> bool {
         let grace = rules.stale_if_error.max(self.lifetimes.stale_if_error);
-        !self.lifetimes.never_stale && self.is_good() && self.staleness(rules, now) < grace
+        let is_allowed = self.pinned || !self.lifetimes.never_stale && self.staleness(rules, now) < grace;
+        is_allowed && self.is_good()
     }
 
     /// Returns how old it is. Source: RFC 9111 §4.2.3.
@@ -100,7 +104,8 @@ mod tests {
 
     fn stored(fresh: Option<u64>) -> Stored {
         let lifetimes = Lifetimes { fresh: fresh.map(secs), ..Lifetimes::default() };
-        Stored { status: StatusCode::OK, validated_at: SystemTime::UNIX_EPOCH + secs(5000), lifetimes }
+        let validated_at = SystemTime::UNIX_EPOCH + secs(5000);
+        Stored { status: StatusCode::OK, validated_at, lifetimes, pinned: false }
     }
 
     fn after(stored: Stored, seconds: u64, demand: Demand) -> Verdict {
@@ -161,6 +166,8 @@ mod tests {
         let mut strict = stored(Some(10));
         strict.lifetimes.never_stale = true;
         assert!(!at(strict, 11));
+        assert!(at(Stored { pinned: true, ..strict }, 1 << 30));
+        assert!(!at(Stored { pinned: true, status: StatusCode::NOT_FOUND, ..strict }, 11));
     }
 
     #[test]

@@ -12,6 +12,7 @@ mod holding;
 pub mod nessemble;
 pub mod niso;
 mod npm;
+mod pinning;
 mod placing;
 mod publishing;
 mod serving;
@@ -229,6 +230,7 @@ macro_rules! row {
             row!(@ with_token => guarding::credentials_stay_at_their_origin);
             row!(@ mut own => failing::offline_serves_what_is_held_and_asks_nobody);
             row!(@ mut own => failing::what_is_held_survives_a_restart);
+            row!(@ mut own => pinning::what_is_pinned_is_served_whatever_upstream_has);
         }
     };
     (@ alone => $subject:ident::$behaviour:ident) => {

@@ -1,5 +1,6 @@
-//! The engine by itself, for what no client of a dialect may ask: to be told how upstream fares.
+//! The engine by itself, for what no client of a dialect may ask: to be told how upstream fares, or to pin.
 
+mod pinned;
 mod strict;
 
 use std::collections::BTreeMap;
@@ -55,6 +56,7 @@ impl World {
             first_byte_timeout: Duration::from_secs(1),
             idle_timeout: Duration::from_secs(1),
             attempts: 1,
+            breaker_failures: 1_000_000,
             ..config::Fetch::default()
         };
         let name = via("engine").expect("a pseudonym");
@@ -119,6 +121,10 @@ impl World {
     fn put(&self, path: &str, text: &str, cache_control: &str) {
         let document = resource::Resource::new("text/plain", text.to_owned()).etag(&format!("\"{text}\""));
         self.upstream.put(&format!("/{path}"), document.cache_control(cache_control));
+    }
+
+    fn remove(&self, path: &str) {
+        self.upstream.remove(&format!("/{path}"));
     }
 
     fn count(&self, path: &str) -> usize {

@@ -16,6 +16,7 @@ pub mod http;
 pub mod nessemble;
 pub mod niso;
 pub mod packages;
+pub mod pins;
 pub mod proxy;
 pub mod random;
 pub mod registry;
