@@ -7,6 +7,7 @@ use super::Npm;
 use super::cors::ANYBODY;
 use super::error::{Error, of_mirror};
 use super::name::{PackageName, Version};
+use super::proofs::KeySet;
 use super::release::Described;
 use super::replies::NO_CACHE;
 use super::vouch::{self, Release};
@@ -38,7 +39,7 @@ impl Npm {
         if let Some((digest, body)) = self.find_own_tarball(name, version).await? {
             return Ok(Tarball { reply: print_own(digest, body, &name.tarball_file(version)), is_ours: true });
         }
-        let found = self.find_tarball(request, name, version).await?;
+        let found = self.find_tarball(name, version, &Demand::of(request.headers)).await?;
         let mut reply = reply(found, &name.tarball_file(version));
         if self.gate.merges(name.as_str()) {
             // One of ours may hide it.
@@ -50,44 +51,55 @@ impl Npm {
     /// Returns a mirrored tarball as it is kept, or as it comes.
     pub(super) async fn find_tarball(
         &self,
-        request: &Request<'_>,
         name: &PackageName,
         version: &Version,
+        demand: &Demand,
     ) -> Result<Found, Error> {
+        if let Some(found) = self.find_kept_tarball(name, version).await? {
+            return Ok(found);
+        }
+        let keys = self.keys_for(name).await?;
+        let described = self.describe(name, version, &keys, demand).await?;
+        self.fetch_tarball((name, version), &described, &keys, demand).await
+    }
+
+    /// Returns a mirrored tarball that is kept, and was proved by all that is asked for now.
+    pub(super) async fn find_kept_tarball(
+        &self,
+        name: &PackageName,
+        version: &Version,
+    ) -> Result<Option<Found>, Error> {
         let key = self.sources.tarball_key(name, version);
         let kept = self.mirror.find_artifact(&key).await.map_err(|error| of_mirror(error, name.as_str()))?;
         match kept {
-            Some(found) if self.suffices(&found) => Ok(found),
-            Some(_) => {
+            Some(found) if !self.suffices(&found) => {
                 // It was kept when less was asked of signatures.
                 self.mirror.store().remove(&key).await?;
-                self.fetch_tarball(request, name, version).await
+                Ok(None)
             }
-            None => self.fetch_tarball(request, name, version).await,
+            kept => Ok(kept),
         }
     }
 
-    /// Tells whether a kept tarball was proved by all that is asked for now.
     fn suffices(&self, found: &Found) -> bool {
         let is_signed = |proofs: &[String]| proofs.iter().any(|proof| proof.starts_with(vouch::SIGNED));
         self.signatures != Signatures::Require || found.entry.as_ref().is_some_and(|entry| is_signed(&entry.proofs))
     }
 
-    async fn fetch_tarball(
+    /// Returns the tarball of a version as it is described, as it comes.
+    pub(super) async fn fetch_tarball(
         &self,
-        request: &Request<'_>,
-        name: &PackageName,
-        version: &Version,
+        (name, version): (&PackageName, &Version),
+        described: &Described,
+        keys: &KeySet,
+        demand: &Demand,
     ) -> Result<Found, Error> {
-        let demand = Demand::of(request.headers);
-        let keys = self.keys_for(name).await?;
-        let Described { manifest, published, document } = self.describe(name, version, &keys, &demand).await?;
-        let written = wire::find_dist(&manifest)?;
+        let written = wire::find_dist(&described.manifest)?;
         let dist = wire::parse_dist(written)?;
-        let release = Release { name, version, dist: &dist, written, published };
-        let vouched = vouch::tarball(&release, &keys, self.signatures);
-        let want = self.sources.tarball(&release, vouched, document)?;
-        self.mirror.artifact(&want, &demand).await.map_err(|error| of_mirror(error, &format!("{name}@{version}")))
+        let release = Release { name, version, dist: &dist, written, published: described.published };
+        let vouched = vouch::tarball(&release, keys, self.signatures);
+        let want = self.sources.tarball(&release, vouched, described.document.clone())?;
+        self.mirror.artifact(&want, demand).await.map_err(|error| of_mirror(error, &format!("{name}@{version}")))
     }
 }
 

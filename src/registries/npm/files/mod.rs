@@ -172,7 +172,7 @@ impl Npm {
         if let Some((digest, body)) = self.find_own_tarball(name, version).await? {
             return Ok((Packed { digest, cache: CacheState::Hit, is_fleeting: true }, body));
         }
-        let found = self.find_tarball(request, name, version).await?;
+        let found = self.find_tarball(name, version, &Demand::of(request.headers)).await?;
         let (kept, cache) = (found.entry.and_then(|entry| entry.digest), found.cache);
         let body = bodies::settle(found.body).await.map_err(|error| of_mirror(error, &format!("{name}@{version}")))?;
         let (body, digest) = match kept {
