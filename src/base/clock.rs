@@ -6,6 +6,8 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
+use time::OffsetDateTime;
+
 /// Tells the time. Cloning shares it.
 #[derive(Clone, Debug, Default)]
 pub struct Clock(Option<Arc<AtomicU64>>);
@@ -51,4 +53,17 @@ pub fn millis(time: SystemTime) -> u64 {
 /// Returns the time that is `millis` after 1970.
 pub fn from_millis(millis: u64) -> SystemTime {
     UNIX_EPOCH + Duration::from_millis(millis)
+}
+
+/// Prints a time in UTC as `YYYY-MM-DDTHH:MM:SS`.
+pub fn print_seconds(time: OffsetDateTime) -> String {
+    let (year, month, day) = time.to_calendar_date();
+    let (hour, minute, second) = time.to_hms();
+    format!("{year:04}-{:02}-{day:02}T{hour:02}:{minute:02}:{second:02}", u8::from(month))
+}
+
+/// Prints a time in UTC as `YYYY-MM-DDTHH:MM:SS.mmmZ`.
+pub fn print_millis(time: impl Into<OffsetDateTime>) -> String {
+    let time = time.into();
+    format!("{}.{:03}Z", print_seconds(time), time.millisecond())
 }

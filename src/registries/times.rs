@@ -3,6 +3,8 @@
 use time::format_description::well_known::Rfc3339;
 use time::{OffsetDateTime, UtcOffset};
 
+pub use crate::base::clock::{print_millis, print_seconds};
+
 /// Longer texts are no times, and are not looked at.
 const MAX_TEXT: usize = 64;
 
@@ -27,19 +29,6 @@ pub fn parse_day(text: &str) -> Option<OffsetDateTime> {
 pub fn print_day(time: OffsetDateTime) -> String {
     let (year, month, day) = time.to_calendar_date();
     format!("{year:04}-{:02}-{day:02}", u8::from(month))
-}
-
-/// Prints a time in UTC as `YYYY-MM-DDTHH:MM:SS`.
-pub fn print_seconds(time: OffsetDateTime) -> String {
-    let (year, month, day) = time.to_calendar_date();
-    let (hour, minute, second) = time.to_hms();
-    format!("{year:04}-{:02}-{day:02}T{hour:02}:{minute:02}:{second:02}", u8::from(month))
-}
-
-/// Prints a time in UTC as `YYYY-MM-DDTHH:MM:SS.mmmZ`.
-pub fn print_millis(time: impl Into<OffsetDateTime>) -> String {
-    let time = time.into();
-    format!("{}.{:03}Z", print_seconds(time), time.millisecond())
 }
 
 #[cfg(test)]
