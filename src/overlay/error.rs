@@ -57,6 +57,9 @@ pub enum Error {
     NotAllowed(&'static str),
     #[error("a user has {limit} hooks at most")]
     TooManyHooks { limit: u64 },
+    /// Nothing was kept.
+    #[error("{limit} tasks wait already: ask again later")]
+    QueueFull { limit: u64 },
     #[error("one owner must be left")]
     LastOwner,
     /// Others hang on it; in words for the client.
@@ -103,7 +106,7 @@ impl Error {
             Self::Unavailable(_) | Self::Full(_) | Self::Failed(_) | Self::TooNew { .. } | Self::Setting(_) => {
                 Fault::Us
             }
-            Self::Row(_) | Self::Damaged(_) | Self::Collected(_) => Fault::Us,
+            Self::Row(_) | Self::Damaged(_) | Self::Collected(_) | Self::QueueFull { .. } => Fault::Us,
             Self::Mismatch { .. } | Self::Absent { .. } | Self::Taken { .. } | Self::Stale { .. } => Fault::Client,
             Self::Published(_) | Self::Reserved(_) | Self::NotOwner | Self::LastOwner | Self::InUse(_) => Fault::Client,
             Self::Malformed { .. } | Self::WrongPassword | Self::TooManyAttempts { .. } | Self::Locked => Fault::Client,
@@ -120,6 +123,7 @@ impl Error {
             Self::Unavailable(_)
                 | Self::Full(_)
                 | Self::Collected(_)
+                | Self::QueueFull { .. }
                 | Self::Stale { .. }
                 | Self::TooManyAttempts { .. }
         )

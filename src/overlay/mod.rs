@@ -5,7 +5,7 @@
 //! names, versions and manifests are texts and bytes that a dialect has parsed and will read again.
 //!
 //! ```text
-//! <data>/overlay/overlay.sqlite     or PostgreSQL     users, tokens, packages, blocks, first digests, the audit log
+//! <data>/overlay/overlay.sqlite     or PostgreSQL     users, tokens, packages, blocks, first digests, tasks, the audit log
 //! <data>/overlay/blobs/v1/ab/abcd…  or S3             published bytes, by SHA-256
 //! <data>/overlay/key                or configured     what secrets in the database are sealed with
 //! ```
@@ -65,6 +65,7 @@ use self::keyring::Keyring;
 use self::packages::Roster;
 use self::passwords::Passwords;
 use self::pulse::Pulse;
+use self::tasks::Backlog;
 use self::vault::Vault;
 use crate::base::clock::Clock;
 use crate::base::secret::Secret;
@@ -99,6 +100,7 @@ pub struct Overlay {
     map: upstreams::Map,
     tally: Tally,
     recorder: Recorder,
+    backlog: Backlog,
     blobs: Blobs,
     vault: Vault,
 }
@@ -122,6 +124,7 @@ impl Overlay {
             map: upstreams::Map::default(),
             tally: Tally::default(),
             recorder: Recorder::default(),
+            backlog: Backlog::default(),
             blobs: Blobs::open(&settings.blobs)?,
             vault,
         })

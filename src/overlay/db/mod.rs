@@ -8,7 +8,8 @@
 //! gaps, since a write that fails takes its number back. A write ends with its line in the audit log, or not at all:
 //! [`Write::commit`] takes the line.
 //!
-//! Identifiers are the numbers of the writes that made the things: at most one of a kind is made by a write.
+//! Identifiers are the numbers of the writes that made the things: at most one of a kind is made by a write. Tasks, of
+//! which one write makes many, have names of their own.
 //!
 //! # A feed without holes
 //!
@@ -18,7 +19,7 @@
 //!
 //! # What is no write
 //!
-//! Observations (first digests, failed logins, when a token was used, bytes on their way) are [`Database::note`]d: rows
+//! Observations (first digests, failed logins, when a token was used, bytes on their way, how a task goes) are [`Database::note`]d: rows
 //! of their own, without a number or a line. What must not cross a write takes its place between two of them:
 //! [`Database::note_in_line`].
 
@@ -44,6 +45,7 @@ mod postgres;
 pub mod roster;
 pub mod secrets;
 pub mod sql;
+pub mod tasks;
 pub mod teams;
 pub mod tokens;
 pub mod upstreams;

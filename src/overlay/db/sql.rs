@@ -4,8 +4,8 @@ use std::sync::Arc;
 use std::time::SystemTime;
 
 use sea_orm::{
-    ConnectionTrait, DatabaseConnection, DatabaseTransaction, DbErr, QueryResult, RuntimeErr, Statement, TryGetable,
-    Value,
+    ConnectionTrait, DatabaseConnection, DatabaseTransaction, DbBackend, DbErr, QueryResult, RuntimeErr, SqlErr,
+    Statement, TryGetable, Value,
 };
 
 use crate::base::clock::{from_millis, millis};
@@ -97,6 +97,26 @@ impl<'a> Link<'a> {
     /// Returns the first row of an answer.
     pub(super) async fn first(self, sql: &str, values: Vec<Bound>) -> Result<Option<Row>, Error> {
         Ok(self.all(sql, values).await?.into_iter().next())
+    }
+
+    /// Ends a question that locks the rows of `open` that it finds, but for those that others have locked. SQLite has one
+    /// writer: there is nobody else who could.
+    pub(super) fn skip_locked(self) -> &'static str {
+        if self.is_postgresql() { "FOR UPDATE OF open SKIP LOCKED" } else { "" }
+    }
+
+    /// Ends a question that locks the rows of `open` that it finds, in its order, and waits for those that others have
+    /// locked.
+    pub(super) fn for_update(self) -> &'static str {
+        if self.is_postgresql() { "FOR UPDATE OF open" } else { "" }
+    }
+
+    fn is_postgresql(self) -> bool {
+        let backend = match self.0 {
+            Way::Pool(pool) => pool.get_database_backend(),
+            Way::Transaction(transaction) => transaction.get_database_backend(),
+        };
+        backend == DbBackend::Postgres
     }
 
     /// Runs a statement, and returns how many rows it has changed.
@@ -268,6 +288,14 @@ impl From<sqlx::Error> for Error {
     fn from(error: sqlx::Error) -> Self {
         kind_of_sqlx(&error)(Arc::new(error))
     }
+}
+
+/// Tells whether a row could not be written because of another, which is there only once.
+pub(in crate::overlay) fn is_clash(error: &Error) -> bool {
+    let Error::Failed(cause) = error else { return false };
+    let error: &(dyn std::error::Error + 'static) = &**cause;
+    let found = error.downcast_ref::<DbErr>().and_then(DbErr::sql_err);
+    matches!(found, Some(SqlErr::UniqueConstraintViolation(_)))
 }
 
 fn kind_of(error: &RuntimeErr) -> fn(crate::overlay::error::Cause) -> Error {

@@ -13,7 +13,9 @@ impl From<overlay::Error> for Error {
         use overlay::Error as Ours;
         let said = error.to_string();
         match error {
-            Ours::Unavailable(_) | Ours::Full(_) | Ours::Collected(_) => Self::Unavailable(Arc::new(error)),
+            Ours::Unavailable(_) | Ours::Full(_) | Ours::Collected(_) | Ours::QueueFull { .. } => {
+                Self::Unavailable(Arc::new(error))
+            }
             Ours::Failed(_) | Ours::TooNew { .. } | Ours::Setting(_) | Ours::Row(_) | Ours::Damaged(_) => {
                 Self::Internal(Arc::new(error))
             }

@@ -17,6 +17,7 @@ mod packages;
 mod rest;
 mod server;
 mod store;
+mod tasks;
 mod teams;
 mod upstreams;
 mod vault;
@@ -32,6 +33,7 @@ use tempfile::TempDir;
 
 use self::server::Server;
 use self::store::Store;
+use self::tasks::{ends as task_ends, logs as task_logs};
 use super::Database;
 use super::sql::values;
 use crate::base::clock::{Clock, from_millis};
@@ -170,6 +172,32 @@ behaviours! {
         an_upstream_is_kept_with_its_token_sealed
         a_token_never_leaves_the_server_it_was_given_for
         a_scope_is_bound_on_every_node;
+    tasks:
+        a_duplicate_of_a_waiting_task_joins_it
+        what_somebody_waits_for_is_claimed_first
+        a_queue_has_an_end
+        a_processing_task_is_not_joined_and_runs_alone
+        two_nodes_share_10_000_tasks_and_each_is_claimed_once
+        claims_do_not_wait_for_a_write
+        backed_off_tasks_do_not_hide_others
+        a_dead_nodes_task_is_taken_over_and_its_holder_writes_nothing_more
+        a_task_that_kills_its_worker_ends
+        what_is_not_named_is_not_renewed
+        tasks_are_listed_from_the_last_on;
+    task_ends:
+        a_task_that_fails_is_tried_again_until_it_is_enough
+        a_task_that_is_put_back_beside_its_twin_goes_on_as_it
+        tasks_that_are_put_back_while_others_ask_are_not_doubled
+        a_node_that_stops_gives_its_tasks_back
+        a_task_that_is_cancelled_ends_with_what_it_led_to
+        a_task_that_is_over_can_be_tried_again
+        dependencies_are_followed_once_below_a_root
+        dependencies_are_followed_so_far_and_no_further
+        old_tasks_are_forgotten_with_all_that_belongs_to_them;
+    task_logs:
+        lines_are_numbered_across_a_take_over
+        a_log_goes_on_as_its_task_does
+        a_log_has_an_end_and_the_last_line;
     vault:
         a_node_with_another_key_does_not_start
         nodes_that_start_at_once_take_one_key

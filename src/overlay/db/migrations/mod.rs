@@ -23,6 +23,9 @@
 //! first_seen                           the first digest of every release, and what vouched for it
 //! accepted                             releases that may have other bytes than they had first, and what those were
 //! secrets                              what all nodes share, sealed: keys that releases are signed with
+//! tasks, task_results, task_logs       what is to be brought up to its upstream, and how that went
+//! visits                               where dependencies have led to, below each task that somebody asked for
+//! workers                              nodes that run tasks
 //! vault                                one row: by which the key is known that secrets are sealed with
 //! ```
 //!
@@ -39,7 +42,7 @@ use super::sql::{Link, values};
 use crate::overlay::error::Error;
 
 /// Each in its turn, never out of it: the first has the number 1.
-const ALL: [&str; 21] = [
+const ALL: [&str; 22] = [
     include_str!("0001_start.sql"),
     include_str!("0002_teams.sql"),
     include_str!("0003_vault.sql"),
@@ -60,6 +63,7 @@ const ALL: [&str; 21] = [
     include_str!("0018_documents.sql"),
     include_str!("0019_old_downloads.sql"),
     include_str!("0020_hooks_by_owner.sql"),
+    include_str!("0021_tasks.sql"),
     include_str!("0022_binaries.sql"),
 ];
 
