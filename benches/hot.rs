@@ -74,7 +74,7 @@ fn freshness(criterion: &mut Criterion) {
     let request = http::Request::get("https://registry.example/left-pad").body(()).expect("the request is valid");
     let response = headers(&[("cache-control", "public, max-age=300"), ("etag", "\"a\"")]);
     let lifetimes = Lifetimes::of(&request, StatusCode::OK, &response, now);
-    let times = Times { kind: Kind::Document, absence: false, validated_at: now, lifetimes };
+    let times = Times { kind: Kind::Document, absence: false, pinned: false, validated_at: now, lifetimes };
     let mut group = criterion.benchmark_group("freshness");
     group.bench_function("judge", |bencher| {
         bencher.iter(|| fresh::judge(black_box(&times), &rules, &Demand::default(), now));

@@ -3,7 +3,7 @@
 //! # The house
 //!
 //! ```text
-//! main → cli → app → { front, hooks, web } → registries → { mirror, overlay } → { config, telemetry } → base
+//! main → cli → app → { front, hooks, sync, web } → registries → { mirror, overlay } → { config, telemetry } → base
 //! ```
 //!
 //! | part | what for |
@@ -16,6 +16,7 @@
 //! | [`registries`] | one folder a dialect, the same files in each |
 //! | [`front`] | pingora: listeners, mounts, replies as bytes, passthrough; knows no registry |
 //! | [`hooks`] | tells webhooks of what is published here |
+//! | [`sync`] | brings packages up to their upstreams without waiting to be asked |
 //! | [`web`] | what the server says of itself: start screen, pages, incidents, metrics, health |
 //! | `app` | builds every part once and mounts it; the only part that knows them all |
 //! | [`cli`] | a file a command |
@@ -55,5 +56,6 @@ pub mod hooks;
 pub mod mirror;
 pub mod overlay;
 pub mod registries;
+pub mod sync;
 pub mod telemetry;
 pub mod web;

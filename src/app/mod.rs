@@ -22,12 +22,15 @@ mod hooks;
 mod overlay;
 mod parts;
 mod reload;
+mod sync;
 
 pub use self::firsts::{carry, drop_accepted};
 pub use self::overlay::open_overlay;
+pub use self::sync::{patience, work};
 
 use self::parts::Parts;
 use self::reload::Reload;
+use self::sync::Sync;
 
 /// The cache of a data directory; its version is that of the stored forms.
 const CACHE: &str = "cache/v1";
@@ -47,7 +50,9 @@ pub fn serve(source: config::Source, upgrade: bool) -> anyhow::Result<()> {
     let tls = tls(&config)?;
     parts.mount(&config)?;
     let front = front(&parts, &config, tls.clone(), upgrade);
+    let sync = Sync::start(&parts, &config)?;
     let ended = front.run(hooks(&config, Reload { source, log: Arc::clone(&log), tls, parts: Arc::clone(&parts) }));
+    sync.into_iter().for_each(Sync::stop);
     parts.close();
     ended.context("the server stopped")
 }

@@ -11,3 +11,4 @@ pub mod negotiate;
 pub mod network;
 pub mod roots;
 pub mod secret;
+pub mod threads;

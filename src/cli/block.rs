@@ -5,9 +5,9 @@ use std::time::Duration;
 use anyhow::bail;
 use clap::Args;
 
-use super::{Place, check_mount, print_time, with_overlay};
+use super::{Place, check_mount, print_time, spelled, with_overlay};
 use crate::base::clock::Clock;
-use crate::config::{self, Config, Dialect};
+use crate::config::{self, Dialect};
 use crate::overlay::audit::Actor;
 use crate::overlay::blocks::{ALL_VERSIONS, Block, NewBlock};
 use crate::registries::blocks::names_versions;
@@ -99,16 +99,6 @@ pub fn list(arguments: &List) -> anyhow::Result<()> {
         println!("{}", line(block));
     }
     Ok(())
-}
-
-/// Returns a name as its dialect spells it when it is asked for: niso's are in lower case, places of files begin below the
-/// mount.
-fn spelled(config: &Config, mount: &str, package: &str) -> String {
-    match config.mounts.iter().find(|known| known.name == mount).map(|mount| &mount.dialect) {
-        Some(Dialect::Niso(_)) => package.to_ascii_lowercase(),
-        Some(Dialect::Files(_)) => package.trim_start_matches('/').to_owned(),
-        _ => package.to_owned(),
-    }
 }
 
 fn line(block: &Block) -> String {

@@ -4,8 +4,11 @@ mod accept;
 mod audit;
 mod block;
 mod check;
+mod progress;
 mod purge;
 mod serve;
+mod sync;
+mod tasks;
 mod token;
 mod user;
 
@@ -18,7 +21,7 @@ use clap::{Args, Parser, Subcommand};
 
 use crate::app;
 use crate::base::fs;
-use crate::config::{self, Config, Flags, Source};
+use crate::config::{self, Config, Dialect, Flags, Source};
 use crate::mirror::store::Store;
 use crate::overlay::Overlay;
 use crate::registries::times::print_seconds;
@@ -47,6 +50,8 @@ enum Command {
     Blocks(block::List),
     Token(token::Arguments),
     Audit(audit::Arguments),
+    Sync(sync::Arguments),
+    Tasks(tasks::Arguments),
 }
 
 /// Where the configuration is.
@@ -83,6 +88,8 @@ pub fn run(cli: Cli) -> anyhow::Result<()> {
         Command::Blocks(arguments) => block::list(&arguments),
         Command::Token(arguments) => token::run(&arguments),
         Command::Audit(arguments) => audit::run(&arguments),
+        Command::Sync(arguments) => sync::run(&arguments),
+        Command::Tasks(arguments) => tasks::run(&arguments),
     }
 }
 
@@ -126,6 +133,16 @@ fn check_mount(config: &Config, name: &str) -> anyhow::Result<()> {
         return Ok(());
     }
     anyhow::bail!("there is no mount {name:?}; known: {}", names.join(", "))
+}
+
+/// Returns a name as its dialect spells it when it is asked for: niso's are in lower case, places of files begin below the
+/// mount.
+fn spelled(config: &Config, mount: &str, package: &str) -> String {
+    match config.mounts.iter().find(|known| known.name == mount).map(|mount| &mount.dialect) {
+        Some(Dialect::Niso(_)) => package.to_ascii_lowercase(),
+        Some(Dialect::Files(_)) => package.trim_start_matches('/').to_owned(),
+        _ => package.to_owned(),
+    }
 }
 
 /// Prints a time in UTC to the second. Source: RFC 3339 §5.6.

@@ -26,6 +26,7 @@
 
 pub mod claim;
 pub mod conclude;
+pub mod family;
 pub mod journal;
 mod queue;
 mod steer;
@@ -35,6 +36,7 @@ use std::time::{Duration, SystemTime};
 
 pub use self::claim::{Held, Renewal};
 pub use self::conclude::{Conclusion, End, Followed, Need};
+pub use self::family::Member;
 pub use self::journal::Log;
 pub use self::queue::{Enqueued, NewTask, Queue};
 pub use self::wish::Wish;

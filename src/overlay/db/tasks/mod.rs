@@ -2,6 +2,7 @@
 
 pub mod claim;
 pub mod conclude;
+pub mod family;
 pub mod journal;
 
 use std::collections::{BTreeMap, HashMap};
