@@ -12,6 +12,7 @@ use async_trait::async_trait;
 use tokio::sync::Semaphore;
 
 use super::failure::Error;
+use crate::base::chain::Chain;
 use crate::base::digest::Digest;
 use crate::overlay::packages::EventKind;
 use crate::overlay::tasks::Wish;
@@ -117,8 +118,8 @@ pub struct Report {
     pub versions: Vec<(String, Outcome)>,
     /// What upstream had, for [`Order::known`] of the next run; nobody else reads it.
     pub roll: Vec<u8>,
-    /// Of the document that all of this was read from.
-    pub digest: Digest,
+    /// Of the document that all of this was read from; `None`: upstream has none any more.
+    pub digest: Option<Digest>,
     /// Who was asked, without credentials.
     pub upstream: String,
     /// Versions that upstream has no longer.
@@ -212,6 +213,76 @@ pub struct Names {
     pub next: Option<String>,
 }
 
+// === impl News ===
+
+impl News {
+    /// Tells of a package as a whole.
+    pub fn of(kind: EventKind) -> Self {
+        Self { kind, version: None, tag: None, reason: None }
+    }
+
+    pub fn of_version(kind: EventKind, version: &str) -> Self {
+        Self { version: Some(version.to_owned()), ..Self::of(kind) }
+    }
+}
+
+// === impl Failure ===
+
+impl From<&Error> for Failure {
+    fn from(error: &Error) -> Self {
+        let text = tell(error);
+        match error {
+            Error::BadRequest(_)
+            | Error::Unauthorized(_)
+            | Error::Challenge(_)
+            | Error::Forbidden(_)
+            | Error::NotFound { .. }
+            | Error::MethodNotAllowed { .. }
+            | Error::NotAcceptable(_)
+            | Error::Gone { .. }
+            | Error::Blocked { .. }
+            | Error::Barred { .. }
+            | Error::NothingLeft { .. }
+            | Error::Conflict(_)
+            | Error::Unprocessable(_)
+            | Error::TooLarge
+            | Error::NotImplemented(_)
+            | Error::Loop
+            | Error::Unproven { .. } => Self::Refused(text),
+            Error::Unreachable { retry_after, .. } => Self::Again { error: text, after: *retry_after },
+            Error::TooManyAttempts { seconds } => {
+                Self::Again { error: text, after: Some(Duration::from_secs(*seconds)) }
+            }
+            Error::TooMany
+            | Error::Unavailable(_)
+            | Error::BadGateway { .. }
+            | Error::TimedOut { .. }
+            | Error::NotHeld { .. }
+            | Error::Internal(_) => Self::Again { error: text, after: None },
+        }
+    }
+}
+
+/// Tells what went wrong, to whoever reads the log of a task: upstream's own words, and of our own faults no more than that
+/// it was one.
+pub fn tell(error: &Error) -> String {
+    if error.is_ours() {
+        tracing::error!(error = %Chain(error), "a sync failed by a fault of ours");
+        return error.to_string();
+    }
+    Chain(error).to_string()
+}
+
+/// Fits what an upstream says into one line of a log.
+pub fn plain(text: &str, longest: usize) -> String {
+    let mut plain: String = text.chars().map(|char| if char.is_control() { ' ' } else { char }).collect();
+    if plain.len() > longest {
+        plain.truncate(plain.floor_char_boundary(longest));
+        plain.push('…');
+    }
+    plain
+}
+
 // === impl Mark ===
 
 impl Mark {
@@ -231,5 +302,29 @@ impl Mark {
             Self::Source => "🔗",
             Self::Caches => "🗑️",
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::registries::failure::every;
+
+    #[test]
+    fn what_upstream_may_do_better_is_tried_again() {
+        let again = every().into_iter().filter(|error| matches!(Failure::from(error), Failure::Again { .. }));
+        let again: Vec<u16> = again.map(|error| error.status().as_u16()).collect();
+        assert!(again.iter().all(|status| *status == 429 || *status >= 500), "{again:?}");
+        let wait = Duration::from_secs(7);
+        let error = Error::Unreachable { what: "x".to_owned(), retry_after: Some(wait), cause: None };
+        let expected = "upstream cannot be reached and x is not held".to_owned();
+        assert_eq!(Failure::from(&error), Failure::Again { error: expected, after: Some(wait) });
+        assert_eq!(Failure::from(&Error::not_found("x")), Failure::Refused("x not found".to_owned()));
+    }
+
+    #[test]
+    fn what_upstream_says_makes_one_line() {
+        assert_eq!(plain("a\r\n[x] 🟢 b\0", 100), "a  [x] 🟢 b ");
+        assert_eq!(plain("äöü", 3), "ä…");
     }
 }

@@ -164,11 +164,16 @@ impl Npm {
         name: &PackageName,
         demand: &Demand,
     ) -> Result<Prepared, Error> {
+        self.prepared_at(request.base, name, demand).await
+    }
+
+    /// Returns a package's document in the forms that clients at this base URL need.
+    pub(super) async fn prepared_at(&self, base: &str, name: &PackageName, demand: &Demand) -> Result<Prepared, Error> {
         let barred = self.blocks.of(name.as_str()).await?;
         if barred.is_empty() {
-            return self.prepared_without(request, name, demand, barred).await;
+            return self.prepared_without(base, name, demand, barred).await;
         }
-        let prepared = self.prepared_without(request, name, demand, barred.clone()).await?;
+        let prepared = self.prepared_without(base, name, demand, barred.clone()).await?;
         let is_empty = wire::versions(&self.index(&prepared).await?).next().is_none();
         if is_empty { Err(barred.nothing_left(name.as_str())) } else { Ok(prepared) }
     }
@@ -176,14 +181,14 @@ impl Npm {
     /// Returns a package's document without what is barred of it: found, or prepared.
     async fn prepared_without(
         &self,
-        request: &Request<'_>,
+        base: &str,
         name: &PackageName,
         demand: &Demand,
         barred: Barred,
     ) -> Result<Prepared, Error> {
         let whose = self.whose(name).await?;
         let over = if let Whose::Both(edition) = whose { Some(self.own_state(edition)) } else { None };
-        let shape = Served::id_at(request.base, &barred, over.as_deref());
+        let shape = Served::id_at(base, &barred, over.as_deref());
         let found = match whose {
             Whose::Ours(edition) => self.mirror.find_own(&Keys::new(&self.own_key(name, edition), &shape)),
             Whose::Both(_) => self.find_prepared(name, &shape, demand).map(with_ours),
@@ -192,8 +197,8 @@ impl Npm {
         if let Some(prepared) = found {
             return Ok(prepared);
         }
-        self.bases.admit(request.base, Instant::now())?;
-        let served = Served::new(name, request.base, barred);
+        self.bases.admit(base, Instant::now())?;
+        let served = Served::new(name, base, barred);
         match whose {
             Whose::Ours(_) => self.print_own(name, Arc::new(served)).await,
             Whose::Both(_) => self.prepare_both(name, served, demand).await,
@@ -247,7 +252,7 @@ fn with_ours(prepared: Prepared) -> Prepared {
     Prepared { is_own: true, ..prepared }
 }
 
-fn segment<'a>(prepared: &'a Prepared, name: &'static str) -> Result<&'a Segment, Error> {
+pub(super) fn segment<'a>(prepared: &'a Prepared, name: &'static str) -> Result<&'a Segment, Error> {
     prepared.forms.segment(name).ok_or_else(|| Error::internal("a document without one of its forms"))
 }
 

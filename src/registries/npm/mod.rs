@@ -55,6 +55,7 @@ mod proxy_cache;
 mod publish;
 mod registries;
 mod release;
+mod replicate;
 mod replies;
 mod root;
 mod routed;
@@ -143,6 +144,8 @@ pub struct Npm {
     new_names: NewNames,
     /// Held while a tarball stands in memory.
     publishing: Arc<Semaphore>,
+    /// Held while a whole document stands in memory to be compared.
+    surveying: Arc<Semaphore>,
 }
 
 impl Registry for config::Npm {
@@ -174,6 +177,7 @@ impl Registry for config::Npm {
             max_publish: self.max_publish_bytes,
             new_names: self.new_names,
             publishing: Arc::new(Semaphore::new(PUBLISHING)),
+            surveying: Arc::new(Semaphore::new(1)),
             mirror: opening.mirror,
             sources: Arc::new(Sources::new(Shelf::new(mount), opening.upstreams.clone())),
             configured: Arc::new(opening.upstreams),
@@ -187,7 +191,8 @@ impl Registry for config::Npm {
             bases: Arc::default(),
             missed: Arc::new(Missed::new(Clock::default(), mount.negative_ttl)),
         };
-        super::Opened::served(Routed::new(npm, mount))
+        let routed = Arc::new(Routed::new(npm, mount));
+        super::Opened { handler: Arc::clone(&routed) as _, replica: Some(routed) }
     }
 }
 

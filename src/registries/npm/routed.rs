@@ -45,6 +45,12 @@ impl Routed {
         Self { plain, mount: mount.clone(), now }
     }
 
+    /// Returns the mount by the routes of now.
+    pub(super) async fn current(&self) -> Result<Npm, Error> {
+        self.renew().await?;
+        Ok(self.now.load().npm.clone())
+    }
+
     /// Makes sure that the state is as of what is known of routes now.
     async fn renew(&self) -> Result<(), Error> {
         let overlay = self.plain.gate.overlay();

@@ -8,6 +8,7 @@
 use std::io::{self, Write};
 use std::ops::Range;
 
+mod describe;
 mod dist;
 mod index;
 mod map;
@@ -18,6 +19,7 @@ mod tags;
 mod time;
 mod unite;
 
+pub use describe::{Dependency, DependencyKind, Fingerprint, find_dependencies, fingerprint, maintainers, short};
 pub use dist::{Attestations, Dist, Dists, Signature, check_manifest, find_dist, parse_dist, with_in_dist};
 pub use index::{VersionLine, find_tag, find_version, resolve, tags, versions};
 pub use screen::screen;

@@ -1,0 +1,200 @@
+//! Fetches, proves and pins the tarballs that are wanted, several at once, and finds what they need of other packages.
+
+use std::collections::BTreeSet;
+use std::sync::atomic::{AtomicUsize, Ordering};
+
+use futures_util::{StreamExt as _, TryStreamExt as _, stream};
+
+use super::needs::{self, Source};
+use super::survey::Seen;
+use super::{Found, Round};
+use crate::config::Signatures;
+use crate::mirror;
+use crate::mirror::fresh::Demand;
+use crate::registries::bodies;
+use crate::registries::npm::documents::part;
+use crate::registries::npm::error::{Error, of_mirror};
+use crate::registries::npm::name::{PackageName, Version};
+use crate::registries::npm::proofs::KeySet;
+use crate::registries::npm::release::Described;
+use crate::registries::npm::wire;
+use crate::registries::replica::{Failure, Mark, Need, Outcome};
+
+/// Versions of one package that are looked at, at once; of these, as many are fetched as there are turns.
+const AT_ONCE: usize = 16;
+
+/// After so many in a row that upstream could not be asked for, it is left alone.
+const UNANSWERED: usize = 8;
+
+/// An entry may be evicted between its fill and its pin: it is fetched once more then.
+const TRIES: usize = 2;
+
+/// What all versions of a run have in common.
+struct Ground<'a> {
+    found: &'a Found,
+    keys: KeySet,
+    /// Versions, one after another, that upstream could not be asked for.
+    unanswered: AtomicUsize,
+    fetched: AtomicUsize,
+}
+
+/// A version that is wanted.
+#[derive(Clone, Copy)]
+struct Wanted<'a> {
+    seen: &'a Seen,
+    version: &'a Version,
+}
+
+impl Round<'_> {
+    /// Brings every version that is wanted, each with its place in the survey.
+    pub(super) async fn bring(&self, found: &Found) -> Result<Vec<(usize, Outcome)>, Failure> {
+        let keys = self.npm.keys_for(self.name).await.map_err(|error| Failure::from(&error))?;
+        let ground = Ground { found, keys, unanswered: AtomicUsize::new(0), fetched: AtomicUsize::new(0) };
+        let work: Vec<_> =
+            (1..).zip(&found.choice.wanted).map(|(number, place)| self.bring_one(&ground, number, *place)).collect();
+        let mut brought: Vec<_> = stream::iter(work).buffer_unordered(AT_ONCE).try_collect().await?;
+        brought.sort_unstable_by_key(|(place, _)| *place);
+        match ground.unanswered.into_inner() {
+            // Nothing came at all: it is not the versions that failed.
+            unanswered if unanswered > 0 && ground.fetched.into_inner() == 0 => Err(gave_up(unanswered)),
+            _ => Ok(brought),
+        }
+    }
+
+    async fn bring_one(&self, ground: &Ground<'_>, number: usize, place: usize) -> Result<(usize, Outcome), Failure> {
+        let seen = &ground.found.survey.releases[place];
+        let outcome = match Version::parse(&seen.version) {
+            Ok(version) => self.outcome(ground, Wanted { seen, version: &version }).await?,
+            Err(error) => Outcome::Skipped(error.to_string()),
+        };
+        self.tell_version(ground.found, number, seen, &outcome);
+        Ok((place, outcome))
+    }
+
+    async fn outcome(&self, ground: &Ground<'_>, wanted: Wanted<'_>) -> Result<Outcome, Failure> {
+        // It may have been blocked since the run began.
+        match self.npm.blocks.of(self.name.as_str()).await {
+            Ok(barred) => {
+                if let Some(block) = barred.find(wanted.version.as_str()) {
+                    return Ok(Outcome::Skipped(format!("it is blocked here: {}", block.reason)));
+                }
+            }
+            Err(error) => return ground.judge(&error),
+        }
+        match self.hold(ground, wanted).await {
+            Ok(outcome) => {
+                ground.unanswered.store(0, Ordering::Relaxed);
+                Ok(outcome)
+            }
+            Err(error) => ground.judge(&error),
+        }
+    }
+
+    /// Makes sure that a version is held, and stays.
+    async fn hold(&self, ground: &Ground<'_>, wanted: Wanted<'_>) -> Result<Outcome, Error> {
+        let key = self.npm.sources.tarball_key(self.name, wanted.version);
+        for _ in 0..TRIES {
+            let kept = self.npm.find_kept_tarball(self.name, wanted.version).await?;
+            let (outcome, is_pinned) = match kept.map(|kept| kept.entry.is_some_and(|entry| entry.pinned)) {
+                Some(is_pinned) => (Outcome::Held, is_pinned),
+                None => {
+                    self.fetch(ground, wanted).await?;
+                    (Outcome::Fetched, false)
+                }
+            };
+            if is_pinned || self.npm.mirror.store().pin(&key, true).await? {
+                return Ok(outcome);
+            }
+        }
+        Ok(Outcome::Failed("there is no room to keep it".to_owned()))
+    }
+
+    /// Fetches a tarball to its end, when it has its turn.
+    async fn fetch(&self, ground: &Ground<'_>, Wanted { seen, version }: Wanted<'_>) -> Result<(), Error> {
+        let _turn = self.run.turns.acquire().await.map_err(|_| Error::internal("a queue that is closed"))?;
+        let document = &ground.found.prepared.document;
+        let described = Described {
+            manifest: part(document.body()?, &seen.place).await?,
+            published: seen.published,
+            document: document.digest.map(|digest| (document.key.clone(), digest)),
+        };
+        let what = (self.name, version);
+        let tarball = self.npm.fetch_tarball(what, &described, &ground.keys, &Demand::NONE).await?;
+        let told = |error: mirror::Error| of_mirror(error, &format!("{}@{version}", self.name));
+        let body = bodies::settle(tarball.body).await.map_err(told)?;
+        self.run.journal.received(body.length().unwrap_or_default());
+        ground.fetched.fetch_add(1, Ordering::Relaxed);
+        Ok(())
+    }
+
+    /// Pins what vouches for the versions: the document, and the keys that they are signed by.
+    pub(super) async fn pin_documents(&self) -> Result<(), Error> {
+        let (sources, store) = (&self.npm.sources, self.npm.mirror.store());
+        if !store.pin(&sources.packument_key(self.name), true).await? {
+            self.run.journal.line(Mark::Skipped, "The document is not pinned: there is no room to keep it");
+        }
+        if self.npm.signatures != Signatures::Off {
+            // A registry that signs nothing has none.
+            store.pin(&sources.keys(sources.upstream(self.name))?.key, true).await?;
+        }
+        Ok(())
+    }
+
+    /// Finds what versions that are held need of other packages, each once.
+    pub(super) async fn needs(&self, found: &Found, held: &[usize]) -> Result<Vec<Need>, Failure> {
+        let failed = |error: Error| Failure::from(&error);
+        let document = found.prepared.document.body().map_err(|error| failed(error.into()))?;
+        let places: Vec<_> = held.iter().map(|place| found.survey.releases[*place].place.clone()).collect();
+        let read = bodies::apart(move || {
+            let (mut needs, mut elsewhere) = (BTreeSet::new(), BTreeSet::new());
+            for place in places {
+                let manifest = bodies::read_all(document.slice(place))?;
+                for dependency in wire::find_dependencies(&manifest)? {
+                    match needs::read(&dependency) {
+                        Source::Registry(need) => drop(needs.insert(need)),
+                        Source::Elsewhere => drop(elsewhere.insert((dependency.name, dependency.spec))),
+                    }
+                }
+            }
+            Ok::<_, Error>((needs, elsewhere))
+        });
+        let (needs, elsewhere) = read.await.map_err(failed)?;
+        self.tell_elsewhere(&elsewhere);
+        let mut followed = Vec::new();
+        for need in needs {
+            if self.is_followed(&need).await.map_err(failed)? {
+                followed.push(need);
+            }
+        }
+        Ok(followed)
+    }
+
+    /// Tells whether an upstream may be asked for what is needed.
+    async fn is_followed(&self, need: &Need) -> Result<bool, Error> {
+        // Itself it needs in the very versions that are there.
+        if need.package == self.name.as_str() && self.order.wish.all || PackageName::parse(&need.package).is_err() {
+            return Ok(false);
+        }
+        let is_own = self.npm.gate.is_kept_from_upstream(&need.package).await?;
+        Ok(!is_own && !self.npm.blocks.of(&need.package).await?.hides_all())
+    }
+}
+
+// === impl Ground ===
+
+impl Ground<'_> {
+    /// Counts a failure; upstream may be what fails, and not the version.
+    fn judge(&self, error: &Error) -> Result<Outcome, Failure> {
+        match Failure::from(error) {
+            Failure::Refused(why) => Ok(Outcome::Failed(why)),
+            Failure::Again { error, after } => {
+                let unanswered = self.unanswered.fetch_add(1, Ordering::Relaxed) + 1;
+                if unanswered >= UNANSWERED { Err(Failure::Again { error, after }) } else { Ok(Outcome::Failed(error)) }
+            }
+        }
+    }
+}
+
+fn gave_up(unanswered: usize) -> Failure {
+    Failure::Again { error: format!("no tarball came of {unanswered} that were asked for last"), after: None }
+}
