@@ -74,7 +74,9 @@ pub fn check(config: &Config) -> anyhow::Result<()> {
 /// The store's.
 pub fn open_store(config: &Config, metrics: &Arc<Metrics>) -> anyhow::Result<Store> {
     let directory = config.data.join(CACHE);
-    Store::open(&directory, config.store.clone(), Clock::default(), Arc::clone(metrics))
+    let max_pinned_bytes = config.sync.max_pinned_bytes.unwrap_or(config.store.max_pinned_bytes);
+    let settings = config::Store { max_pinned_bytes, ..config.store.clone() };
+    Store::open(&directory, settings, Clock::default(), Arc::clone(metrics))
         .with_context(|| format!("cannot open the store in {}", directory.display()))
 }
 

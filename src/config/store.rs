@@ -11,6 +11,9 @@ use super::values::Size;
 pub struct Store {
     /// Bytes on disk beyond which the least recently used entries go.
     pub max_bytes: u64,
+    /// Bytes on disk that may be pinned, so that enough is left for what is fetched as it is asked for. No key of this
+    /// section.
+    pub max_pinned_bytes: u64,
     /// Bytes of bodies held in memory.
     pub hot_bytes: u64,
     /// Bytes of the largest body held in memory.
@@ -21,7 +24,14 @@ pub struct Store {
 
 impl Default for Store {
     fn default() -> Self {
-        Self { max_bytes: 20 << 30, hot_bytes: 64 << 20, hot_object_bytes: 256 << 10, scrub_days: 30 }
+        let max_bytes = 20 << 30;
+        Self {
+            max_bytes,
+            max_pinned_bytes: pinned_share(max_bytes),
+            hot_bytes: 64 << 20,
+            hot_object_bytes: 256 << 10,
+            scrub_days: 30,
+        }
     }
 }
 
@@ -33,8 +43,10 @@ impl Store {
 
     pub(super) fn read(section: &mut Section<'_>) -> Self {
         let default = Self::default();
+        let max_bytes = section.positive("max_bytes", Size(default.max_bytes)).0;
         let read = Self {
-            max_bytes: section.positive("max_bytes", Size(default.max_bytes)).0,
+            max_bytes,
+            max_pinned_bytes: pinned_share(max_bytes),
             hot_bytes: section.value("hot_bytes", Size(default.hot_bytes)).0,
             hot_object_bytes: section.value("hot_object_bytes", Size(default.hot_object_bytes)).0,
             scrub_days: section.positive("scrub_days", default.scrub_days),
@@ -47,11 +59,16 @@ impl Store {
     }
 
     pub(super) fn print(&self, out: &mut Printer) {
-        let Self { max_bytes, hot_bytes, hot_object_bytes, scrub_days } = self;
+        let Self { max_bytes, max_pinned_bytes: _, hot_bytes, hot_object_bytes, scrub_days } = self;
         out.section("[store]");
         out.key("max_bytes", &Size(*max_bytes));
         out.key("hot_bytes", &Size(*hot_bytes));
         out.key("hot_object_bytes", &Size(*hot_object_bytes));
         out.key("scrub_days", scrub_days);
     }
+}
+
+/// Returns how much of a store may be pinned unless somebody says otherwise: four fifths.
+fn pinned_share(max_bytes: u64) -> u64 {
+    max_bytes / 5 * 4
 }

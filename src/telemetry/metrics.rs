@@ -66,6 +66,8 @@ metrics! {
     releases_lost: IntCounter = "heliostat_releases_lost_total" [];
     /// Bytes kept on disk.
     store_bytes: IntGauge = "heliostat_store_bytes" [];
+    /// Bytes kept on disk that are pinned, and never evicted.
+    store_pinned_bytes: IntGauge = "heliostat_store_pinned_bytes" [];
     /// Entries kept on disk.
     store_entries: IntGauge = "heliostat_store_entries" [];
     /// Whether the store can no longer be read or written (1) or works (0).

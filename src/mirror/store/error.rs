@@ -11,6 +11,9 @@ pub enum Error {
     /// There is no room: nothing was kept. Room may come by itself.
     #[error("the disk or the store's budget is full")]
     Full,
+    /// Nothing more may be pinned, since what is pinned is never evicted.
+    #[error("there is no room for more that is pinned")]
+    PinsFull,
     /// The content of a held entry is not as it was written: drop the entry and fetch it again.
     #[error("the content of {0} is missing or damaged")]
     Broken(Arc<str>),
@@ -37,7 +40,7 @@ impl Error {
     pub(super) fn is_fault(&self) -> bool {
         match self {
             Self::Io(_) | Self::Index(_) | Self::Lossy | Self::Closed => true,
-            Self::Full | Self::Broken(_) | Self::TooNew { .. } | Self::Row(_) => false,
+            Self::Full | Self::PinsFull | Self::Broken(_) | Self::TooNew { .. } | Self::Row(_) => false,
         }
     }
 

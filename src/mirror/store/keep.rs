@@ -126,18 +126,8 @@ impl Store {
         }
     }
 
-    /// Pins an entry so that it is never evicted, or lets it go. `false` when there is none.
-    ///
-    /// # Errors
-    /// SQLite's.
-    pub async fn pin(&self, key: &str, pinned: bool) -> Result<bool, Error> {
-        let name = key.to_owned();
-        let write = move |connection: &Connection| rows::pin(connection, &name, pinned);
-        self.change(key, write, move |held| held.with_pin(pinned)).await
-    }
-
     /// Changes an entry in the index, where `write` tells whether there is one, and then in memory.
-    async fn change(
+    pub(super) async fn change(
         &self,
         key: &str,
         write: impl FnOnce(&Connection) -> Result<bool, Error> + Send + 'static,

@@ -3,7 +3,7 @@
 use std::ops::Range;
 use std::time::SystemTime;
 
-use rusqlite::{Connection, Row, named_params};
+use rusqlite::{Connection, OptionalExtension, Row, named_params, params};
 
 use super::Store;
 use super::error::Error;
@@ -40,6 +40,33 @@ impl Store {
     pub async fn list(&self, listing: Listing, places: Range<u64>) -> Result<(u64, Vec<Kept>), Error> {
         self.read(move |connection| Ok((listing.count(connection)?, listing.read(connection, places)?))).await
     }
+
+    /// Lists up to `limit` packages of a mount of which something is kept, by name from behind `after` on. What belongs to
+    /// no package is in no list.
+    ///
+    /// # Errors
+    /// SQLite's.
+    pub async fn packages(&self, mount: &str, after: &str, limit: usize) -> Result<Vec<String>, Error> {
+        let (mount, after) = (mount.to_owned(), after.to_owned());
+        self.read(move |connection| packages(connection, &mount, after, limit)).await
+    }
+}
+
+/// Steps from one package to the next: there may be thousands of entries of each.
+fn packages(connection: &Connection, mount: &str, after: String, limit: usize) -> Result<Vec<String>, Error> {
+    let mut statement = connection.prepare_cached(
+        "SELECT package FROM entries
+        WHERE mount = ?1 AND package > ?2 AND digest IS NOT NULL AND source IS NULL ORDER BY package LIMIT 1",
+    )?;
+    let (mut found, mut last) = (Vec::new(), after);
+    while found.len() < limit {
+        let Some(next) = statement.query_row(params![mount, last], |row| row.get::<_, String>(0)).optional()? else {
+            break;
+        };
+        found.push(next.clone());
+        last = next;
+    }
+    Ok(found)
 }
 
 // === impl Listing ===

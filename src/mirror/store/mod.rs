@@ -33,6 +33,7 @@ mod incidents;
 mod index;
 mod keep;
 mod listing;
+mod pins;
 mod rows;
 mod schema;
 mod scrub;
@@ -55,6 +56,7 @@ pub use self::error::Error;
 pub use self::evict::Reservation;
 pub use self::incidents::Incident;
 pub use self::listing::{Kept, Listing};
+pub use self::pins::Checked;
 pub use self::writer::Totals;
 
 use self::content::Content;

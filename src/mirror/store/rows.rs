@@ -153,15 +153,6 @@ pub(super) fn refresh(connection: &Connection, key: &str, http: &Http, at: Syste
     Ok(statement.execute(params![key, serde_json::to_string(http)?, Millis(at)])? > 0)
 }
 
-/// Pins an entry, or lets it go; `false` when there is no such entry.
-///
-/// # Errors
-/// SQLite's.
-pub(super) fn pin(connection: &Connection, key: &str, pinned: bool) -> Result<bool, Error> {
-    let mut statement = connection.prepare_cached("UPDATE entries SET pinned = ?2 WHERE key = ?1")?;
-    Ok(statement.execute(params![key, pinned])? > 0)
-}
-
 /// Remembers that entries were asked for at `now`. A row is written again only when it is older than `before`: a
 /// hot one would otherwise be written every few seconds.
 ///

@@ -1,10 +1,11 @@
 //! The index's tables, and how a connection to it is set up.
 //!
 //! ```text
-//! contents    what lies on disk: digest, size, when it was last hashed and by which run, how many entries refer to it
+//! contents    what lies on disk: digest, size, when it was last hashed and by which run, how many entries refer to it,
+//!             and how many of these are pinned
 //! entries     what is kept: key, what it belongs to, its content, HTTP facts, when it was last asked for
 //! segments    named parts of prepared content; apart, because they are large and never change
-//! totals      one row, kept by triggers: entries, absences, bytes on disk
+//! totals      one row, kept by triggers: entries, absences, bytes on disk, bytes that are pinned
 //! incidents   proofs that did not hold
 //! runs        processes that have the store open, and how the contents that they hash are marked
 //! suspects    marks of processes that crashed, and may have left content half written
@@ -13,7 +14,7 @@
 //! A run's mark is its name. That of all runs before version 3, and of what they wrote, is the empty one.
 //!
 //! Up to version 3 there was `first_seen`: what every release was when it was first proved. Since that is remembered apart
-//! from the cache, it is carried there once ([`super::carry`]); until then the index stays at version 3.
+//! from the cache, it is carried there once ([`super::carry`]); until then that table stays.
 
 #![expect(clippy::disallowed_methods, reason = "the door to the index")]
 
@@ -25,10 +26,7 @@ use rusqlite::{Connection, OpenFlags};
 use super::error::Error;
 
 /// Counted up with every change of the tables. Older ones are brought up to date when they are opened ([`UPGRADES`]).
-const VERSION: i64 = 4;
-
-/// The last version that remembers first digests: one is brought further when they have been carried elsewhere.
-const OF_FIRSTS: i64 = 3;
+const VERSION: i64 = 5;
 
 /// What turns tables of version 1, 2, … into those of the next.
 const UPGRADES: [&str; VERSION as usize - 1] = [
@@ -41,8 +39,34 @@ const UPGRADES: [&str; VERSION as usize - 1] = [
     ALTER TABLE suspects ADD COLUMN run TEXT NOT NULL DEFAULT '';
     ALTER TABLE suspects DROP COLUMN since;
     ALTER TABLE suspects DROP COLUMN until;",
-    "DROP TABLE first_seen;",
+    // What was seen first is dropped when it has been carried elsewhere.
+    "",
+    PINS,
 ];
+
+/// Counts what is pinned: a content is for as long as an entry that refers to it is.
+const PINS: &str = "
+ALTER TABLE contents ADD COLUMN pins INTEGER NOT NULL DEFAULT 0;
+ALTER TABLE totals ADD COLUMN pinned INTEGER NOT NULL DEFAULT 0;
+UPDATE contents SET pins = (SELECT count(*) FROM entries WHERE entries.digest = contents.digest AND pinned = 1)
+    WHERE digest IN (SELECT digest FROM entries WHERE pinned = 1);
+UPDATE totals SET pinned = (SELECT coalesce(sum(size), 0) FROM contents WHERE pins > 0);
+
+CREATE TRIGGER pin_added AFTER INSERT ON entries WHEN NEW.pinned = 1 BEGIN
+    UPDATE contents SET pins = pins + 1 WHERE digest = NEW.digest;
+END;
+CREATE TRIGGER pin_removed AFTER DELETE ON entries WHEN OLD.pinned = 1 BEGIN
+    UPDATE contents SET pins = pins - 1 WHERE digest = OLD.digest;
+END;
+CREATE TRIGGER pin_moved AFTER UPDATE OF digest, pinned ON entries
+    WHEN OLD.digest IS NOT NEW.digest OR OLD.pinned <> NEW.pinned BEGIN
+    UPDATE contents SET pins = pins - OLD.pinned WHERE digest = OLD.digest;
+    UPDATE contents SET pins = pins + NEW.pinned WHERE digest = NEW.digest;
+END;
+CREATE TRIGGER content_pinned AFTER UPDATE OF pins ON contents WHEN (OLD.pins = 0) <> (NEW.pins = 0) BEGIN
+    UPDATE totals SET pinned = pinned + CASE WHEN NEW.pins = 0 THEN -NEW.size ELSE NEW.size END;
+END;
+";
 
 /// How long one process waits for another one's write.
 const BUSY: Duration = Duration::from_secs(10);
@@ -178,8 +202,8 @@ fn set_up(connection: &Connection) -> Result<(), Error> {
 fn make_tables(connection: &Connection) -> Result<(), Error> {
     connection.execute_batch("BEGIN IMMEDIATE")?;
     let made = version(connection).and_then(|found| match found {
-        0 => write_tables(connection, &[TABLES], VERSION),
-        found => upgrade(connection, found, OF_FIRSTS),
+        0 => write_tables(connection, &[TABLES, PINS], VERSION),
+        found => upgrade(connection, found),
     });
     connection.execute_batch(if made.is_ok() { "COMMIT" } else { "ROLLBACK" })?;
     made?;
@@ -194,7 +218,8 @@ fn make_tables(connection: &Connection) -> Result<(), Error> {
 /// # Errors
 /// SQLite's.
 pub(super) fn has_firsts(connection: &Connection) -> rusqlite::Result<bool> {
-    Ok(version(connection)? == OF_FIRSTS)
+    let sql = "SELECT EXISTS (SELECT 1 FROM sqlite_schema WHERE type = 'table' AND name = 'first_seen')";
+    connection.prepare_cached(sql)?.query_row([], |row| row.get(0))
 }
 
 /// Drops the first digests, which have been carried elsewhere.
@@ -202,14 +227,14 @@ pub(super) fn has_firsts(connection: &Connection) -> rusqlite::Result<bool> {
 /// # Errors
 /// SQLite's.
 pub(super) fn drop_firsts(connection: &Connection) -> rusqlite::Result<()> {
-    upgrade(connection, version(connection)?, VERSION)
+    connection.execute_batch("DROP TABLE first_seen")
 }
 
-/// Brings older tables to a version; leaves alone those that are newer, or of a program that counts otherwise.
-fn upgrade(connection: &Connection, found: i64, to: i64) -> rusqlite::Result<()> {
-    let (Ok(found), Ok(last)) = (usize::try_from(found), usize::try_from(to)) else { return Ok(()) };
-    match UPGRADES.get(found.saturating_sub(1)..last - 1) {
-        Some(batches) if !batches.is_empty() => write_tables(connection, batches, to),
+/// Brings older tables up to date; leaves alone those that are newer, or of a program that counts otherwise.
+fn upgrade(connection: &Connection, found: i64) -> rusqlite::Result<()> {
+    let Ok(found) = usize::try_from(found) else { return Ok(()) };
+    match UPGRADES.get(found.saturating_sub(1)..) {
+        Some(batches) if !batches.is_empty() => write_tables(connection, batches, VERSION),
         _ => Ok(()),
     }
 }

@@ -27,6 +27,8 @@ pub struct Totals {
     pub absences: u64,
     /// Content on disk, in bytes.
     pub bytes: u64,
+    /// As much of it is pinned, in bytes.
+    pub pinned: u64,
 }
 
 /// What the writer shares with everybody.
@@ -37,6 +39,7 @@ pub(super) struct Shared {
     entries: AtomicU64,
     absences: AtomicU64,
     bytes: AtomicU64,
+    pinned: AtomicU64,
     /// A transaction failed, so that content may lie about that no row knows of.
     pub(super) orphans: AtomicBool,
 }
@@ -89,6 +92,7 @@ impl Shared {
             entries: AtomicU64::default(),
             absences: AtomicU64::default(),
             bytes: AtomicU64::default(),
+            pinned: AtomicU64::default(),
             orphans: AtomicBool::default(),
         }
     }
@@ -98,6 +102,7 @@ impl Shared {
             entries: self.entries.load(Ordering::Relaxed),
             absences: self.absences.load(Ordering::Relaxed),
             bytes: self.bytes.load(Ordering::Relaxed),
+            pinned: self.pinned.load(Ordering::Relaxed),
         }
     }
 
@@ -106,14 +111,16 @@ impl Shared {
     /// # Errors
     /// SQLite's.
     pub(super) fn count(&self, connection: &Connection) -> Result<(), Error> {
-        let mut statement = connection.prepare_cached("SELECT entries, absences, bytes FROM totals")?;
-        let (Count(entries), Count(absences), Count(bytes)) =
-            statement.query_row([], |row| Ok((row.get(0)?, row.get(1)?, row.get(2)?)))?;
+        let mut statement = connection.prepare_cached("SELECT entries, absences, bytes, pinned FROM totals")?;
+        let (Count(entries), Count(absences), Count(bytes), Count(pinned)) =
+            statement.query_row([], |row| Ok((row.get(0)?, row.get(1)?, row.get(2)?, row.get(3)?)))?;
         self.entries.store(entries, Ordering::Relaxed);
         self.absences.store(absences, Ordering::Relaxed);
         self.bytes.store(bytes, Ordering::Relaxed);
+        self.pinned.store(pinned, Ordering::Relaxed);
         self.metrics.store_entries.set(entries as i64);
         self.metrics.store_bytes.set(bytes as i64);
+        self.metrics.store_pinned_bytes.set(pinned as i64);
         Ok(())
     }
 }

@@ -15,7 +15,7 @@ const A_YEAR: u64 = 366 * 86_400;
 
 impl World {
     async fn pin(&self, path: &str) {
-        assert!(self.mirror.store().pin(&key(path), true).await.expect("the store works"), "{path} is not held");
+        assert!(self.mirror.store().pin(&key(path), true).await.expect("an index"), "{path} is not held");
     }
 
     async fn cache_of(&self, path: &str, demand: &Demand) -> Result<CacheState, Error> {

@@ -252,7 +252,8 @@ async fn totals_are_exact_whatever_was_done() {
     };
     for _ in 0..400 {
         let key = format!("p{}@{}", roll(5), roll(4));
-        match roll(6) {
+        match roll(8) {
+            6..8 => drop(bench.store.pin(&key, roll(3) > 0).await.unwrap()),
             0 => drop(bench.store.remove(&key).await.unwrap()),
             1 => drop(bench.store.commit(Draft { status: 404, ..bench.draft(&key) }, None).await.unwrap()),
             2 => drop(bench.store.purge_package("npm", &format!("p{}", roll(5))).await.unwrap()),
@@ -262,14 +263,19 @@ async fn totals_are_exact_whatever_was_done() {
     bench.store.sweep().await.unwrap();
     let counted = bench.store.read(count).await.unwrap();
     let totals = bench.store.totals();
-    assert_eq!((totals.entries as i64, totals.absences as i64, totals.bytes as i64), counted);
+    assert!(totals.pinned > 0 && totals.pinned < totals.bytes, "{totals:?}");
+    assert_eq!(
+        [totals.entries, totals.absences, totals.bytes, totals.pinned],
+        counted.map(|number: i64| number as u64)
+    );
     let files = fs::files_below(&bench.directory.path().join("content-v2")).unwrap();
     let on_disk: u64 = files.iter().map(|file| fs::length(file).unwrap().unwrap()).sum();
     assert_eq!(totals.bytes, on_disk);
 }
 
-fn count(connection: &rusqlite::Connection) -> Result<(i64, i64, i64), Error> {
+fn count(connection: &rusqlite::Connection) -> Result<[i64; 4], Error> {
     let sql = "SELECT (SELECT count(*) FROM entries), (SELECT count(*) FROM entries WHERE digest IS NULL),
-        (SELECT coalesce(sum(size), 0) FROM contents WHERE digest IN (SELECT digest FROM entries))";
-    Ok(connection.query_row(sql, [], |row| Ok((row.get(0)?, row.get(1)?, row.get(2)?)))?)
+        (SELECT coalesce(sum(size), 0) FROM contents WHERE digest IN (SELECT digest FROM entries)),
+        (SELECT coalesce(sum(size), 0) FROM contents WHERE digest IN (SELECT digest FROM entries WHERE pinned))";
+    Ok(connection.query_row(sql, [], |row| Ok([row.get(0)?, row.get(1)?, row.get(2)?, row.get(3)?]))?)
 }

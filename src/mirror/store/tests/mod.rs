@@ -3,6 +3,7 @@
 mod carrying;
 mod healing;
 mod keeping;
+mod pinning;
 mod room;
 mod sharing;
 
@@ -24,6 +25,9 @@ use crate::telemetry::metrics::Metrics;
 
 /// Makes the tables what they were when first digests were remembered here.
 const WITH_FIRSTS: &str = "
+    DROP TRIGGER pin_added; DROP TRIGGER pin_removed; DROP TRIGGER pin_moved; DROP TRIGGER content_pinned;
+    ALTER TABLE contents DROP COLUMN pins;
+    ALTER TABLE totals DROP COLUMN pinned;
     CREATE TABLE first_seen (
         release TEXT PRIMARY KEY,
         digest BLOB NOT NULL,
