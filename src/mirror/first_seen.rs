@@ -31,6 +31,7 @@ use super::document::{self, Settled};
 use super::error::Error;
 use super::fill::Fill;
 use super::firsts::{First, Verdict};
+use super::fresh::Demand;
 use super::resource::Resource;
 use super::store::{Entry, Store};
 use super::verify::{Broken, FIRST_SEEN};
@@ -207,13 +208,13 @@ impl Fill {
 
 impl Engine {
     /// Refuses an artifact whose document speaks of other bytes now, without asking for those again, if they were refused a
-    /// short while ago. As soon as the document speaks of the first ones again, or an operator accepts the others, upstream
-    /// is asked.
+    /// short while ago. As soon as the document speaks of the first ones again, or an operator accepts the others, or
+    /// somebody asks strictly, upstream is asked.
     ///
     /// # Errors
     /// [`Error::Unproven`]; [`Error::Unasked`].
-    pub(super) async fn refuse_rival(&self, want: &Resource) -> Result<(), Error> {
-        let Some(release) = &want.release else { return Ok(()) };
+    pub(super) async fn refuse_rival(&self, want: &Resource, demand: &Demand) -> Result<(), Error> {
+        let Some(release) = want.release.as_ref().filter(|_| !demand.strict) else { return Ok(()) };
         let since = self.clock.now().checked_sub(want.rules.negative_ttl).unwrap_or(SystemTime::UNIX_EPOCH);
         if !self.refused.is_noted(&want.key, since) {
             return Ok(());

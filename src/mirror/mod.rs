@@ -30,6 +30,7 @@ mod flight;
 pub mod fresh;
 mod host;
 pub mod own;
+mod peek;
 pub mod prepare;
 mod question;
 pub mod recent;
@@ -52,6 +53,7 @@ use tokio::time::timeout;
 pub use self::document::{is_gzip, uncompress};
 pub use self::error::Error;
 pub use self::fetch::{Fetch, via};
+pub use self::peek::Peek;
 pub use self::question::{Answer, Question};
 pub use self::resource::{Kind, Release, Resource, Rules, Upstream};
 
@@ -313,9 +315,7 @@ impl Engine {
         if let Some(held) = fallback.clone().filter(|held| self.was_missed(held, want, demand)) {
             return Ok(stale(held));
         }
-        if !demand.strict {
-            self.refuse_rival(want).await?;
-        }
+        self.refuse_rival(want, demand).await?;
         let (mut rider, joined) = self.board(want, held.as_ref());
         let sight = match &fallback {
             None => rider.sight(want.kind).await,

@@ -8,7 +8,7 @@ use http::{HeaderMap, StatusCode};
 use url::Url;
 
 use super::error::Error;
-use super::fetch::{Ask, Failures, Post};
+use super::fetch::{Ask, Failures, Post, Response};
 use super::resource::{Redirects, Upstream};
 use super::{Mirror, document};
 
@@ -52,9 +52,13 @@ impl Mirror {
     /// [`Error::TooLarge`], [`Error::Senseless`], [`Error::Store`].
     pub async fn ask(&self, question: &Question) -> Result<Answer, Error> {
         let Question { upstream, url, body, max_answer_bytes } = question;
-        let limit = *max_answer_bytes;
         let post = Post { upstream: upstream.as_ref(), url, body };
         let response = self.fetch().post(post, self.fetch().settings().first_byte_timeout).await?;
+        self.read_answer(response, *max_answer_bytes).await
+    }
+
+    /// Reads the whole of an answer, and unpacks it.
+    pub(super) async fn read_answer(&self, response: Response, limit: u64) -> Result<Answer, Error> {
         let (status, host) = (response.status, response.host.clone());
         let senseless = |detail| Error::Senseless { host: host.clone(), detail };
         let gzip = document::is_gzip(response.header(CONTENT_ENCODING));

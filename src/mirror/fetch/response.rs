@@ -41,6 +41,11 @@ impl Response {
         self.permit = None;
     }
 
+    /// Waits for so long for each piece of the body.
+    pub fn waited_for(self, idle: Duration) -> Self {
+        Self { idle, ..self }
+    }
+
     /// Returns the next piece of the body, `None` at its end.
     ///
     /// # Errors

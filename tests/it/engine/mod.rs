@@ -1,5 +1,7 @@
-//! The engine by itself, for what no client of a dialect may ask: to be told how upstream fares, or to pin.
+//! The engine by itself, for what no client of a dialect may ask: to be told how upstream fares, to pin,
+//! to look at a feed.
 
+mod peek;
 mod pinned;
 mod strict;
 
