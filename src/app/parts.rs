@@ -115,6 +115,7 @@ impl Parts {
             overlay: Arc::clone(&self.overlay),
             accounts: &config.accounts,
             allow_private_hooks: self.started.hooks.allow_private,
+            sync: &self.started.sync,
         })
     }
 

@@ -18,6 +18,8 @@ const FREE_OF_ADDRESS: u64 = 30;
 const FREE_OF_NEWCOMER: u64 = 20;
 /// Logins by a browser that one address may begin at once.
 const FREE_OF_BROWSER: u64 = 60;
+/// Tasks that an address may ask for at once of which nobody knows who is behind it.
+const FREE_OF_STRANGER: u64 = 60;
 
 const FIRST_WAIT: Duration = Duration::from_secs(1);
 const LONGEST_WAIT: Duration = Duration::from_secs(300);
@@ -75,6 +77,11 @@ pub(super) fn newcomer(from: IpAddr) -> Subject {
 /// Returns whom it counts for that a login by a browser is begun.
 pub(super) fn browser(from: IpAddr) -> Subject {
     Subject { name: format!("browser {}", client_of(from)), free: FREE_OF_BROWSER, is_forgiven: false }
+}
+
+/// Returns whom it counts for that somebody asks for a task who is not known.
+pub(super) fn stranger(from: IpAddr) -> Subject {
+    Subject { name: format!("stranger {}", client_of(from)), free: FREE_OF_STRANGER, is_forgiven: false }
 }
 
 /// Returns what is to be remembered of one more attempt.

@@ -81,6 +81,8 @@ pub struct Opening<'a> {
     pub accounts: &'a config::Accounts,
     /// Whether hooks may be told at private addresses.
     pub allow_private_hooks: bool,
+    /// How tasks that bring packages up to their upstreams are worked through.
+    pub sync: &'a config::Sync,
 }
 
 /// A mount that was opened.

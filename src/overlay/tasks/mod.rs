@@ -30,6 +30,7 @@ pub mod family;
 pub mod journal;
 mod queue;
 mod steer;
+mod strangers;
 pub mod wish;
 
 use std::time::{Duration, SystemTime};
@@ -42,6 +43,10 @@ pub use self::queue::{Enqueued, NewTask, Queue};
 pub use self::wish::Wish;
 
 pub(super) use self::queue::{Backlog, Order};
+use crate::config;
+
+/// How long a node holds a task after each renewal, which it sends three times as often.
+const LEASE: Duration = Duration::from_secs(15);
 
 /// Names a task: 24 hexadecimal digits, of which the first half tells the time at which it was made, and nobody can guess
 /// the other.
@@ -162,6 +167,20 @@ pub struct TaskFilter<'a> {
     pub root: Option<&'a str>,
     /// Those that were made before this one.
     pub before: Option<&'a str>,
+}
+
+// === impl Patience ===
+
+impl Patience {
+    /// Returns what the configuration wants.
+    pub fn of(config: &config::Sync) -> Self {
+        Self {
+            attempts: u64::from(config.attempts),
+            pause: config.pause,
+            lease: LEASE,
+            max_waiting: u64::from(config.max_waiting),
+        }
+    }
 }
 
 // === impl Task ===

@@ -12,7 +12,7 @@ use super::Opening;
 use super::failure::{Error, WRONG_PASSWORD};
 use crate::base::digest::Digest;
 use crate::base::secret::Secret;
-use crate::config::{self, Registration};
+use crate::config::{self, Registration, Who};
 use crate::mirror::turns::Turns;
 use crate::overlay::audit::Actor;
 use crate::overlay::packages::{Edition, Package};
@@ -192,6 +192,19 @@ impl Gate {
         if rules { Ok(()) } else { Err(Error::Forbidden("only an admin of this registry may do that".into())) }
     }
 
+    /// Lets a visitor have packages brought up to their upstreams, as far as it may read them.
+    ///
+    /// # Errors
+    /// [`Error::Unauthorized`], [`Error::Forbidden`].
+    pub fn let_sync(&self, visitor: &Visitor, who: Who) -> Result<(), Error> {
+        match who {
+            Who::Nobody => Err(Error::Forbidden("this registry takes no sync tasks".into())),
+            Who::Admin => self.let_rule(visitor),
+            Who::User => self.known(visitor).map(drop),
+            Who::Anyone => Ok(()),
+        }
+    }
+
     /// Names who asks, for the audit log.
     pub fn actor(&self, visitor: &Visitor) -> Actor {
         let identity = visitor.identity.as_deref();
@@ -199,7 +212,11 @@ impl Gate {
         let token = identity.and_then(|identity| identity.token.as_ref());
         Actor {
             name: user.map_or_else(|| "nobody".to_owned(), |user| user.name.to_string()),
-            via: token.map_or_else(|| "password".to_owned(), |token| format!("token {}", token.id)),
+            via: match token {
+                Some(token) => format!("token {}", token.id),
+                None if identity.is_none() => "nothing".to_owned(),
+                None => "password".to_owned(),
+            },
             address: visitor.from,
             reason: None,
         }

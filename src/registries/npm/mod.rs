@@ -22,6 +22,7 @@
 //! | blocks | the overlay | |
 //! | registries, scopes | the configuration, then the overlay | |
 //! | what is kept | the store | |
+//! | sync tasks | the overlay; what they do, by who runs them | the visitor's rights |
 //! | owners, collaborators, access, stars, organisations, teams | the overlay | the visitor's rights |
 //!
 //! One request: [`routes::parse`] reads the path once into an action; the action names the handler and the label in the
@@ -64,6 +65,7 @@ mod search;
 mod signing;
 pub mod sources;
 mod stars;
+mod syncs;
 mod vouch;
 pub mod wire;
 mod write;
@@ -93,9 +95,11 @@ use super::{Opening, Place, Registry, SetUp, Upstreams};
 use crate::base::clock::Clock;
 use crate::base::digest::Digest;
 use crate::base::http::{BodyWanted, Outcome, Reply, Request};
+use crate::base::secret::SafeUrl;
 use crate::config::{self, Listen, NewNames, Signatures};
 use crate::mirror::Mirror;
 use crate::overlay::blobs::Blob;
+use crate::overlay::tasks::Patience;
 
 /// Tarballs that are proved and kept at once.
 const PUBLISHING: usize = 4;
@@ -146,6 +150,12 @@ pub struct Npm {
     publishing: Arc<Semaphore>,
     /// Held while a whole document stands in memory to be compared.
     surveying: Arc<Semaphore>,
+    /// What follows its upstream, and who may ask for that.
+    in_step: config::InStep,
+    /// Where the default upstream tells of what has changed, if the configuration says so.
+    changes: Option<SafeUrl>,
+    /// How tasks are waited for.
+    patience: Patience,
 }
 
 impl Registry for config::Npm {
@@ -190,6 +200,9 @@ impl Registry for config::Npm {
             max_body: opening.max_request_bytes,
             bases: Arc::default(),
             missed: Arc::new(Missed::new(Clock::default(), mount.negative_ttl)),
+            in_step: mount.in_step.clone(),
+            changes: find_changes(mount),
+            patience: Patience::of(opening.sync),
         };
         let routed = Arc::new(Routed::new(npm, mount));
         super::Opened { handler: Arc::clone(&routed) as _, replica: Some(routed) }
@@ -264,6 +277,7 @@ impl Desk for Npm {
             Action::Orgs(orgs) => self.answer_orgs_body(visitor, orgs, &body).await,
             Action::Hook(hook) => self.answer_hook_body(visitor, hook, &body).await,
             Action::Registries(asked) => self.answer_registries_body(visitor, asked, &body).await,
+            Action::Sync(sync) => self.answer_sync_body(request, visitor, sync, &body).await,
             _ => Err(Error::internal("a body that nobody asked for")),
         }
     }
@@ -298,6 +312,7 @@ impl Npm {
             Action::Orgs(orgs) => self.answer_orgs(visitor, orgs).await?,
             Action::Hook(hook) => self.answer_hook(visitor, hook).await?,
             Action::Registries(asked) => self.answer_registries(request, visitor, asked).await?,
+            Action::Sync(sync) => self.answer_sync(request, visitor, sync).await?,
             Action::Files(files) => self.answer_files(request, visitor, files).await?,
             Action::ProxyCache(asked) => self.answer_proxy_cache(visitor, asked).await?,
             Action::Discover(Discover::Search(query)) => return self.search(request, visitor, query).await,
@@ -310,6 +325,11 @@ impl Npm {
         };
         Ok(reply.into())
     }
+}
+
+/// Finds where the default upstream of a mount tells of what has changed.
+fn find_changes(mount: &config::Mount) -> Option<SafeUrl> {
+    mount.upstreams.iter().find(|upstream| upstream.scopes.is_empty())?.changes.clone()
 }
 
 /// Prints a revision as clients know it, `<counter>-<32 hex>`: of what, is in the second half. Source: contract npm §4.3.

@@ -10,6 +10,7 @@ use super::catalog::Sums;
 use super::error::Error;
 use super::replies::listed;
 use crate::base::http::Reply;
+use crate::config::{InStep, Mode, Who};
 use crate::overlay::downloads::Day;
 use crate::registries::times::print_millis;
 
@@ -47,15 +48,39 @@ impl Npm {
             "disk_format_version": 1,
             "download": print_downloads(&periods, &sums),
             "cache_time": print_millis(sums.at),
-            "sync_model": "proxy",
-            // Nothing is copied that nobody has asked for, and no feed is followed.
+            "sync_model": sync_model(&self.in_step),
             "sync_changes_steam": {},
             "sync_binary": false,
-            "source_registry": self.configured.default.url.as_str().trim_end_matches('/'),
-            "changes_stream_registry": "",
+            "source_registry": told(self.configured.default.url.as_str()),
+            "changes_stream_registry": self.changes_registry(),
             "upstream_registries": upstreams,
         });
         Ok(listed(StatusCode::OK, &body))
+    }
+
+    /// Says where changes are read that lead to tasks; nothing, where none do.
+    fn changes_registry(&self) -> String {
+        let own = || self.configured.default.url.to_string();
+        let url = match self.in_step.mode {
+            Mode::Demand => String::new(),
+            Mode::Known | Mode::Listed | Mode::All => self.changes.as_ref().map_or_else(own, ToString::to_string),
+        };
+        told(&url).to_owned()
+    }
+}
+
+/// Registries are told without the slash at their end.
+fn told(url: &str) -> &str {
+    url.trim_end_matches('/')
+}
+
+/// Says in cnpm's words what follows upstream. Whatever that is, what is asked for is fetched. Source: contract npm §12.5.
+fn sync_model(in_step: &InStep) -> &'static str {
+    match (in_step.who, in_step.mode) {
+        (_, Mode::All) => "all",
+        (Who::Nobody, Mode::Demand) => "none",
+        (Who::Admin, Mode::Demand) => "admin",
+        _ => "proxy",
     }
 }
 

@@ -99,13 +99,18 @@ impl Routed {
         let bearer = |token: &Secret| Secret::new(format!("Bearer {}", token.reveal()));
         Upstream {
             // Two of one URL may be shown different things, and what one of them gave is not the other's.
-            id: format!("{}-{}", Upstream::id_of(&named.url), named.id),
+            id: id_of(named),
             url: named.url.clone(),
             authorization: named.token.as_ref().map(bearer),
             allow_private: self.plain.allow_private_registries,
             artifact_hosts: self.mount.artifact_hosts.clone(),
         }
     }
+}
+
+/// Names a registry that was named at run time among all upstreams.
+pub fn id_of(named: &upstreams::Upstream) -> String {
+    format!("{}-{}", Upstream::id_of(&named.url), named.id)
 }
 
 #[async_trait]

@@ -28,6 +28,7 @@ mod releases;
 mod search;
 pub mod signing;
 mod sources;
+mod syncs;
 mod tarballs;
 mod versions;
 mod visitors;

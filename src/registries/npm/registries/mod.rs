@@ -21,7 +21,9 @@ use self::judge::{judge_edit, judge_new};
 use super::Npm;
 use super::accounts::read;
 use super::error::Error;
+use super::name::PackageName;
 use super::replies::unkept;
+use super::routed;
 use super::routes::{Page, Registries};
 use crate::base::http::{Reply, Request};
 use crate::base::secret::Secret;
@@ -268,6 +270,22 @@ impl Npm {
         let fixed = [Registry::Own, Registry::Default].into_iter();
         let named = routes.upstreams(self.gate.mount()).map(Registry::Named);
         fixed.chain(configured.into_iter().map(Registry::Configured)).chain(named).collect()
+    }
+
+    /// Tells whether a package comes from a registry, which may be called by its identifier or its name.
+    pub(super) async fn is_from(&self, name: &PackageName, registry: &str) -> Result<bool, Error> {
+        let (routes, upstream) = (self.gate.overlay().routes().await?, self.sources.upstream(name));
+        let is_it = |known: &Registry<'_>| match known {
+            Registry::Own => false,
+            Registry::Default => registry == DEFAULT && self.configured.default.id == upstream.id,
+            Registry::Configured(theirs) => {
+                theirs.id == upstream.id && (registry == known.id() || theirs.url.host_str() == Some(registry))
+            }
+            Registry::Named(named) => {
+                routed::id_of(named) == upstream.id && (registry == known.id() || registry == named.name)
+            }
+        };
+        Ok(self.registries(&routes).iter().any(is_it))
     }
 
     fn registry<'a>(&'a self, routes: &'a Routes, id: &str) -> Result<Registry<'a>, Error> {

@@ -35,6 +35,7 @@ impl Action {
             Self::Registries(asked) => asked.access(),
             Self::Files(files) => files.access(),
             Self::ProxyCache(asked) => asked.access(),
+            Self::Sync(sync) => sync.access(),
         }
     }
 }

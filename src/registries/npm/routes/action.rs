@@ -12,6 +12,7 @@ use super::proxy_cache::ProxyCache;
 use super::registries::Registries;
 use super::sharing::Sharing;
 use super::stars::Stars;
+use super::sync::Sync;
 use super::write::Write;
 use crate::registries::blocks::Subject;
 use crate::registries::desk::Named;
@@ -64,6 +65,8 @@ pub enum Action {
     Files(Files),
     /// What is kept of upstreams' packages.
     ProxyCache(ProxyCache),
+    /// What is brought up to its upstream.
+    Sync(Sync),
 }
 
 /// Which of the audit endpoints.
@@ -106,6 +109,7 @@ impl Action {
             Self::Sharing(sharing) => sharing.reads(),
             Self::Stars(stars) => stars.reads(),
             Self::Orgs(orgs) => orgs.reads(),
+            Self::Sync(sync) => sync.reads(),
             _ => Reads::Nothing,
         }
     }
@@ -123,6 +127,7 @@ impl Named for Action {
             Self::Files(files) => files.subject(),
             Self::Write(write) => Subject::package(write.package().as_str()),
             Self::Sharing(sharing) => Subject::package(sharing.package().as_str()),
+            Self::Sync(sync) => Subject::package(sync.package().as_str()),
             Self::Root | Self::Ping | Self::Preflight { .. } | Self::Keys | Self::Account(_) | Self::Block(_) => {
                 Subject::Nothing
             }
@@ -162,6 +167,7 @@ impl Named for Action {
             Self::Registries(asked) => asked.name(),
             Self::Files(files) => files.name(),
             Self::ProxyCache(asked) => asked.name(),
+            Self::Sync(sync) => sync.name(),
         }
     }
 }

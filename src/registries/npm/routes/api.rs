@@ -4,7 +4,7 @@ use super::Target;
 use super::action::{Action, Audit};
 use super::discover::{self, Discover};
 use super::write::find_tags;
-use super::{account, block, hook, orgs, proxy_cache, registries, sharing, stars};
+use super::{account, block, hook, orgs, proxy_cache, registries, sharing, stars, sync};
 use crate::registries::npm::error::Error;
 use crate::registries::npm::name::PackageName;
 use crate::registries::paths::no_route;
@@ -49,6 +49,7 @@ fn find_of(name: &str, segments: &[&str]) -> Result<Target, Error> {
     match segments {
         ["blocks", rest @ ..] => block::find(PackageName::parse(name)?, rest),
         ["dist-tags", rest @ ..] => find_tags(PackageName::parse(name)?, rest),
+        ["syncs", rest @ ..] => sync::find(PackageName::parse(name)?, rest),
         ["dependents"] => Ok(Target::read(Discover::Dependents { name: PackageName::parse(name)? })),
         _ => sharing::find(PackageName::parse(name)?, segments).ok_or_else(no_route),
     }

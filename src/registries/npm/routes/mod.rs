@@ -29,6 +29,7 @@ mod proxy_cache;
 mod registries;
 mod sharing;
 mod stars;
+mod sync;
 mod web;
 mod write;
 
@@ -46,6 +47,7 @@ pub use self::proxy_cache::ProxyCache;
 pub use self::registries::Registries;
 pub use self::sharing::Sharing;
 pub use self::stars::Stars;
+pub use self::sync::Sync;
 pub use self::web::Web;
 pub use self::write::Write;
 
@@ -174,10 +176,14 @@ fn find_document(name: &str, segments: &[&str], query: &str) -> Result<Target, E
         ["-"] => Err(no_route()),
         [spec] => {
             // These would be tags by this form, and are something else by others (§1.2).
-            let is_taken = matches!(*spec, "sync" | "-rev" | "download" | "files");
-            let tag = (!is_taken).then(|| Write::Tag { name: name.clone(), tag: (*spec).into() }.into());
-            Ok(Target { put: tag, ..Target::read(Action::Manifest { name, spec: Spec::parse(spec)? }) })
+            let put = match *spec {
+                "sync" => Some(sync::ask_old(name.clone(), query)),
+                "-rev" | "download" | "files" => None,
+                tag => Some(Write::Tag { name: name.clone(), tag: tag.into() }.into()),
+            };
+            Ok(Target { put, ..Target::read(Action::Manifest { name, spec: Spec::parse(spec)? }) })
         }
+        ["sync", "log", id] => Ok(sync::find_old_log(name, id)),
         _ => Err(no_route()),
     }
 }

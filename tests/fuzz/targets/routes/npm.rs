@@ -1,7 +1,7 @@
 use heliostat::registries::npm::name::PackageName;
 use heliostat::registries::npm::routes::{
-    Account, Action, Audit, Block, Discover, Files, Hook, Orgs, ProxyCache, Registries, Sharing, Stars, TeamAt, Web,
-    Write, parse,
+    Account, Action, Audit, Block, Discover, Files, Hook, Orgs, ProxyCache, Registries, Sharing, Stars, Sync, TeamAt,
+    Web, Write, parse,
 };
 use heliostat_fuzz::{Asked, assert_below, assert_plain, segment};
 
@@ -19,6 +19,7 @@ pub fn check(asked: &Asked<'_>) {
         ) => assert_plain(name.as_str()),
         Action::Write(write) => assert_plain(write.package().as_str()),
         Action::Sharing(sharing) => assert_plain(sharing.package().as_str()),
+        Action::Sync(sync) => assert_plain(sync.package().as_str()),
         Action::Discover(Discover::Dependents { name } | Discover::SetListed { name, .. }) => {
             assert_plain(name.as_str())
         }
@@ -42,6 +43,7 @@ fn print(action: &Action) -> Option<String> {
         Action::Account(account) => print_account(account),
         Action::Block(block) => print_block(block),
         Action::Sharing(sharing) => print_sharing(sharing),
+        Action::Sync(sync) => print_sync(sync),
         Action::Stars(stars) => print_stars(stars),
         Action::Orgs(orgs) => print_orgs(orgs),
         Action::Root => String::new(),
@@ -82,6 +84,17 @@ fn print_sharing(sharing: &Sharing) -> String {
         Sharing::Collaborators { .. } => of("collaborators"),
         Sharing::Visibility { .. } => of("visibility"),
         Sharing::Access { .. } | Sharing::SetAccess { .. } => of("access"),
+    }
+}
+
+fn print_sync(sync: &Sync) -> String {
+    let name = sync.package().escaped();
+    match sync {
+        Sync::Ask { .. } => format!("-/package/{name}/syncs"),
+        Sync::Status { id, .. } => format!("-/package/{name}/syncs/{}", segment(id)),
+        Sync::Log { id, .. } => format!("-/package/{name}/syncs/{}/log", segment(id)),
+        Sync::AskOld { .. } => format!("{name}/sync"),
+        Sync::OldLog { id, .. } => format!("{name}/sync/log/{}", segment(id)),
     }
 }
 

@@ -1,8 +1,8 @@
-//! What is not built, and missing in the way in which each client does without it. Source: contract npm §7.7, §12, §16.
+//! What is not built, and missing in the way in which each client does without it. Source: contract npm §7.7, §16.
 
 use super::{Row, Told, bare, empty, row};
 
-const WANTED: [(&str, &str); 16] = [
+const WANTED: [(&str, &str); 12] = [
     ("POST", "/-/stage/package/{name}"),
     ("GET", "/-/stage"),
     ("GET", "/-/stage/1"),
@@ -14,10 +14,6 @@ const WANTED: [(&str, &str); 16] = [
     ("DELETE", "/-/package/{name}/trust/1"),
     ("POST", "/-/npm/v1/oidc/token/exchange/package/{name}"),
     ("PUT", "/-/pnpm/v1/publish"),
-    ("PUT", "/-/package/{name}/syncs"),
-    ("GET", "/-/package/{name}/syncs/1"),
-    ("GET", "/-/package/{name}/syncs/1/log"),
-    ("GET", "/{name}/sync/log/1"),
     ("GET", "/-/binary/"),
 ];
 

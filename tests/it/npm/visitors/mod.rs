@@ -15,6 +15,7 @@ mod lists;
 mod missing;
 mod orgs;
 mod packages;
+mod syncs;
 
 /// Who asks: the owner of every package is joe, and jim is in a team that writes to it.
 const VISITORS: [&str; 9] = [NOBODY, "ann", "jim", "joe", ROOT, "revoked", "elsewhere", "reader", "robot"];
@@ -100,13 +101,17 @@ fn owner(name: &str) -> Value {
 /// What everybody may read whose credentials are not wrong.
 const OPEN: Statuses = open(200);
 /// What is for who is logged in.
-const KNOWN: Statuses = [401, 200, 200, 200, 200, 401, 401, 200, 200];
+const KNOWN: Statuses = known(200);
 /// What is nothing, to who is logged in.
-const NOTHING: Statuses = [401, 404, 404, 404, 404, 401, 401, 404, 404];
+const NOTHING: Statuses = known(404);
 
 /// What everybody gets whose credentials are not wrong.
 const fn open(status: u16) -> Statuses {
     [status, status, status, status, status, 401, 401, status, status]
+}
+/// What everybody gets who is logged in, whatever its token may do.
+const fn known(status: u16) -> Statuses {
+    [401, status, status, status, status, 401, 401, status, status]
 }
 /// What is for owners, teams that write, and tokens that write.
 const fn writers(done: u16) -> Statuses {
@@ -137,7 +142,7 @@ const fn admins(done: u16) -> Statuses {
     [401, 403, 403, 403, done, 401, 401, 403, 403]
 }
 /// What nobody may do, but for who is not known.
-const FORBIDDEN: Statuses = [401, 403, 403, 403, 403, 401, 401, 403, 403];
+const FORBIDDEN: Statuses = known(403);
 
 // === impl Row ===
 
@@ -278,7 +283,7 @@ async fn ask(acme: &Acme, row: &Row, (number, place): (usize, usize)) -> Option<
 fn rows() -> Vec<Row> {
     let packages = [packages::reads(), packages::facts(), edits::publishes(), edits::rows()];
     let people = [accounts::rows(), accounts::tokens(), accounts::hooks(), orgs::members(), orgs::teams()];
-    let rest = [lists::rows(), admins::rows(), admins::registries(), missing::rows()];
+    let rest = [lists::rows(), admins::rows(), admins::registries(), syncs::rows(), missing::rows()];
     packages.into_iter().chain(people).chain(rest).flatten().collect()
 }
 
