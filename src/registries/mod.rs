@@ -4,7 +4,7 @@
 //! hold of it (`vouch`, by the pure checks of `proofs`), and shapes what comes back: `documents` and `wire` where it knows
 //! documents of a shape of their own, `artifacts` always. What they share is the engine, a [`gate`] that says who may what,
 //! [`blocks`], a [`desk`] to answer from, the [`shelf`] that a mount's resources stand on, readers for what strangers send
-//! ([`paths`], [`queries`], [`bodies`], [`members`], [`times`], [`untar`], [`version`], [`range`]), a [`memo`] of what they
+//! ([`paths`], [`queries`], [`bodies`], [`members`], [`times`], [`untar`], [`lockfiles`], [`version`], [`range`]), a [`memo`] of what they
 //! made of it and of what they [`missed`], the heads of [`replies`], the words for what can go wrong ([`failure`]), and
 //! those of [`replica`] for bringing packages up to their upstreams; none of them imports another.
 //!
@@ -18,6 +18,7 @@ pub mod failure;
 pub mod files;
 pub mod gate;
 pub mod hex;
+pub mod lockfiles;
 pub mod members;
 pub mod memo;
 pub mod missed;
