@@ -26,7 +26,7 @@ mod sync;
 
 pub use self::firsts::{carry, drop_accepted};
 pub use self::overlay::open_overlay;
-pub use self::sync::{patience, work};
+pub use self::sync::work;
 
 use self::parts::Parts;
 use self::reload::Reload;

@@ -17,9 +17,6 @@ use crate::overlay::Overlay;
 use crate::overlay::tasks::Patience;
 use crate::sync::{Settings, Worker};
 
-/// How long a node holds a task after each renewal.
-const LEASE: Duration = Duration::from_secs(15);
-
 /// How long it takes at most to give back what is not done.
 const GIVE_BACK: Duration = Duration::from_secs(1);
 
@@ -84,11 +81,6 @@ pub fn work<T>(config: &Config, act: impl AsyncFnOnce(&Overlay) -> anyhow::Resul
     done
 }
 
-/// Says how much is tried and waited for.
-pub fn patience(sync: &config::Sync) -> Patience {
-    Patience { attempts: sync.attempts.into(), pause: sync.pause, lease: LEASE, max_waiting: sync.max_waiting.into() }
-}
-
 fn worker(parts: &Parts, sync: &config::Sync) -> Worker {
     Worker {
         overlay: Arc::clone(&parts.overlay),
@@ -96,7 +88,7 @@ fn worker(parts: &Parts, sync: &config::Sync) -> Worker {
         node: format!("{:016x}", rand::random::<u64>()),
         settings: Settings {
             tasks: sync.tasks,
-            patience: patience(sync),
+            patience: Patience::of(sync),
             silence: sync.silence,
             timeout: sync.timeout,
             max_dependencies: sync.max_dependencies.into(),

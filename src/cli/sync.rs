@@ -8,7 +8,7 @@ use crate::app;
 use crate::config::Config;
 use crate::overlay::Overlay;
 use crate::overlay::audit::Actor;
-use crate::overlay::tasks::{Cause, Enqueued, Kind, NewTask, Rank, Wish};
+use crate::overlay::tasks::{Cause, Enqueued, Kind, NewTask, Patience, Rank, Wish};
 
 /// Bring packages up to their upstreams, and keep what is fetched for good
 ///
@@ -73,7 +73,7 @@ async fn enqueue(
         rank: Rank::Asked,
         parent: None,
     });
-    Ok(overlay.enqueue(new.collect(), &app::patience(&config.sync), &Actor::operator(None)).await?)
+    Ok(overlay.enqueue(new.collect(), &Patience::of(&config.sync), &Actor::operator(None)).await?)
 }
 
 /// Reads a package, and which of its versions are wanted.

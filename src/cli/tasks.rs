@@ -7,11 +7,10 @@ use anyhow::{Context, bail};
 use clap::{Args, Subcommand};
 
 use super::{Place, print_time, with_overlay};
-use crate::app;
 use crate::config::Config;
 use crate::overlay::Overlay;
 use crate::overlay::audit::Actor;
-use crate::overlay::tasks::{State, Task, TaskFilter};
+use crate::overlay::tasks::{Patience, State, Task, TaskFilter};
 
 /// How often it is looked for new lines.
 const PAUSE: Duration = Duration::from_millis(500);
@@ -147,7 +146,7 @@ async fn retry(overlay: &Overlay, config: &Config, id: &str) -> anyhow::Result<(
     if !task.state.is_over() {
         bail!("the task is not over: {}", task.state.as_str());
     }
-    let again = overlay.retry_task(&task.id, &app::patience(&config.sync), &Actor::operator(None)).await?;
+    let again = overlay.retry_task(&task.id, &Patience::of(&config.sync), &Actor::operator(None)).await?;
     println!("{}\t{}/{}", again.id, task.mount, task.subject);
     Ok(())
 }

@@ -4,7 +4,7 @@ use std::time::{Duration, Instant};
 
 use super::Worker;
 use super::journal::Journal;
-use crate::overlay::tasks::{Conclusion, End, Followed, Held, Kind, Need, Task, TaskResult, Wish};
+use crate::overlay::tasks::{Conclusion, End, Followed, Held, Kind, Need, Task, TaskResult};
 use crate::registries::replica::{Failure, Journal as _, Mark, Order, Outcome, Report, Run};
 
 /// How often, and after which pauses, it is tried to write down what came of a run: for about as long as its lease lasts.
@@ -115,17 +115,13 @@ impl Worker {
         tracing::error!(task = held.id, "the end of a task was not written down: it is done again");
     }
 
-    /// Says what begins. Source: contract npm §12.4.
+    /// Says what begins; the replica says what of whom. Source: contract npm §12.4.
     async fn beginning(&self, task: &Task) -> String {
         let patience = &self.settings.patience;
         let room = self.overlay.room_for_tasks(patience).await.ok();
         let waiting = room.map_or_else(|| "?".to_owned(), |room| (patience.max_waiting - room).to_string());
-        let Task { mount, subject, wish, tries, .. } = task;
-        let (attempts, node, running) = (patience.attempts, &self.node, self.settings.tasks);
-        format!(
-            "Syncing {mount}/{subject}, {}, attempts: {tries}/{attempts}, worker: {node}, taskQueue: {waiting}/{running}",
-            print_wish(wish)
-        )
+        let (tries, attempts, node, tasks) = (task.tries, patience.attempts, &self.node, self.settings.tasks);
+        format!("Task {}, attempts: {tries}/{attempts}, worker: {node}, taskQueue: {waiting}/{tasks}", task.id)
     }
 
     /// Says what follows, and what it all came to. Source: contract npm §12.4.
@@ -180,10 +176,4 @@ fn needs(report: &Report) -> Vec<Need> {
     let need =
         |need: &crate::registries::replica::Need| Need { package: need.package.clone(), spec: need.spec.clone() };
     report.needs.iter().map(need).collect()
-}
-
-fn print_wish(wish: &Wish) -> String {
-    let list = |words: &std::collections::BTreeSet<String>| words.iter().cloned().collect::<Vec<_>>().join(", ");
-    let versions = if wish.all { "all".to_owned() } else { list(&(&wish.versions | &wish.ranges)) };
-    format!("skipDependencies: {}, specificVersions: [{versions}]", wish.skip_dependencies)
 }
