@@ -26,6 +26,7 @@ use crate::hooks::Bases;
 use crate::mirror::store::{Incident, Store};
 use crate::mirror::{Fetch, Mirror, via};
 use crate::overlay::Overlay;
+use crate::registries::binaries::depot::{Catalogue, Sources};
 use crate::registries::replica::Replicas;
 use crate::registries::{self, Opened, Opening, Place, Upstreams};
 use crate::telemetry::health::Health;
@@ -53,6 +54,8 @@ pub struct Parts {
     pub bases: Bases,
     /// What brings their packages up to their upstreams.
     pub replicas: Replicas,
+    /// Mirrors of binaries, which are read through mounts.
+    pub binaries: Arc<ArcSwap<Catalogue>>,
     /// Whom we believe.
     pub roots: Roots,
     /// Our name in `Via`.
@@ -80,8 +83,20 @@ impl Parts {
         let mirror = Mirror::new(store, fetch, firsts, Clock::default(), Arc::clone(&metrics));
         let health = Arc::new(Health::default());
         mirror.store().report_to(Arc::clone(&health));
-        let (started, (mounts, bases, replicas)) = (config.clone(), Default::default());
-        Ok(Self { started, mirror, overlay, runtime, metrics, health, mounts, bases, replicas, roots, pseudonym })
+        Ok(Self {
+            started: config.clone(),
+            mirror,
+            overlay,
+            runtime,
+            metrics,
+            health,
+            mounts: Arc::default(),
+            bases: Arc::default(),
+            replicas: Arc::default(),
+            binaries: Arc::default(),
+            roots,
+            pseudonym,
+        })
     }
 
     /// Builds all mounts and swaps them in at once.
@@ -90,11 +105,13 @@ impl Parts {
     /// The first mount that cannot be opened, and why.
     pub fn mount(&self, config: &Config) -> anyhow::Result<()> {
         check(config)?;
-        let (mut mounts, mut replicas) = (Vec::new(), HashMap::new());
+        let (mut mounts, mut replicas, mut sources) = (Vec::new(), HashMap::new(), Sources::default());
         for mount in &config.mounts {
-            let Opened { handler, replica } = self.registry(config, mount);
+            let Opened { handler, replica, tree, documents } = self.registry(config, mount);
             mounts.push(self.place(config, mount, handler));
             replicas.extend(replica.map(|replica| (mount.name.clone(), replica)));
+            sources.trees.extend(tree.map(|tree| (mount.name.clone(), tree)));
+            sources.documents.extend(documents.map(|documents| (mount.name.clone(), documents)));
         }
         mounts.push(self.own(config));
         self.mirror.fetch().set_offline(config.offline);
@@ -102,6 +119,7 @@ impl Parts {
         self.mounts.store(Arc::new(Mounts::new(mounts, reserved)));
         self.bases.store(Arc::new(hooks::bases(config)));
         self.replicas.store(Arc::new(replicas));
+        self.binaries.store(Arc::new(Catalogue::new(&config.binaries, &sources)));
         Ok(())
     }
 
@@ -116,6 +134,7 @@ impl Parts {
             accounts: &config.accounts,
             allow_private_hooks: self.started.hooks.allow_private,
             sync: &self.started.sync,
+            binaries: Arc::clone(&self.binaries),
         })
     }
 

@@ -11,6 +11,9 @@ use super::Overlay;
 use super::db::binaries as rows;
 use super::error::Error;
 
+/// Directories whose rows are replaced at once.
+const BATCH: usize = 50;
+
 /// One thing in a directory.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Entry {
@@ -35,6 +38,14 @@ pub struct Held {
     pub modified_at: SystemTime,
 }
 
+/// When a directory was looked at.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Visit {
+    pub listed_at: SystemTime,
+    /// When all that it listed was last fetched; `None`: never.
+    pub walked_at: Option<SystemTime>,
+}
+
 /// Where a directory is: the root is empty text, all others end in a slash.
 #[derive(Clone, Copy, Debug)]
 pub struct Directory<'a> {
@@ -42,7 +53,7 @@ pub struct Directory<'a> {
     pub path: &'a str,
 }
 
-/// Which entries of a directory are wanted, in the order of their dates, then of their names.
+/// Which entries of a directory are wanted, of those that were seen, in the order of their dates, then of their names.
 #[derive(Clone, Copy, Debug)]
 pub struct Since<'a> {
     /// Those of this date and later.
@@ -57,7 +68,28 @@ impl Overlay {
     /// # Errors
     /// The database's. Nothing was changed.
     pub async fn note_binaries(&self, at: Directory<'_>, entries: &[Entry]) -> Result<(), Error> {
-        rows::replace(&self.db, at, entries, self.clock.now()).await
+        rows::replace(&self.db, at.mirror, &[(at.path, entries)], self.clock.now()).await
+    }
+
+    /// Notes what several directories hold, those above before those below: some at a time, so that others write in
+    /// between.
+    ///
+    /// # Errors
+    /// The database's. Those before may have been changed.
+    pub async fn note_all_binaries(&self, mirror: &str, listings: &[(String, Vec<Entry>)]) -> Result<(), Error> {
+        for batch in listings.chunks(BATCH) {
+            let batch: Vec<_> = batch.iter().map(|(path, entries)| (path.as_str(), entries.as_slice())).collect();
+            rows::replace(&self.db, mirror, &batch, self.clock.now()).await?;
+        }
+        Ok(())
+    }
+
+    /// Notes that all that a directory lists was fetched.
+    ///
+    /// # Errors
+    /// The database's.
+    pub async fn note_walk(&self, at: Directory<'_>) -> Result<(), Error> {
+        rows::walked(&self.db, at, self.clock.now()).await
     }
 
     /// Notes that an entry was seen, and how long it is.
@@ -72,8 +104,8 @@ impl Overlay {
     ///
     /// # Errors
     /// The database's.
-    pub async fn binaries_listed_at(&self, at: Directory<'_>) -> Result<Option<SystemTime>, Error> {
-        rows::listed_at(self.db.link(), at).await
+    pub async fn binary_visit(&self, at: Directory<'_>) -> Result<Option<Visit>, Error> {
+        rows::visit(self.db.link(), at).await
     }
 
     /// Returns an entry of a directory.

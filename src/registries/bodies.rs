@@ -13,8 +13,12 @@ use crate::mirror;
 /// The engine's: why it did not come.
 pub async fn settle(body: Body) -> Result<Body, mirror::Error> {
     let Body::Stream(source) = body else { return Ok(body) };
-    let told = |Cut(cause)| cause.downcast_ref().cloned().unwrap_or(mirror::Error::Died);
-    source.whole().await.map(Body::File).map_err(told)
+    source.whole().await.map(Body::File).map_err(|cut| told(&cut))
+}
+
+/// Returns why a body was cut.
+pub fn told(Cut(cause): &Cut) -> mirror::Error {
+    cause.downcast_ref().cloned().unwrap_or(mirror::Error::Died)
 }
 
 /// Reads a small body into memory, off the async threads if it lies on disk.

@@ -6,7 +6,8 @@
 //! [`blocks`], a [`desk`] to answer from, the [`shelf`] that a mount's resources stand on, readers for what strangers send
 //! ([`paths`], [`queries`], [`bodies`], [`members`], [`times`], [`untar`], [`lockfiles`], [`version`], [`range`]), a [`memo`] of what they
 //! made of it and of what they [`missed`], the heads of [`replies`], the words for what can go wrong ([`failure`]), and
-//! those of [`replica`] for bringing packages up to their upstreams; none of them imports another.
+//! those of [`replica`] for bringing packages up to their upstreams, and mirrors of [`binaries`], which are listed by one
+//! dialect and read through others; none of them imports another.
 //!
 //! A new one is a folder, its keys in [`config::Dialect`], and its line in [`of`].
 
@@ -40,6 +41,10 @@ pub mod version;
 
 use std::sync::Arc;
 
+use arc_swap::ArcSwap;
+
+use self::binaries::depot::Catalogue;
+use self::binaries::tree::{Documents, Tree};
 use self::replica::Replica;
 pub use self::upstreams::Upstreams;
 use crate::base::http::Handler;
@@ -84,6 +89,8 @@ pub struct Opening<'a> {
     pub allow_private_hooks: bool,
     /// How tasks that bring packages up to their upstreams are worked through.
     pub sync: &'a config::Sync,
+    /// Mirrors of binaries, which are known once all mounts are open.
+    pub binaries: Arc<ArcSwap<Catalogue>>,
 }
 
 /// A mount that was opened.
@@ -91,6 +98,9 @@ pub struct Opened {
     pub handler: Arc<dyn Handler>,
     /// What brings its packages up to their upstreams; none, where there is nothing to go by.
     pub replica: Option<Arc<dyn Replica>>,
+    /// What mirrors of binaries may be read through.
+    pub tree: Option<Arc<dyn Tree>>,
+    pub documents: Option<Arc<dyn Documents>>,
 }
 
 /// Where clients reach a mount.
@@ -113,7 +123,12 @@ pub struct SetUp {
 impl Opened {
     /// Opens a mount that is served, and not synced.
     fn served(handler: impl Handler + 'static) -> Self {
-        Self { handler: Arc::new(handler), replica: None }
+        Self::shared(Arc::new(handler))
+    }
+
+    /// The same, of what others hold too.
+    fn shared(handler: Arc<dyn Handler>) -> Self {
+        Self { handler, replica: None, tree: None, documents: None }
     }
 }
 

@@ -16,7 +16,7 @@ pub struct Shelf {
     pub mount: Arc<str>,
     pub rules: Arc<Rules>,
     pub max_document_bytes: u64,
-    max_artifact_bytes: u64,
+    pub max_artifact_bytes: u64,
 }
 
 /// What must hold before an artifact is kept, and the entity tag it is served under.

@@ -4,7 +4,7 @@ use std::time::SystemTime;
 
 use super::Database;
 use super::sql::{Link, Row, places, rows, values};
-use crate::overlay::binaries::{Change, Directory, Entry, Held, Since};
+use crate::overlay::binaries::{Change, Directory, Entry, Held, Since, Visit};
 use crate::overlay::error::Error;
 
 /// How many rows one statement has.
@@ -12,25 +12,37 @@ const BATCH: usize = 500;
 
 const COLUMNS: &str = "name, is_directory, size, date, place, is_certain, modified_at";
 
-/// Writes down what a directory holds.
-pub async fn replace(database: &Database, at: Directory<'_>, entries: &[Entry], now: SystemTime) -> Result<(), Error> {
+/// Writes down what directories of a mirror hold: those above before those below, so that all nodes take them in one order.
+pub async fn replace(
+    database: &Database,
+    mirror: &str,
+    listings: &[(&str, &[Entry])],
+    now: SystemTime,
+) -> Result<(), Error> {
     let note = database.note().await?;
+    for (path, entries) in listings {
+        replace_one(note.link(), Directory { mirror, path }, entries, now).await?;
+    }
+    note.commit().await
+}
+
+async fn replace_one(link: Link<'_>, at: Directory<'_>, entries: &[Entry], now: SystemTime) -> Result<(), Error> {
     // Whoever lists the same directory waits here until this is over.
     let sql = "INSERT INTO binary_directories (mirror, directory, listed_at) VALUES ($1, $2, $3) \
                ON CONFLICT (mirror, directory) DO UPDATE SET listed_at = excluded.listed_at";
-    note.link().run(sql, values![at.mirror, at.path, now]).await?;
-    let held: Vec<Entry> = list(note.link(), at, None).await?.into_iter().map(|held| held.entry).collect();
+    link.run(sql, values![at.mirror, at.path, now]).await?;
+    let held: Vec<Entry> = list(link, at, None).await?.into_iter().map(|held| held.entry).collect();
     let change = Change::of(&held, entries);
     for names in change.gone.chunks(BATCH) {
-        remove(note.link(), at, names).await?;
+        remove(link, at, names).await?;
     }
     for name in &change.emptied {
-        empty(note.link(), Directory { path: &format!("{}{name}/", at.path), ..at }).await?;
+        empty(link, Directory { path: &format!("{}{name}/", at.path), ..at }).await?;
     }
     for entries in change.changed.chunks(BATCH) {
-        save(note.link(), at, entries, now).await?;
+        save(link, at, entries, now).await?;
     }
-    note.commit().await
+    Ok(())
 }
 
 async fn remove(link: Link<'_>, at: Directory<'_>, names: &[String]) -> Result<(), Error> {
@@ -83,10 +95,18 @@ pub async fn settle(
     note.commit().await
 }
 
-pub async fn listed_at(link: Link<'_>, at: Directory<'_>) -> Result<Option<SystemTime>, Error> {
-    let sql = "SELECT listed_at FROM binary_directories WHERE mirror = $1 AND directory = $2";
+/// Writes down that all that a directory lists was fetched.
+pub async fn walked(database: &Database, at: Directory<'_>, now: SystemTime) -> Result<(), Error> {
+    let note = database.note().await?;
+    let sql = "UPDATE binary_directories SET walked_at = $3 WHERE mirror = $1 AND directory = $2";
+    note.link().run(sql, values![at.mirror, at.path, now]).await?;
+    note.commit().await
+}
+
+pub async fn visit(link: Link<'_>, at: Directory<'_>) -> Result<Option<Visit>, Error> {
+    let sql = "SELECT listed_at, walked_at FROM binary_directories WHERE mirror = $1 AND directory = $2";
     let row = link.first(sql, values![at.mirror, at.path]).await?;
-    row.map(|row| row.get(0)).transpose()
+    row.map(|row| Ok(Visit { listed_at: row.get(0)?, walked_at: row.find(1)? })).transpose()
 }
 
 pub async fn find(link: Link<'_>, at: Directory<'_>, name: &str) -> Result<Option<Held>, Error> {
@@ -100,7 +120,7 @@ pub async fn list(link: Link<'_>, at: Directory<'_>, since: Option<Since<'_>>) -
     let rows = match since {
         None => link.all(&format!("{start} ORDER BY name"), values![at.mirror, at.path]).await?,
         Some(Since { date, limit }) => {
-            let sql = format!("{start} AND date >= $3 ORDER BY date, name LIMIT $4");
+            let sql = format!("{start} AND date >= $3 AND is_certain ORDER BY date, name LIMIT $4");
             link.all(&sql, values![at.mirror, at.path, date, limit]).await?
         }
     };

@@ -65,6 +65,16 @@ impl Listing {
         Self { directories: [(directory.to_owned(), BTreeMap::new())].into(), ..Self::default() }
     }
 
+    /// Tells whether a directory is among those that were read.
+    pub fn has(&self, directory: &str) -> bool {
+        self.directories.contains_key(directory)
+    }
+
+    /// Tells whether nothing was found.
+    pub fn is_empty(&self) -> bool {
+        self.entries == 0
+    }
+
     /// Adds a file by its path below the mirror, with the directories on the way to it. Tells whether it is listed then.
     pub fn add(&mut self, path: &str, found: Found) -> bool {
         let segments: Vec<&str> = path.split('/').collect();

@@ -10,7 +10,7 @@ use super::Files;
 use super::error::{Error, of_mirror};
 use super::proofs::{self, Sum};
 use super::routes::Place;
-use crate::base::http::{Body, CacheState, Reply, Request};
+use crate::base::http::{Body, CacheState, Reply};
 use crate::mirror::fresh::Demand;
 use crate::mirror::verify::Broken;
 use crate::mirror::{self, Found};
@@ -31,8 +31,8 @@ pub struct Listed {
 
 impl Files {
     /// Answers with a checksum file.
-    pub(super) async fn sums(&self, request: &Request<'_>, place: &Place) -> Result<Reply, Error> {
-        let found = self.mirror.document(&self.sources.sums(place)?, &Demand::of(request.headers)).await;
+    pub(super) async fn sums(&self, place: &Place, demand: &Demand) -> Result<Reply, Error> {
+        let found = self.mirror.document(&self.sources.sums(place)?, demand).await;
         let found = found.map_err(|error| of_mirror(error, &place.path))?;
         let age = found.age.as_secs();
         Ok(self.reply(found, age))

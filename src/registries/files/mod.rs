@@ -24,7 +24,10 @@ pub mod proofs;
 mod read;
 pub mod routes;
 pub mod sources;
+mod tree;
 mod vouch;
+
+use std::sync::Arc;
 
 use self::error::Error;
 use self::routes::Action;
@@ -38,6 +41,7 @@ use crate::base::clock::Clock;
 use crate::base::http::{Outcome, Reply, Request};
 use crate::config::{self, Listen};
 use crate::mirror::Mirror;
+use crate::mirror::fresh::Demand;
 
 /// One files mount.
 pub struct Files {
@@ -68,14 +72,15 @@ impl Registry for config::Files {
         if !opening.mount.passthrough {
             rules.methods.retain(|method| matches!(method.as_str(), "GET" | "HEAD"));
         }
-        Opened::served(Files {
+        let files = Arc::new(Files {
             blocks: Blocks::new(&opening),
             mirror: opening.mirror,
             sources: Sources::new(Shelf::new(opening.mount), opening.upstreams.default, self.redirects),
             rules,
             missed: Missed::new(Clock::default(), opening.mount.negative_ttl),
             max_body: opening.max_request_bytes,
-        })
+        });
+        Opened { tree: Some(Arc::clone(&files) as _), ..Opened::shared(files) }
     }
 }
 
@@ -106,7 +111,7 @@ impl Desk for Files {
 
     async fn answer(&self, request: &Request<'_>, action: &Action, _visitor: &()) -> Result<Outcome, Error> {
         let reply = match action {
-            Action::Sums(place) => self.sums(request, place).await?,
+            Action::Sums(place) => self.sums(place, &Demand::of(request.headers)).await?,
             Action::File(place) => self.file(request, place).await?,
             Action::Forward(place) => return Ok(Outcome::Forward(self.forward(request, place).await?)),
         };

@@ -1,7 +1,7 @@
 //! `GET` and `HEAD` of anything in the tree.
 
 use http::header::{ACCEPT_RANGES, AGE, HeaderName, VIA};
-use http::{HeaderValue, StatusCode};
+use http::{HeaderMap, HeaderValue, StatusCode};
 
 use super::Files;
 use super::error::{Error, of_mirror};
@@ -15,17 +15,23 @@ use crate::registries::replies::BYTES;
 const CACHE_STATUS: HeaderName = HeaderName::from_static("cache-status");
 
 impl Files {
-    /// Answers with what stands at a place: proved where a checksum file lists it.
+    /// Answers a client with what stands at a place. Links into the tree lead through the mirror.
     pub(super) async fn file(&self, request: &Request<'_>, place: &Place) -> Result<Reply, Error> {
-        let demand = Demand::of(request.headers);
-        if let Some(listed) = self.listed(place, &demand).await? {
-            return self.proved(place, listed, &demand).await;
+        let sent = headers::sent(request.headers, &self.rules.request_headers);
+        let mut reply = self.read(place, &Demand::of(request.headers), sent).await?;
+        headers::turn(&mut reply.headers, &self.sources.url(place)?, &self.sources.upstream.url, request.base);
+        Ok(reply)
+    }
+
+    /// Answers with what stands at a place: proved where a checksum file lists it, else as upstream answers who sends these
+    /// headers.
+    pub(super) async fn read(&self, place: &Place, demand: &Demand, sent: HeaderMap) -> Result<Reply, Error> {
+        if let Some(listed) = self.listed(place, demand).await? {
+            return self.proved(place, listed, demand).await;
         }
-        let want = self.sources.file(place, headers::sent(request.headers, &self.rules.request_headers))?;
-        let answer = self.mirror.file(&want, &demand).await;
-        let mut answer = answer.map_err(|error| of_mirror(error, &place.path))?;
-        headers::turn(&mut answer.headers, &want.url, &want.upstream.url, request.base);
-        Ok(self.pass_on(answer))
+        let want = self.sources.file(place, sent)?;
+        let answer = self.mirror.file(&want, demand).await;
+        Ok(self.pass_on(answer.map_err(|error| of_mirror(error, &place.path))?))
     }
 
     /// Turns an upstream's answer into ours. Source: RFC 9111 §5.1, RFC 9110 §7.6.3, RFC 9211 §2.

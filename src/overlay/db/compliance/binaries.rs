@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use super::Stage;
 use crate::overlay::Overlay;
-use crate::overlay::binaries::{Directory, Entry, Since};
+use crate::overlay::binaries::{Directory, Entry, Since, Visit};
 
 const MIRROR: &str = "node";
 
@@ -28,7 +28,7 @@ async fn names(node: &Overlay, path: &str) -> Vec<String> {
 
 pub async fn a_directory_is_what_it_was_last_found_to_hold(stage: Stage) {
     let (node, other) = (stage.node().await, stage.node().await);
-    assert_eq!(node.binaries_listed_at(at("")).await.unwrap(), None);
+    assert_eq!(node.binary_visit(at("")).await.unwrap(), None);
     node.note_binaries(at(""), &[directory("v2"), file("index.json", "2024")]).await.unwrap();
     let first = stage.clock.now();
     assert_eq!(names(&other, "").await, ["index.json", "v2"]);
@@ -37,15 +37,29 @@ pub async fn a_directory_is_what_it_was_last_found_to_hold(stage: Stage) {
     let many: Vec<Entry> = (0..1_200).map(|number| file(&format!("f{number:04}"), "2024")).collect();
     node.note_binaries(at(""), &[&many[..], &[file("index.json", "2024")]].concat()).await.unwrap();
     assert_eq!(names(&other, "").await.len(), 1_201);
-    assert_eq!(other.binaries_listed_at(at("")).await.unwrap(), Some(stage.clock.now()));
+    assert_eq!(
+        other.binary_visit(at("")).await.unwrap(),
+        Some(Visit { listed_at: stage.clock.now(), walked_at: None })
+    );
     let held = async |name: &str| other.binary(at(""), name).await.unwrap();
     let [old, new] = [held("index.json").await.unwrap(), held("f1199").await.unwrap()];
     assert_eq!((old.modified_at, new.modified_at), (first, stage.clock.now()), "nothing new was seen of one of them");
     assert_eq!(held("v2").await, None);
+    node.note_walk(at("")).await.unwrap();
+    stage.clock.advance(Duration::from_secs(60));
+    node.note_all_binaries(MIRROR, &[(String::new(), vec![directory("v2")]), ("v2/".to_owned(), vec![])])
+        .await
+        .unwrap();
+    let seen = other.binary_visit(at("")).await.unwrap().unwrap();
+    assert_eq!(
+        (seen.listed_at, seen.walked_at),
+        (stage.clock.now(), Some(stage.clock.now() - Duration::from_secs(60)))
+    );
+    assert_eq!(other.binary_visit(at("v2/")).await.unwrap().unwrap().walked_at, None);
     // Another mirror's, and another directory's, are others.
-    let others = [Directory { mirror: "nodes", path: "" }, at("v2/")];
+    let others = [Directory { mirror: "nodes", path: "" }, at("v3/")];
     for other_place in others {
-        assert_eq!(node.binaries_listed_at(other_place).await.unwrap(), None);
+        assert_eq!(node.binary_visit(other_place).await.unwrap(), None);
     }
     node.note_binaries(at(""), &[]).await.unwrap();
     assert_eq!(names(&other, "").await, [""; 0]);
@@ -60,7 +74,7 @@ pub async fn what_is_gone_goes_with_all_below_it(stage: Stage) {
     node.note_binaries(at(""), &[directory("v10"), directory("v1.")]).await.unwrap();
     for (path, is_listed) in [("v1/", false), ("v1/x/", false), ("v10/", true), ("v1./", true)] {
         assert_eq!(names(&node, path).await.len(), usize::from(is_listed), "{path}");
-        assert_eq!(node.binaries_listed_at(at(path)).await.unwrap().is_some(), is_listed, "{path}");
+        assert_eq!(node.binary_visit(at(path)).await.unwrap().is_some(), is_listed, "{path}");
     }
 }
 

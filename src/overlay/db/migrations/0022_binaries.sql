@@ -1,8 +1,10 @@
--- Which directories of mirrors of binaries were listed, and when. The root is empty text; all others end in a slash.
+-- Which directories of mirrors of binaries were listed, and when; and when all that they listed was last fetched. The root
+-- is empty text; all others end in a slash.
 CREATE TABLE binary_directories (
     mirror TEXT NOT NULL,
     directory TEXT NOT NULL,
     listed_at BIGINT NOT NULL,
+    walked_at BIGINT,
     PRIMARY KEY (mirror, directory)
 );
 
