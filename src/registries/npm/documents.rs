@@ -25,7 +25,7 @@ use crate::mirror::fresh::Demand;
 use crate::mirror::prepare::{Keys, Shape};
 use crate::mirror::store::Segment;
 use crate::mirror::{self, Prepared, Resource};
-use crate::registries::blocks::Barred;
+use crate::registries::blocks::{Barred, Subject};
 use crate::registries::bodies;
 
 /// What an answer that is made of a document depends on; on the origin by [`super::cors`].
@@ -116,6 +116,16 @@ impl Npm {
             reply.set(CACHE_CONTROL, MANIFEST_AGE);
         }
         Ok(reply)
+    }
+
+    /// Returns the document of a mirrored package as upstream has it.
+    pub(super) async fn upstreams_document(&self, name: &PackageName, demand: &Demand) -> Result<Bytes, Error> {
+        self.blocks.check(Subject::package(name.as_str())).await?;
+        if self.gate.is_kept_from_upstream(name.as_str()).await? {
+            return Err(Error::not_found(name.as_str()));
+        }
+        let found = self.mirror.document(&self.sources.packument(name)?, demand).await;
+        Ok(bodies::read(found.map_err(|error| of_mirror(error, name.as_str()))?.body).await?)
     }
 
     /// `GET /-/package/{name}/dist-tags`. Source: contract npm §5.4.

@@ -32,6 +32,7 @@
 mod accounts;
 mod artifacts;
 mod audit;
+mod binaries;
 mod blocking;
 mod catalog;
 mod clients;
@@ -72,6 +73,7 @@ mod write;
 
 use std::sync::Arc;
 
+use arc_swap::ArcSwap;
 use bytes::Bytes;
 use tokio::sync::{OnceCell, Semaphore};
 
@@ -85,6 +87,7 @@ use self::routes::{Action, Discover};
 use self::signing::Signer;
 use self::sources::Sources;
 use self::sources::bases::Bases;
+use super::binaries::depot::Catalogue;
 use super::blocks::Blocks;
 use super::desk::{Desk, Named};
 use super::gate::{Gate, Rules, Visitor};
@@ -143,6 +146,7 @@ pub struct Npm {
     files: Option<Arc<Opened>>,
     /// Whether hooks may be told at private addresses.
     allow_private_hooks: bool,
+    binaries: Arc<ArcSwap<Catalogue>>,
     /// Longest body of a publish, in bytes.
     max_publish: u64,
     new_names: NewNames,
@@ -184,6 +188,7 @@ impl Registry for config::Npm {
             tarballs: Arc::new(Memo::new(MAX_TARBALLS)),
             files: self.files.then(Arc::default),
             allow_private_hooks: opening.allow_private_hooks,
+            binaries: opening.binaries,
             max_publish: self.max_publish_bytes,
             new_names: self.new_names,
             publishing: Arc::new(Semaphore::new(PUBLISHING)),
@@ -205,7 +210,8 @@ impl Registry for config::Npm {
             patience: Patience::of(opening.sync),
         };
         let routed = Arc::new(Routed::new(npm, mount));
-        super::Opened { handler: Arc::clone(&routed) as _, replica: Some(routed) }
+        let (handler, documents) = (Arc::clone(&routed) as _, Some(Arc::clone(&routed) as _));
+        super::Opened { handler, replica: Some(routed), documents, tree: None }
     }
 }
 
@@ -315,6 +321,7 @@ impl Npm {
             Action::Sync(sync) => self.answer_sync(request, visitor, sync).await?,
             Action::Files(files) => self.answer_files(request, visitor, files).await?,
             Action::ProxyCache(asked) => self.answer_proxy_cache(visitor, asked).await?,
+            Action::Binary(asked) => self.answer_binary(request, asked).await?,
             Action::Discover(Discover::Search(query)) => return self.search(request, visitor, query).await,
             Action::Discover(discover) => self.answer_discover(visitor, discover).await?,
             Action::Downloads(asked) => return self.downloads(request, visitor, asked).await,

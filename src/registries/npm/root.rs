@@ -50,7 +50,7 @@ impl Npm {
             "cache_time": print_millis(sums.at),
             "sync_model": sync_model(&self.in_step),
             "sync_changes_steam": {},
-            "sync_binary": false,
+            "sync_binary": !self.binaries.load().all().is_empty(),
             "source_registry": told(self.configured.default.url.as_str()),
             "changes_stream_registry": self.changes_registry(),
             "upstream_registries": upstreams,

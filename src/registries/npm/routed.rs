@@ -13,12 +13,15 @@ use bytes::Bytes;
 
 use super::Npm;
 use super::error::Error;
+use super::name::PackageName;
 use crate::base::clock::Clock;
 use crate::base::http::{Handler, Outcome, Refusal, Reply, Request};
 use crate::base::secret::Secret;
 use crate::config;
 use crate::mirror::Upstream;
+use crate::mirror::fresh::Demand;
 use crate::overlay::upstreams::{self, Routes, Target};
+use crate::registries::binaries::tree::Documents;
 use crate::registries::desk::turn_away;
 use crate::registries::missed::Missed;
 
@@ -131,5 +134,15 @@ impl Handler for Routed {
 
     fn refuse(&self, refusal: Refusal, request: &Request<'_>) -> Reply {
         self.plain.refuse(refusal, request)
+    }
+}
+
+#[async_trait]
+impl Documents for Routed {
+    async fn document(&self, package: &str, demand: &Demand) -> Result<Bytes, Error> {
+        self.renew().await?;
+        let name = PackageName::parse(package)?;
+        let npm = self.now.load_full();
+        npm.npm.upstreams_document(&name, demand).await
     }
 }

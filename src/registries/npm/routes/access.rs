@@ -36,6 +36,7 @@ impl Action {
             Self::Files(files) => files.access(),
             Self::ProxyCache(asked) => asked.access(),
             Self::Sync(sync) => sync.access(),
+            Self::Binary(asked) => asked.access(),
         }
     }
 }

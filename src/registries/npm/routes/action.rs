@@ -2,6 +2,7 @@
 //! who is let in stand in one place each.
 
 use super::account::Account;
+use super::binary::Binary;
 use super::block::Block;
 use super::discover::Discover;
 use super::downloads::Downloads;
@@ -67,6 +68,8 @@ pub enum Action {
     ProxyCache(ProxyCache),
     /// What is brought up to its upstream.
     Sync(Sync),
+    /// Mirrors of binaries.
+    Binary(Binary),
 }
 
 /// Which of the audit endpoints.
@@ -136,6 +139,8 @@ impl Named for Action {
             Self::Stars(_) | Self::Orgs(_) | Self::Hook(_) | Self::Registries(_) => Subject::Nothing,
             // Who looks into the cache is to find what is blocked too.
             Self::ProxyCache(_) => Subject::Nothing,
+            // What is blocked of them, is so where their bytes come through.
+            Self::Binary(_) => Subject::Nothing,
         }
     }
 
@@ -168,6 +173,7 @@ impl Named for Action {
             Self::Files(files) => files.name(),
             Self::ProxyCache(asked) => asked.name(),
             Self::Sync(sync) => sync.name(),
+            Self::Binary(asked) => asked.name(),
         }
     }
 }

@@ -18,6 +18,7 @@ mod access;
 mod account;
 mod action;
 mod api;
+mod binary;
 mod block;
 mod discover;
 mod downloads;
@@ -36,6 +37,7 @@ mod write;
 pub use self::access::Access;
 pub use self::account::Account;
 pub use self::action::{Action, Audit, Reads};
+pub use self::binary::{Binary, Part};
 pub use self::block::Block;
 pub use self::discover::{Discover, Since};
 pub use self::downloads::{Counted, Downloads, Form, Period};
@@ -141,6 +143,8 @@ fn find(segments: &[&str], query: &str) -> Result<Target, Error> {
         [] => Ok(Target::read(Action::Root)),
         // The package called `-` has tarballs too; no API starts with `/-/-/--`.
         ["-", "-", file] if file.starts_with("--") => find_tarball("-", file),
+        // Its paths end in slashes that mean something.
+        ["-", "binary", rest @ ..] => binary::find(rest, query),
         ["-", rest @ ..] if !rest.is_empty() => api::find(without_trailing_slash(rest), query),
         // No package's name starts so (§10.3).
         ["_changes"] => discover::find_changes(query),

@@ -1,7 +1,7 @@
 use heliostat::registries::npm::name::PackageName;
 use heliostat::registries::npm::routes::{
-    Account, Action, Audit, Block, Discover, Files, Hook, Orgs, ProxyCache, Registries, Sharing, Stars, Sync, TeamAt,
-    Web, Write, parse,
+    Account, Action, Audit, Binary, Block, Discover, Files, Hook, Orgs, ProxyCache, Registries, Sharing, Stars, Sync,
+    TeamAt, Web, Write, parse,
 };
 use heliostat_fuzz::{Asked, assert_below, assert_plain, segment};
 
@@ -39,6 +39,7 @@ fn print(action: &Action) -> Option<String> {
         Action::Hook(hook) => print_hook(hook),
         Action::Registries(asked) => print_registries(asked),
         Action::ProxyCache(asked) => print_proxy_cache(asked),
+        Action::Binary(asked) => print_binary(asked),
         Action::Files(files) => print_files(files),
         Action::Account(account) => print_account(account),
         Action::Block(block) => print_block(block),
@@ -204,6 +205,17 @@ fn print_proxy_cache(asked: &ProxyCache) -> String {
         ProxyCache::List { .. } | ProxyCache::PurgeAll => "-/proxy-cache".to_owned(),
         ProxyCache::Show { name, .. } | ProxyCache::Refresh { name } | ProxyCache::Purge { name } => {
             format!("-/proxy-cache/{}", name.escaped())
+        }
+    }
+}
+
+fn print_binary(asked: &Binary) -> String {
+    let segments = |path: &str| path.split('/').map(segment).collect::<Vec<_>>().join("/");
+    match asked {
+        Binary::List => "-/binary/".to_owned(),
+        Binary::Directory { name, path, .. } => format!("-/binary/{}/{}", segments(name), segments(path)),
+        Binary::File { name, path, file, .. } => {
+            format!("-/binary/{}/{}{}", segments(name), segments(path), segment(file))
         }
     }
 }

@@ -2,7 +2,7 @@
 
 use serde_json::{Value, json};
 
-use super::{KNOWN, OPEN, Row, Told, bare, empty, row};
+use super::{KNOWN, OPEN, Row, Told, bare, empty, open, row};
 
 const LISTED: &str = "discover::lists_name_what_is_published_here";
 const FEED: &str = "discover::the_feed_tells_what_has_happened_from_a_number_on";
@@ -35,6 +35,9 @@ pub fn rows() -> Vec<Row> {
         bare("GET", "/-/_view/starredByUser?key=%22nobody%22", OPEN, Told::Json(starred)),
         bare("GET", "/-/user/joe/stars", OPEN, Told::Elsewhere(STARS)),
         bare("GET", "/-/user/v1/star", KNOWN, Told::Elsewhere(STARS)),
+        bare("GET", "/-/binary/", OPEN, Told::Json(json!([]))),
+        bare("GET", "/-/binary/absent/", open(404), Told::Never),
+        bare("GET", "/-/binary/absent/file", open(404), Told::Never),
         bare("GET", "/-/npm/v1/keys", OPEN, Told::Json(json!({ "keys": "{some}" }))),
         row("POST", "/-/npm/v1/security/advisories/bulk", empty, OPEN, Told::Json(json!({}))),
         row("POST", "/-/npm/v1/security/audits/quick", tree, OPEN, report()),

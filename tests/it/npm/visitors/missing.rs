@@ -1,8 +1,8 @@
-//! What is not built, and missing in the way in which each client does without it. Source: contract npm §7.7, §16.
+//! What is not built, and missing in the way in which each client does without it. Source: contract npm §7.7.
 
 use super::{Row, Told, bare, empty, row};
 
-const WANTED: [(&str, &str); 12] = [
+const WANTED: [(&str, &str); 11] = [
     ("POST", "/-/stage/package/{name}"),
     ("GET", "/-/stage"),
     ("GET", "/-/stage/1"),
@@ -14,7 +14,6 @@ const WANTED: [(&str, &str); 12] = [
     ("DELETE", "/-/package/{name}/trust/1"),
     ("POST", "/-/npm/v1/oidc/token/exchange/package/{name}"),
     ("PUT", "/-/pnpm/v1/publish"),
-    ("GET", "/-/binary/"),
 ];
 
 pub fn rows() -> Vec<Row> {
