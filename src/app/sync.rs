@@ -20,6 +20,10 @@ use crate::sync::{Settings, Worker};
 /// How long it takes at most to give back what is not done.
 const GIVE_BACK: Duration = Duration::from_secs(1);
 
+/// How long it takes at most to begin, and how often it is looked.
+const BEGIN: Duration = Duration::from_secs(15);
+const PAUSE: Duration = Duration::from_millis(20);
+
 /// Tasks that are run by this process.
 pub struct Sync {
     runtime: Runtime,
@@ -43,7 +47,9 @@ impl Sync {
         builder.worker_threads(2).thread_name("sync").on_thread_start(threads::give_way).enable_all();
         let runtime = builder.build().context("cannot start a thread")?;
         let (stop, stopped) = watch::channel(false);
-        let worker = runtime.spawn(Arc::new(worker(parts, &config.sync)).run(stopped));
+        let worker = worker(parts, &config.sync);
+        tracing::info!(node = worker.node, tasks = config.sync.tasks, "tasks are run here");
+        let worker = runtime.spawn(Arc::new(worker).run(stopped));
         Ok(Some(Self { runtime, stop, worker }))
     }
 
@@ -72,13 +78,24 @@ pub fn work<T>(config: &Config, act: impl AsyncFnOnce(&Overlay) -> anyhow::Resul
     let store = parts.mirror.store().clone();
     let done = runtime.block_on(async {
         tokio::select! {
-            done = act(&parts.overlay) => done,
+            done = async { begun(&parts.overlay).await?; act(&parts.overlay).await } => done,
             () = async { store.background().await } => anyhow::bail!("the store has ended"),
         }
     });
     sync.into_iter().for_each(Sync::stop);
     parts.close();
     done
+}
+
+/// Waits until others can see that tasks are run here.
+async fn begun(overlay: &Overlay) -> anyhow::Result<()> {
+    for _ in 0..BEGIN.as_millis() / PAUSE.as_millis() {
+        if overlay.queue().await?.workers > 0 {
+            return Ok(());
+        }
+        tokio::time::sleep(PAUSE).await;
+    }
+    anyhow::bail!("the overlay cannot be written")
 }
 
 fn worker(parts: &Parts, sync: &config::Sync) -> Worker {

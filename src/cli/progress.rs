@@ -24,8 +24,8 @@ pub struct Sum {
     pub failed: usize,
 }
 
-/// Shows tasks, and all that follow from them, until they are over.
-pub async fn follow(overlay: &Overlay, tasks: &[Enqueued]) -> anyhow::Result<Sum> {
+/// Shows tasks, and all that follow from them, until they are over; `None`: there is nobody left who runs any.
+pub async fn follow(overlay: &Overlay, tasks: &[Enqueued]) -> anyhow::Result<Option<Sum>> {
     let ids: Vec<TaskId> = tasks.iter().map(|task| task.id.clone()).collect();
     let mut screen = Screen::new();
     loop {
@@ -33,7 +33,11 @@ pub async fn follow(overlay: &Overlay, tasks: &[Enqueued]) -> anyhow::Result<Sum
         screen.show(&family);
         if family.iter().all(|member| member.state.is_over()) {
             screen.bar.finish_and_clear();
-            return Ok(Sum::of(&family));
+            return Ok(Some(Sum::of(&family)));
+        }
+        if overlay.queue().await?.workers == 0 {
+            screen.bar.finish_and_clear();
+            return Ok(None);
         }
         tokio::time::sleep(PAUSE).await;
     }

@@ -1,5 +1,6 @@
 //! `heliostat sync`: brings packages up to their upstreams, and pins what it fetches.
 
+use anyhow::Context;
 use clap::Args;
 
 use super::progress::{Sum, follow};
@@ -50,12 +51,12 @@ pub fn run(arguments: &Arguments) -> anyhow::Result<()> {
 
 /// Waits for tasks; where no server runs that could do them, this process does.
 fn wait(config: &Config, tasks: &[Enqueued]) -> anyhow::Result<Sum> {
-    let queue = with_overlay(config, async |overlay| Ok(overlay.queue().await?))?;
-    if queue.workers > 0 {
-        return with_overlay(config, async |overlay| follow(overlay, tasks).await);
+    if let Some(sum) = with_overlay(config, async |overlay| follow(overlay, tasks).await)? {
+        return Ok(sum);
     }
     eprintln!("no server runs on {}: this command works itself", config.data.display());
-    app::work(config, async |overlay| follow(overlay, tasks).await)
+    let sum = app::work(config, async |overlay| follow(overlay, tasks).await)?;
+    sum.context("no tasks can be run")
 }
 
 async fn enqueue(

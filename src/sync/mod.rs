@@ -67,6 +67,9 @@ impl Worker {
             }
         }
         shift.give_back(&self).await;
+        if let Err(error) = self.overlay.leave_tasks(&self.node).await {
+            tracing::warn!(error = &error as &dyn std::error::Error, "others take this node for one that runs tasks");
+        }
     }
 
     /// Renews what it holds, begins what is to be done now, and waits until there may be more.

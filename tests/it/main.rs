@@ -22,5 +22,6 @@ mod process;
 mod readiness;
 mod sparing;
 mod support;
+mod sync;
 mod tls;
 mod upgrade;

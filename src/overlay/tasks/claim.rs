@@ -66,4 +66,12 @@ impl Overlay {
         };
         Ok(held.iter().map(|held| (held.id.clone(), judge(held))).collect())
     }
+
+    /// Notes that a node runs no tasks any more.
+    ///
+    /// # Errors
+    /// The database's. It is taken for one that does, for a while.
+    pub async fn leave_tasks(&self, node: &str) -> Result<(), Error> {
+        rows::forget(&self.db, node).await
+    }
 }

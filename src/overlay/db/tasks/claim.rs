@@ -153,3 +153,10 @@ impl Due {
         self.waiting || self.abandoned
     }
 }
+
+/// Forgets a node.
+pub async fn forget(database: &Database, node: &str) -> Result<(), Error> {
+    let note = database.note().await?;
+    note.link().run("DELETE FROM workers WHERE node = $1", values![node]).await?;
+    note.commit().await
+}
