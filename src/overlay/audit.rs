@@ -60,4 +60,9 @@ impl Actor {
         let (name, via) = ("operator".to_owned(), "command".to_owned());
         Self { name, via, address: None, reason: reason.map(str::to_owned) }
     }
+
+    /// Returns what brings packages up to their upstreams, by a task.
+    pub(super) fn sync(task: &str) -> Self {
+        Self { name: "sync".to_owned(), via: format!("task {task}"), address: None, reason: None }
+    }
 }

@@ -42,6 +42,7 @@ pub mod packages;
 mod passwords;
 mod patience;
 mod pulse;
+pub mod replicas;
 pub mod rights;
 mod secrets;
 pub mod tasks;

@@ -14,8 +14,10 @@ use tokio::sync::Semaphore;
 use super::failure::Error;
 use crate::base::chain::Chain;
 use crate::base::digest::Digest;
-use crate::overlay::packages::EventKind;
 use crate::overlay::tasks::Wish;
+
+pub use crate::overlay::packages::News;
+pub use crate::overlay::tasks::Need;
 
 /// The replicas of all mounts that have one, by the names of the mounts.
 pub type Replicas = Arc<ArcSwap<HashMap<String, Arc<dyn Replica>>>>;
@@ -143,23 +145,6 @@ pub enum Outcome {
     Failed(String),
 }
 
-/// What has changed upstream.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct News {
-    pub kind: EventKind,
-    pub version: Option<String>,
-    pub tag: Option<String>,
-    /// Why a version is not to be used.
-    pub reason: Option<String>,
-}
-
-/// A package that another one needs, in versions that its dialect writes so.
-#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub struct Need {
-    pub package: String,
-    pub spec: String,
-}
-
 /// Why a run came to nothing.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum Failure {
@@ -211,19 +196,6 @@ pub struct Names {
     pub names: Vec<String>,
     /// The name to go on after; `None`: these were the last.
     pub next: Option<String>,
-}
-
-// === impl News ===
-
-impl News {
-    /// Tells of a package as a whole.
-    pub fn of(kind: EventKind) -> Self {
-        Self { kind, version: None, tag: None, reason: None }
-    }
-
-    pub fn of_version(kind: EventKind, version: &str) -> Self {
-        Self { version: Some(version.to_owned()), ..Self::of(kind) }
-    }
 }
 
 // === impl Failure ===

@@ -4,7 +4,7 @@ use std::time::{Duration, Instant};
 
 use super::Worker;
 use super::journal::Journal;
-use crate::overlay::tasks::{Conclusion, End, Followed, Held, Kind, Need, Task, TaskResult};
+use crate::overlay::tasks::{Conclusion, End, Followed, Held, Kind, Task, TaskResult};
 use crate::registries::replica::{Failure, Journal as _, Mark, Order, Outcome, Report, Run};
 
 /// How often, and after which pauses, it is tried to write down what came of a run: for about as long as its lease lasts.
@@ -73,7 +73,7 @@ impl Worker {
         let results: Vec<_> = report.versions.iter().filter_map(result).collect();
         let error = report.last_error.clone();
         let is_partial = report.versions.iter().any(|(_, outcome)| matches!(outcome, Outcome::Failed(_)));
-        let needs = if task.wish.skip_dependencies { Vec::new() } else { needs(report) };
+        let needs = if task.wish.skip_dependencies { Vec::new() } else { report.needs.clone() };
         let tail = |followed: &Followed| self.tail(task, journal, report, followed);
         let conclusion = Conclusion {
             results,
@@ -170,10 +170,4 @@ fn result((version, outcome): &(String, Outcome)) -> Option<TaskResult> {
         Outcome::Failed(why) => ("failed", why),
     };
     Some(TaskResult { version: version.clone(), outcome: outcome.to_owned(), detail: Some(detail.clone()) })
-}
-
-fn needs(report: &Report) -> Vec<Need> {
-    let need =
-        |need: &crate::registries::replica::Need| Need { package: need.package.clone(), spec: need.spec.clone() };
-    report.needs.iter().map(need).collect()
 }

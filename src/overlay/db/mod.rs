@@ -42,6 +42,7 @@ pub mod migrations;
 pub mod namespaces;
 pub mod packages;
 mod postgres;
+pub mod replicas;
 pub mod roster;
 pub mod secrets;
 pub mod sql;

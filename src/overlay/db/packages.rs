@@ -9,8 +9,8 @@ use crate::overlay::blobs::Blob;
 use crate::overlay::error::Error;
 use crate::overlay::namespaces::NamespaceName;
 use crate::overlay::packages::{
-    Binding, Change, Edition, Effect, Event, EventKind, File, NewRelease, Owner, Package, Place, Release, SecondFactor,
-    State, Told,
+    Binding, Change, Edition, Effect, Event, EventKind, File, NewRelease, News, Owner, Package, Place, Release,
+    SecondFactor, State,
 };
 use crate::overlay::teams::{Permission, TeamId};
 use crate::overlay::users::{UserId, UserName};
@@ -81,7 +81,7 @@ pub async fn touch_owned(write: &Write, owner: UserId) -> Result<(), Error> {
     let rows = write.link().all(sql, values![owner, write.now, draw_stamp()]).await?;
     for row in rows {
         let (mount, package): (String, String) = (row.get(0)?, row.get(1)?);
-        announce(write, (&mount, &package), &[Told::of(EventKind::PackageChanged)]).await?;
+        announce(write, (&mount, &package), &[News::of(EventKind::PackageChanged)]).await?;
     }
     Ok(())
 }
@@ -181,11 +181,11 @@ fn found(count: u64, user: UserId) -> Result<(), Error> {
 }
 
 /// Writes the lines of the feed.
-pub async fn announce(write: &Write, (mount, package): (&str, &str), events: &[Told]) -> Result<(), Error> {
+pub async fn announce(write: &Write, (mount, package): (&str, &str), events: &[News]) -> Result<(), Error> {
     let mut number = write.number_changes(events.len() as u64).await?;
     for some in events.chunks(AT_ONCE) {
         let mut bound = Vec::new();
-        for Told { kind, version, tag, reason } in some {
+        for News { kind, version, tag, reason } in some {
             bound.extend(values![number, write.now, mount, package, kind.as_str()]);
             bound.extend(values![version.as_deref(), tag.as_deref(), kind.user(), reason.as_deref()]);
             number += 1;

@@ -265,6 +265,12 @@ impl Bind for Option<SystemTime> {
     }
 }
 
+impl Bind for Option<Digest> {
+    fn bind(self) -> Bound {
+        self.as_ref().map(|digest| digest.as_bytes().as_slice()).bind()
+    }
+}
+
 impl Bind for Digest {
     fn bind(self) -> Bound {
         self.as_bytes().as_slice().bind()

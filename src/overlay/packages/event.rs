@@ -20,13 +20,14 @@ pub struct Event {
     pub reason: Option<String>,
 }
 
-/// A line of the feed that is to be written.
-#[derive(Clone, Debug)]
-pub(in crate::overlay) struct Told {
-    pub(in crate::overlay) kind: EventKind,
-    pub(in crate::overlay) version: Option<String>,
-    pub(in crate::overlay) tag: Option<String>,
-    pub(in crate::overlay) reason: Option<String>,
+/// What the feed is to tell of a package.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct News {
+    pub kind: EventKind,
+    pub version: Option<String>,
+    pub tag: Option<String>,
+    /// Why a version is not to be used.
+    pub reason: Option<String>,
 }
 
 /// What has happened. Source: npm's contract, section 10.3.
@@ -64,12 +65,17 @@ pub enum EventKind {
     Unblocked,
 }
 
-// === impl Told ===
+// === impl News ===
 
-impl Told {
+impl News {
     /// Tells of a package as a whole.
-    pub(in crate::overlay) fn of(kind: EventKind) -> Self {
+    pub fn of(kind: EventKind) -> Self {
         Self { kind, version: None, tag: None, reason: None }
+    }
+
+    /// Tells of one version.
+    pub fn of_version(kind: EventKind, version: &str) -> Self {
+        Self { version: Some(version.to_owned()), ..Self::of(kind) }
     }
 }
 

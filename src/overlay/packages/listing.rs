@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::{Duration, Instant, SystemTime};
 
-use super::{Event, EventKind, Told};
+use super::{Event, EventKind, News};
 use crate::overlay::Overlay;
 use crate::overlay::audit::{Actor, Entry};
 use crate::overlay::db::{listing as rows, packages};
@@ -113,7 +113,7 @@ impl Overlay {
         }
         rows::set_listed(write.link(), mount, package, is_listed).await?;
         let verb = if is_listed { "list" } else { "leave out of searches" };
-        packages::announce(&write, (mount, package), &[Told::of(EventKind::PackageChanged)]).await?;
+        packages::announce(&write, (mount, package), &[News::of(EventKind::PackageChanged)]).await?;
         let subject = format!("{mount}/{package}");
         write.commit(&Entry { actor, verb, subject, detail: String::new() }).await?;
         self.pulse.refresh(&self.db).await;

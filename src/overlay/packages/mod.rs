@@ -28,11 +28,10 @@ use super::teams::{Permission, TeamId};
 use super::users::{UserId, UserName};
 
 pub use self::audience::{Audience, Binding, Edition, Listed, Reach, SecondFactor};
-pub use self::event::{Event, EventKind};
+pub use self::event::{Event, EventKind, News};
 pub use self::listing::{Author, Census, Span, Summary};
 
 pub(super) use self::decide::{Effect, State};
-pub(super) use self::event::Told;
 pub(super) use self::roster::Roster;
 
 /// A package as it is.
@@ -284,6 +283,18 @@ impl Overlay {
             return Ok(None);
         }
         self.roster.find(&self.db, heads.changes, mount, name).await
+    }
+
+    /// Tells whether anything was ever published at a mount.
+    ///
+    /// # Errors
+    /// The database's.
+    pub async fn has_packages(&self, mount: &str) -> Result<bool, Error> {
+        let heads = self.pulse.heads(&self.db).await?;
+        if heads.changes == 0 {
+            return Ok(false);
+        }
+        self.roster.has_any(&self.db, heads.changes, mount).await
     }
 
     /// Lists at most `limit` names of a mount after a name, with their revisions, in order; of packages with a version left.

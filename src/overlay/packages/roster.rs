@@ -52,6 +52,14 @@ impl Roster {
         Ok(part.get(mount).and_then(|names| names.get(name)).cloned())
     }
 
+    /// Tells whether a mount has any name, as of `head` or later.
+    pub(in crate::overlay) async fn has_any(&self, database: &Database, head: u64, mount: &str) -> Result<bool, Error> {
+        if self.read_to().is_none_or(|read_to| read_to < head) {
+            self.read_on(database, head).await?;
+        }
+        Ok(self.parts.iter().any(|part| part.load().get(mount).is_some_and(|names| !names.is_empty())))
+    }
+
     fn read_to(&self) -> Option<u64> {
         self.read_to.load(Ordering::Acquire).checked_sub(1)
     }

@@ -1,18 +1,20 @@
 //! The end of a try: all that it came to is written in one transaction, by whoever still holds the task, or none of it.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 use std::time::{Duration, SystemTime};
 
-use super::journal::{Length, fit};
-use super::queue::{Order, put};
-use super::{Cause, Enqueued, Held, NewTask, Patience, Rank, State, Task, TaskResult, Wish};
+use super::follow::{Followed, Need, follow};
+use super::journal::fit;
+use super::queue::Order;
+use super::{Held, Patience, State, Task, TaskResult};
 use crate::overlay::Overlay;
+use crate::overlay::audit::{Actor, Entry};
 use crate::overlay::db::sql::{Link, is_clash};
 use crate::overlay::db::tasks::{self as queue, conclude as rows, journal};
+use crate::overlay::db::{packages, replicas};
 use crate::overlay::error::Error;
-
-/// How many dependencies may lie between a task and its root.
-pub const MAX_DEPTH: u64 = 64;
+use crate::overlay::packages::{EventKind, News};
+use crate::overlay::replicas::NewReplica;
 
 /// The longest pause between two tries, unless upstream asks for more.
 const LONGEST_PAUSE: Duration = Duration::from_secs(3600);
@@ -20,12 +22,26 @@ const LONGEST_PAUSE: Duration = Duration::from_secs(3600);
 /// The longest pause that an upstream is granted.
 const LONGEST_WAIT: Duration = Duration::from_secs(86_400);
 
+/// How many changes of a package the feed is told of one by one.
+const MOST_NEWS: usize = 1000;
+
+/// The longest text of one of them, in bytes.
+const LONGEST_REASON: usize = 10_240;
+
 /// How often it is tried again to put a task back that somebody asks for anew at that very moment.
 const CLASHES: usize = 5;
 
 /// All that a try came to.
 pub struct Conclusion<'a> {
     pub end: End,
+    /// What upstream has of the package now. Where it was never synced before, the feed tells of it as a whole.
+    pub replica: Option<NewReplica<'a>>,
+    /// Versions that upstream has no more.
+    pub gone: Vec<String>,
+    /// What is pinned now; the empty version is the document.
+    pub pins: Vec<String>,
+    /// What the feed is to tell.
+    pub news: Vec<News>,
     /// Versions that did not come out as they were wanted; in place of those of earlier tries.
     pub results: Vec<TaskResult>,
     /// What is followed, of what is done: names that the task's root has not led to before become tasks.
@@ -63,21 +79,6 @@ pub enum End {
     GivenBack,
 }
 
-/// A name, and which of its versions something depends on, in the dialect's own words.
-#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub struct Need {
-    pub package: String,
-    pub spec: String,
-}
-
-/// What follows from a task.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Followed {
-    pub tasks: Vec<Enqueued>,
-    /// Needs that were not followed, since there were too many, or the queue was full.
-    pub left_out: u64,
-}
-
 /// What becomes of a task after a try.
 #[derive(Clone, Debug, PartialEq, Eq)]
 enum Verdict {
@@ -111,46 +112,101 @@ impl Overlay {
         &self,
         held: &Held,
         conclusion: &Conclusion<'_>,
-        (patience, room): (&Patience, u64),
+        bounds: (&Patience, u64),
     ) -> Result<Option<Followed>, Error> {
-        let (note, now) = (self.db.note().await?, self.clock.now());
-        let Some((task, length)) = rows::fence(note.link(), held, conclusion.received).await? else {
-            return Ok(None);
+        let (now, news) = (self.clock.now(), self.news(held, conclusion).await?);
+        let followed = if news.is_empty() {
+            let note = self.db.note().await?;
+            let Some((_, followed)) = write(note.link(), now, held, conclusion, bounds).await? else { return Ok(None) };
+            note.commit().await?;
+            followed
+        } else {
+            let open = self.db.write(now).await?;
+            let Some((task, followed)) = write(open.link(), now, held, conclusion, bounds).await? else {
+                return Ok(None);
+            };
+            packages::announce(&open, (&task.mount, &task.subject), &news).await?;
+            let (actor, detail) = (Actor::sync(&task.id), format!("told of {} changes", news.len()));
+            let subject = format!("{}/{}", task.mount, task.subject);
+            open.commit(&Entry { actor: &actor, verb: "synced", subject, detail }).await?;
+            followed
         };
-        let followed = write(note.link(), now, (&task, length), conclusion, (patience, room)).await?;
-        note.commit().await?;
         self.backlog.note_made(&followed.tasks);
         Ok(Some(followed))
     }
+
+    /// Says what the feed is to tell: of a package that was never synced before, and of very much, only that it changed.
+    async fn news(&self, held: &Held, conclusion: &Conclusion<'_>) -> Result<Vec<News>, Error> {
+        let task = match conclusion.replica {
+            Some(_) => queue::find(self.db.link(), &held.id).await?,
+            None => None,
+        };
+        let Some(task) = task else { return Ok(Vec::new()) };
+        // Nobody else writes it meanwhile: of one subject, one task is held.
+        let is_known = replicas::is_known(self.db.link(), &task.mount, &task.subject).await?;
+        if is_known && conclusion.news.len() <= MOST_NEWS {
+            return Ok(conclusion.news.iter().map(clean).collect());
+        }
+        Ok(vec![News::of(EventKind::PackageChanged)])
+    }
 }
 
-/// Writes all that a try came to, of a task that is still held.
+/// Makes of what upstream says what both databases can hold.
+fn clean(news: &News) -> News {
+    let plain = |text: &String| {
+        let text = text.replace('\0', "\u{fffd}");
+        text[..text.floor_char_boundary(LONGEST_REASON)].to_owned()
+    };
+    let News { kind, version, tag, reason } = news;
+    let (version, tag) = (version.as_ref().map(plain), tag.as_ref().map(plain));
+    News { kind: *kind, version, tag, reason: reason.as_ref().map(plain) }
+}
+
+/// Writes all that a try came to; `None`, and nothing, where the task is not held any more.
 async fn write(
     link: Link<'_>,
     now: SystemTime,
-    (task, length): (&Task, Length),
+    held: &Held,
     conclusion: &Conclusion<'_>,
     (patience, room): (&Patience, u64),
-) -> Result<Followed, Error> {
-    let verdict = judge(&conclusion.end, task, patience, now);
+) -> Result<Option<(Task, Followed)>, Error> {
+    let Some((task, length)) = rows::fence(link, held, conclusion.received).await? else { return Ok(None) };
+    let verdict = judge(&conclusion.end, &task, patience, now);
     let followed = match conclusion.end {
-        End::Done { .. } => follow(link, now, task, conclusion, room).await?,
+        End::Done { .. } => follow(link, now, &task, conclusion, room).await?,
         _ => Followed::default(),
     };
-    rows::save_results(link, &task.id, &conclusion.results).await?;
+    keep(link, now, &task, conclusion).await?;
     let is_over = matches!(verdict, Verdict::Over { .. });
     let (lines, length) = fit(now, length, &(conclusion.closing)(&followed), is_over);
     journal::append(link, &task.id, &lines, length).await?;
+    settle(link, now, &task, verdict).await?;
+    Ok(Some((task, followed)))
+}
+
+/// Writes what is known of the package now.
+async fn keep(link: Link<'_>, now: SystemTime, task: &Task, conclusion: &Conclusion<'_>) -> Result<(), Error> {
+    rows::save_results(link, &task.id, &conclusion.results).await?;
+    let subject = replicas::Subject { mount: &task.mount, package: &task.subject, task: &task.id, now };
+    if let Some(replica) = &conclusion.replica {
+        replicas::save(link, subject, replica).await?;
+    }
+    replicas::pin(link, subject, &conclusion.pins).await?;
+    replicas::raise(link, subject, &conclusion.pins).await?;
+    replicas::bury(link, subject, &conclusion.gone).await
+}
+
+async fn settle(link: Link<'_>, now: SystemTime, task: &Task, verdict: Verdict) -> Result<(), Error> {
     match verdict {
-        Verdict::Over { state, error } => rows::end(link, &task.id, now, (state, error.as_deref(), None)).await?,
+        Verdict::Over { state, error } => rows::end(link, &task.id, now, (state, error.as_deref(), None)).await,
         Verdict::Back { due_at, tries, error } => {
-            if !rows::put_back(link, &task.id, (due_at, tries), error.as_deref()).await? {
-                let twin = join_twin(link, now, task).await?;
-                rows::end(link, &task.id, now, (State::Cancelled, error.as_deref(), Some(&twin))).await?;
+            if rows::put_back(link, &task.id, (due_at, tries), error.as_deref()).await? {
+                return Ok(());
             }
+            let twin = join_twin(link, now, task).await?;
+            rows::end(link, &task.id, now, (State::Cancelled, error.as_deref(), Some(&twin))).await
         }
     }
-    Ok(followed)
 }
 
 /// Has a task go on as the one that waits for the same.
@@ -166,51 +222,6 @@ async fn join_twin(link: Link<'_>, now: SystemTime, task: &Task) -> Result<Strin
     let key = (task.mount.as_str(), task.kind, task.subject.as_str());
     let put = queue::put(link, now, &BTreeMap::from([(key, order)])).await?;
     put.into_iter().next().map(|(id, _)| id).ok_or(Error::Row("a task is missing"))
-}
-
-/// Makes tasks of what a task needs and its root has not led to yet.
-async fn follow(
-    link: Link<'_>,
-    now: SystemTime,
-    task: &Task,
-    conclusion: &Conclusion<'_>,
-    room: u64,
-) -> Result<Followed, Error> {
-    let needs: BTreeSet<&Need> = conclusion.needs.iter().collect();
-    if needs.is_empty() || rows::is_cancelled(link, &task.root).await? {
-        return Ok(Followed::default());
-    }
-    if room == 0 || task.depth >= MAX_DEPTH {
-        return Ok(Followed { tasks: Vec::new(), left_out: needs.len() as u64 });
-    }
-    let visited = rows::count_visits(link, &task.root).await?;
-    let mut new = rows::visit(link, &task.root, &needs.into_iter().collect::<Vec<_>>()).await?;
-    let most = conclusion.max_dependencies.saturating_sub(visited).min(room) as usize;
-    let left_out = new.len().saturating_sub(most) as u64;
-    new.truncate(most);
-    let wishes = wishes(new, conclusion.needs_all);
-    let tasks = wishes.iter().map(|(subject, wish)| NewTask {
-        mount: &task.mount,
-        kind: task.kind,
-        subject,
-        wish: wish.clone(),
-        cause: Cause::Dependency,
-        rank: task.rank.max(Rank::Followed),
-        parent: Some(task),
-    });
-    Ok(Followed { tasks: put(link, now, tasks.collect(), &task.asked_by).await?, left_out })
-}
-
-/// Returns what is wanted of each name.
-fn wishes(needs: Vec<Need>, all: bool) -> BTreeMap<String, Wish> {
-    let mut wishes: BTreeMap<String, Wish> = BTreeMap::new();
-    for Need { package, spec } in needs {
-        let wish = wishes.entry(package).or_insert_with(|| Wish { all, ..Wish::default() });
-        if !all {
-            wish.ranges.insert(spec);
-        }
-    }
-    wishes
 }
 
 /// Says what becomes of a task.
@@ -245,6 +256,10 @@ impl Conclusion<'_> {
     pub fn of(end: End) -> Self {
         Self {
             end,
+            replica: None,
+            gone: Vec::new(),
+            pins: Vec::new(),
+            news: Vec::new(),
             results: Vec::new(),
             needs: Vec::new(),
             needs_all: false,
@@ -265,16 +280,5 @@ mod tests {
         let seconds = |tries| pause(tries, first).as_secs();
         assert_eq!([seconds(0), seconds(1), seconds(2), seconds(3), seconds(9)], [30, 30, 120, 480, 3600]);
         assert_eq!(pause(u64::MAX, first), LONGEST_PAUSE);
-    }
-
-    #[test]
-    fn needs_of_one_name_are_one_wish() {
-        let need = |package: &str, spec: &str| Need { package: package.to_owned(), spec: spec.to_owned() };
-        let needs = || vec![need("a", "^1"), need("b", "*"), need("a", "^2")];
-        let some = wishes(needs(), false);
-        assert_eq!(some["a"].ranges.iter().collect::<Vec<_>>(), ["^1", "^2"]);
-        assert!(!some["a"].all && some.len() == 2);
-        let all = wishes(needs(), true);
-        assert_eq!(all["a"], Wish { all: true, ..Wish::default() });
     }
 }

@@ -27,6 +27,7 @@
 pub mod claim;
 pub mod conclude;
 pub mod family;
+pub mod follow;
 pub mod journal;
 mod queue;
 mod steer;
@@ -36,8 +37,9 @@ pub mod wish;
 use std::time::{Duration, SystemTime};
 
 pub use self::claim::{Held, Renewal};
-pub use self::conclude::{Conclusion, End, Followed, Need};
+pub use self::conclude::{Conclusion, End};
 pub use self::family::Member;
+pub use self::follow::{Followed, Need};
 pub use self::journal::Log;
 pub use self::queue::{Enqueued, NewTask, Queue};
 pub use self::wish::Wish;

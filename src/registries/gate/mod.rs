@@ -254,7 +254,7 @@ impl Gate {
     /// # Errors
     /// The overlay's.
     pub async fn has_own(&self) -> Result<bool, Error> {
-        Ok(self.patterns().next().is_some() || self.overlay.heads().await?.changes > 0)
+        Ok(self.patterns().next().is_some() || self.overlay.has_packages(&self.mount).await?)
     }
 
     /// Tells whether no upstream is to hear of a name: it is kept for us, or ours and merged with nothing.

@@ -14,6 +14,7 @@ mod identity;
 mod listing;
 mod logins;
 mod packages;
+mod replicas;
 mod rest;
 mod server;
 mod store;
@@ -194,6 +195,11 @@ behaviours! {
         dependencies_are_followed_once_below_a_root
         dependencies_are_followed_so_far_and_no_further
         old_tasks_are_forgotten_with_all_that_belongs_to_them;
+    replicas:
+        what_a_run_came_to_is_kept_at_once
+        the_feed_tells_of_what_was_synced
+        who_lost_a_task_keeps_nothing_of_it
+        what_was_synced_is_not_ours;
     task_logs:
         lines_are_numbered_across_a_take_over
         a_log_goes_on_as_its_task_does

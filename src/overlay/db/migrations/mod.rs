@@ -26,6 +26,7 @@
 //! tasks, task_results, task_logs       what is to be brought up to its upstream, and how that went
 //! visits                               where dependencies have led to, below each task that somebody asked for
 //! workers                              nodes that run tasks
+//! replicas, tombstones, pins           what upstreams had of packages, and have no more; what every node is to hold of them
 //! vault                                one row: by which the key is known that secrets are sealed with
 //! ```
 //!
@@ -42,7 +43,7 @@ use super::sql::{Link, values};
 use crate::overlay::error::Error;
 
 /// Each in its turn, never out of it: the first has the number 1.
-const ALL: [&str; 22] = [
+const ALL: [&str; 23] = [
     include_str!("0001_start.sql"),
     include_str!("0002_teams.sql"),
     include_str!("0003_vault.sql"),
@@ -65,6 +66,7 @@ const ALL: [&str; 22] = [
     include_str!("0020_hooks_by_owner.sql"),
     include_str!("0021_tasks.sql"),
     include_str!("0022_binaries.sql"),
+    include_str!("0023_replicas.sql"),
 ];
 
 /// The number of the last one.

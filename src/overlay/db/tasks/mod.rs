@@ -127,13 +127,16 @@ fn draw_id(now: SystemTime) -> TaskId {
     format!("{:012x}{}", millis(now) & 0xffff_ffff_ffff, hex(&random))
 }
 
+pub async fn find(link: Link<'_>, id: &str) -> Result<Option<Task>, Error> {
+    let sql = format!("SELECT {COLUMNS} FROM tasks WHERE id = $1");
+    link.first(&sql, values![id]).await?.map(|row| read(&row)).transpose()
+}
+
 /// Finds a task, and those as which it goes on, in that order.
 pub async fn chain(link: Link<'_>, id: &str) -> Result<Vec<Task>, Error> {
-    let sql = format!("SELECT {COLUMNS} FROM tasks WHERE id = $1");
     let (mut chain, mut next): (Vec<Task>, _) = (Vec::new(), Some(id.to_owned()));
     while let Some(id) = next.take().filter(|_| chain.len() < LONGEST_CHAIN) {
-        let Some(row) = link.first(&sql, values![id.as_str()]).await? else { break };
-        let task = read(&row)?;
+        let Some(task) = find(link, &id).await? else { break };
         next.clone_from(&task.successor);
         chain.push(task);
     }

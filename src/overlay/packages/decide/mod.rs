@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use super::{Change, Edit, EventKind, NewRelease, Replaces, SecondFactor, Told, When};
+use super::{Change, Edit, EventKind, NewRelease, News, Replaces, SecondFactor, When};
 use crate::overlay::error::Error;
 use crate::overlay::teams::{Permission, TeamId};
 use crate::overlay::users::UserId;
@@ -44,7 +44,7 @@ pub(in crate::overlay) enum Effect<'a> {
 struct Decision<'a> {
     state: State,
     effects: Vec<Effect<'a>>,
-    events: Vec<Told>,
+    events: Vec<News>,
 }
 
 impl Effect<'_> {
@@ -58,7 +58,7 @@ impl Effect<'_> {
 ///
 /// # Errors
 /// Why it must not be: see [`super::super::Overlay::change_package`].
-pub(super) fn decide<'a>(state: State, change: &Change<'a>) -> Result<(Vec<Effect<'a>>, Vec<Told>), Error> {
+pub(super) fn decide<'a>(state: State, change: &Change<'a>) -> Result<(Vec<Effect<'a>>, Vec<News>), Error> {
     if change.expected.is_some_and(|expected| expected != state.revision) {
         return Err(Error::Stale { held: state.revision });
     }
@@ -73,8 +73,8 @@ pub(super) fn decide<'a>(state: State, change: &Change<'a>) -> Result<(Vec<Effec
 }
 
 /// Says what has happened, for the audit log.
-pub(super) fn tell(events: &[Told]) -> String {
-    let line = |told: &Told| {
+pub(super) fn tell(events: &[News]) -> String {
+    let line = |told: &News| {
         let words = [Some(told.kind.as_str()), told.version.as_deref(), told.tag.as_deref()];
         words.into_iter().flatten().collect::<Vec<_>>().join(" ")
     };
@@ -156,7 +156,7 @@ impl<'a> Decision<'a> {
     fn deprecate(&mut self, version: &str, reason: Option<&str>) {
         let kind = if reason.is_some() { EventKind::VersionDeprecated } else { EventKind::VersionUndeprecated };
         let (version, reason) = (Some(version.to_owned()), reason.map(str::to_owned));
-        self.events.push(Told { version, reason, ..Told::of(kind) });
+        self.events.push(News { version, reason, ..News::of(kind) });
     }
 
     fn unpublish(&mut self, version: &str, variant: Option<&str>) -> Result<(), Error> {
@@ -242,7 +242,7 @@ impl<'a> Decision<'a> {
 
     fn tell(&mut self, kind: EventKind, version: Option<&str>, tag: Option<&str>) {
         let (version, tag) = (version.map(str::to_owned), tag.map(str::to_owned));
-        self.events.push(Told { version, tag, ..Told::of(kind) });
+        self.events.push(News { version, tag, ..News::of(kind) });
     }
 
     fn find(&self, version: &str, variant: &str) -> Result<(), Error> {

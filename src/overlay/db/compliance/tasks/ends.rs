@@ -1,7 +1,7 @@
 //! How tasks end, and what follows from them.
 
 use super::*;
-use crate::overlay::tasks::conclude::MAX_DEPTH;
+use crate::overlay::tasks::follow::MAX_DEPTH;
 use crate::overlay::tasks::{Need, TaskResult};
 
 fn again(after: Option<u64>) -> End {

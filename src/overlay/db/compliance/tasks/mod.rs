@@ -18,17 +18,17 @@ use crate::overlay::tasks::{
     Cause, Enqueued, Followed, Held, Kind, NewTask, Patience, Queue, Rank, Renewal, State, Task, TaskFilter, Wish,
 };
 
-const PATIENCE: Patience =
+pub(super) const PATIENCE: Patience =
     Patience { attempts: 3, pause: Duration::from_secs(30), lease: Duration::from_secs(15), max_waiting: 100_000 };
 
-const DONE: End = End::Done { is_partial: false, error: None };
+pub(super) const DONE: End = End::Done { is_partial: false, error: None };
 
 fn new<'a>(subject: &'a str, rank: Rank, wish: Wish) -> NewTask<'a> {
     let cause = if rank == Rank::Asked { Cause::Asked } else { Cause::Feed };
     NewTask { mount: "npm", kind: Kind::Package, subject, wish, cause, rank, parent: None }
 }
 
-fn wish(versions: &[&str]) -> Wish {
+pub(super) fn wish(versions: &[&str]) -> Wish {
     Wish { versions: set(versions), ..Wish::default() }
 }
 
@@ -36,7 +36,7 @@ fn set(texts: &[&str]) -> BTreeSet<String> {
     texts.iter().map(|text| (*text).to_owned()).collect()
 }
 
-async fn ask(node: &Overlay, subject: &str, versions: &[&str]) -> Enqueued {
+pub(super) async fn ask(node: &Overlay, subject: &str, versions: &[&str]) -> Enqueued {
     let asked = node.enqueue(vec![new(subject, Rank::Asked, wish(versions))], &PATIENCE, &actor()).await.unwrap();
     asked.into_iter().next().unwrap()
 }
@@ -46,13 +46,13 @@ async fn claim(node: &Overlay, name: &str, limit: usize) -> Vec<Task> {
 }
 
 /// Claims the only task that is due.
-async fn claim_one(node: &Overlay, name: &str) -> Task {
+pub(super) async fn claim_one(node: &Overlay, name: &str) -> Task {
     let mut claimed = claim(node, name, 10).await;
     assert_eq!(claimed.len(), 1, "{claimed:?}");
     claimed.remove(0)
 }
 
-async fn conclude(node: &Overlay, held: &Held, end: End) -> Option<Followed> {
+pub(super) async fn conclude(node: &Overlay, held: &Held, end: End) -> Option<Followed> {
     node.conclude_task(held, &Conclusion::of(end), &PATIENCE).await.unwrap()
 }
 
