@@ -138,7 +138,7 @@ fn hooks(config: &Config, reload: Reload) -> Hooks {
             Box::pin(async move { store.background().await }),
             Box::pin(overlay::tally(Arc::clone(&overlay))),
             Box::pin(dispatcher.run()),
-            Box::pin(overlay::tidy(overlay)),
+            Box::pin(overlay::tidy(overlay, config.sync.keep)),
         ],
     }
 }

@@ -73,8 +73,9 @@ pub async fn tally(overlay: Arc<Overlay>) {
     }
 }
 
-/// Writes down now and then when tokens were used, takes away bytes that nothing refers to, and adds up old downloads.
-pub async fn tidy(overlay: Arc<Overlay>) {
+/// Writes down now and then when tokens were used, takes away bytes that nothing refers to and tasks that were over for
+/// longer than `keep`, and adds up old downloads.
+pub async fn tidy(overlay: Arc<Overlay>, keep: Duration) {
     for minute in 1_u64.. {
         tokio::time::sleep(USES).await;
         if minute.is_multiple_of(SWEEP)
@@ -86,6 +87,11 @@ pub async fn tidy(overlay: Arc<Overlay>) {
             && let Err(error) = overlay.fold_downloads().await
         {
             tracing::warn!(error = &error as &dyn std::error::Error, "old downloads not added up yet");
+        }
+        if minute.is_multiple_of(SWEEP)
+            && let Err(error) = overlay.fold_tasks(keep).await
+        {
+            tracing::warn!(error = &error as &dyn std::error::Error, "old tasks not taken away yet");
         }
         if let Err(error) = overlay.save_uses().await {
             tracing::warn!(error = &error as &dyn std::error::Error, "uses of tokens not written down");

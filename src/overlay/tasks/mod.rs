@@ -44,7 +44,7 @@ pub use self::journal::Log;
 pub use self::queue::{Enqueued, NewTask, Queue};
 pub use self::wish::Wish;
 
-pub(super) use self::queue::{Backlog, Order};
+pub(super) use self::queue::{Backlog, Order, put};
 use crate::config;
 
 /// How long a node holds a task after each renewal, which it sends three times as often.

@@ -9,6 +9,7 @@ mod binaries;
 mod documents;
 mod downloads;
 mod factors;
+mod feeds;
 mod hooks;
 mod identity;
 mod listing;
@@ -200,6 +201,11 @@ behaviours! {
         the_feed_tells_of_what_was_synced
         who_lost_a_task_keeps_nothing_of_it
         what_was_synced_is_not_ours;
+    feeds:
+        a_feed_is_read_by_one_node_and_goes_on_at_another
+        who_lost_a_feed_moves_nothing
+        a_feed_that_fails_is_left_alone
+        a_schedule_makes_its_tasks_once_over_all_nodes;
     task_logs:
         lines_are_numbered_across_a_take_over
         a_log_goes_on_as_its_task_does

@@ -27,6 +27,7 @@
 //! visits                               where dependencies have led to, below each task that somebody asked for
 //! workers                              nodes that run tasks
 //! replicas, tombstones, pins           what upstreams had of packages, and have no more; what every node is to hold of them
+//! feeds, schedules                     how far upstreams' feeds were read; when schedules made their tasks
 //! vault                                one row: by which the key is known that secrets are sealed with
 //! ```
 //!
@@ -43,7 +44,7 @@ use super::sql::{Link, values};
 use crate::overlay::error::Error;
 
 /// Each in its turn, never out of it: the first has the number 1.
-const ALL: [&str; 23] = [
+const ALL: [&str; 24] = [
     include_str!("0001_start.sql"),
     include_str!("0002_teams.sql"),
     include_str!("0003_vault.sql"),
@@ -67,6 +68,7 @@ const ALL: [&str; 23] = [
     include_str!("0021_tasks.sql"),
     include_str!("0022_binaries.sql"),
     include_str!("0023_replicas.sql"),
+    include_str!("0024_feeds.sql"),
 ];
 
 /// The number of the last one.

@@ -23,7 +23,7 @@ pub(super) const PATIENCE: Patience =
 
 pub(super) const DONE: End = End::Done { is_partial: false, error: None };
 
-fn new<'a>(subject: &'a str, rank: Rank, wish: Wish) -> NewTask<'a> {
+pub(super) fn new<'a>(subject: &'a str, rank: Rank, wish: Wish) -> NewTask<'a> {
     let cause = if rank == Rank::Asked { Cause::Asked } else { Cause::Feed };
     NewTask { mount: "npm", kind: Kind::Package, subject, wish, cause, rank, parent: None }
 }
