@@ -12,6 +12,7 @@ use async_trait::async_trait;
 use time::OffsetDateTime;
 use time::format_description::well_known::Rfc3339;
 use tokio::runtime::Runtime;
+use tokio::sync::Semaphore;
 use tokio::time::timeout;
 
 use super::firsts::InOverlay;
@@ -26,11 +27,14 @@ use crate::hooks::Bases;
 use crate::mirror::store::{Incident, Store};
 use crate::mirror::{Fetch, Mirror, via};
 use crate::overlay::Overlay;
+use crate::overlay::tasks::Patience;
 use crate::registries::binaries::depot::{Catalogue, Sources};
+use crate::registries::gate::Gate;
 use crate::registries::replica::Replicas;
 use crate::registries::{self, Opened, Opening, Place, Upstreams};
 use crate::telemetry::health::Health;
 use crate::telemetry::metrics::Metrics;
+use crate::web::tasks::{self, Synced, Tasks};
 use crate::web::{Guide, Incidents, Web};
 
 /// How long a stop takes at most, all in all.
@@ -159,6 +163,7 @@ impl Parts {
             metrics: Arc::clone(&self.metrics),
             health: Arc::clone(&self.health),
             incidents: Arc::new(Listed(self.mirror.store().clone())),
+            tasks: Arc::new(self.tasks(config)),
         };
         Mount {
             name: "heliostat".to_owned(),
@@ -169,6 +174,22 @@ impl Parts {
             handler: Arc::new(web),
             limited: false,
             tally: self.metrics.tally("heliostat"),
+        }
+    }
+
+    /// Builds what tells of tasks, and takes them.
+    fn tasks(&self, config: &Config) -> Tasks {
+        let synced = |mount: &config::Mount| Synced {
+            name: mount.name.clone(),
+            dialect: mount.dialect.as_str(),
+            who: mount.in_step.who,
+        };
+        Tasks {
+            gate: Gate::of_server(Arc::clone(&self.overlay), &config.accounts),
+            mounts: config.mounts.iter().map(synced).collect(),
+            replicas: Arc::clone(&self.replicas),
+            patience: Patience::of(&self.started.sync),
+            waiting: Semaphore::new(tasks::MAX_WAITING),
         }
     }
 

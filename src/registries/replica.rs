@@ -12,6 +12,7 @@ use async_trait::async_trait;
 use tokio::sync::Semaphore;
 
 use super::failure::Error;
+use super::gate::Visitor;
 use crate::base::chain::Chain;
 use crate::base::digest::Digest;
 use crate::overlay::tasks::Wish;
@@ -60,6 +61,14 @@ pub trait Replica: Send + Sync {
     /// [`Failure`].
     async fn names(&self, _after: Option<&str>) -> Result<Names, Failure> {
         Err(Failure::Refused("this mount has no list".to_owned()))
+    }
+
+    /// Lets a visitor know what is done about a package.
+    ///
+    /// # Errors
+    /// [`Error`]: it may not read that package, or not know of it.
+    async fn let_read(&self, _visitor: &Visitor, _package: &str) -> Result<(), Error> {
+        Ok(())
     }
 
     /// Prints the document that webhooks are shown of a mirrored package, for clients at `base`; `None` where none is held.

@@ -1,17 +1,21 @@
-//! What the server tells of itself over HTTP: start page, health, metrics, incidents. A [`Handler`] like any other,
+//! What the server tells of itself over HTTP: start page, health, metrics, incidents, tasks. A [`Handler`] like any other,
 //! mounted at the root.
 
 mod api;
+mod door;
 mod pages;
 pub mod screen;
+pub mod tasks;
 
 use std::sync::Arc;
 
 use ::http::header::{ALLOW, CACHE_CONTROL, HeaderValue};
 use ::http::{Method, StatusCode};
 use async_trait::async_trait;
+use bytes::Bytes;
 use serde_json::json;
 
+use self::tasks::call::is_about_tasks;
 use crate::base::http::{Handler, Outcome, Refusal, Reply, Request};
 use crate::telemetry::health::Health;
 use crate::telemetry::metrics::{self, Metrics};
@@ -27,11 +31,16 @@ pub struct Web {
     pub metrics: Arc<Metrics>,
     pub health: Arc<Health>,
     pub incidents: Arc<dyn Incidents>,
+    /// Answers what is asked of tasks: [`tasks::Tasks`].
+    pub tasks: Arc<dyn Handler>,
 }
 
 #[async_trait]
 impl Handler for Web {
     async fn handle(&self, request: &Request<'_>) -> Outcome {
+        if is_about_tasks(request.path) {
+            return self.tasks.handle(request).await;
+        }
         if !matches!(*request.method, Method::GET | Method::HEAD) {
             let mut reply =
                 api::problem(StatusCode::METHOD_NOT_ALLOWED, "only GET and HEAD are answered here", request.id);
@@ -47,6 +56,10 @@ impl Handler for Web {
             _ => api::problem(StatusCode::NOT_FOUND, "there is nothing here", request.id),
         };
         fresh(reply).into()
+    }
+
+    async fn handle_body(&self, request: &Request<'_>, body: Bytes) -> Reply {
+        self.tasks.handle_body(request, body).await
     }
 
     fn refuse(&self, refusal: Refusal, request: &Request<'_>) -> Reply {
@@ -99,6 +112,20 @@ mod tests {
         }
     }
 
+    /// Knows no tasks.
+    struct Untasked;
+
+    #[async_trait]
+    impl Handler for Untasked {
+        async fn handle(&self, request: &Request<'_>) -> Outcome {
+            api::problem(StatusCode::IM_A_TEAPOT, "no tasks", request.id).into()
+        }
+
+        fn refuse(&self, _refusal: Refusal, request: &Request<'_>) -> Reply {
+            api::problem(StatusCode::IM_A_TEAPOT, "no tasks", request.id)
+        }
+    }
+
     async fn get(method: Method, path: &str, query: &str) -> (StatusCode, String) {
         let guide =
             Guide { title: "npm".into(), url: "/npm".into(), lines: vec!["npm config set registry {url}/".into()] };
@@ -107,6 +134,7 @@ mod tests {
             metrics: Arc::new(Metrics::new().unwrap()),
             health: Arc::default(),
             incidents: Arc::new(Two),
+            tasks: Arc::new(Untasked),
         };
         let headers = ::http::HeaderMap::new();
         let base = "http://host:4870";
@@ -140,8 +168,10 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn nothing_can_be_written_here() {
+    async fn nothing_can_be_written_here_but_what_becomes_a_task() {
         assert_eq!(get(Method::PUT, "/", "").await.0, StatusCode::METHOD_NOT_ALLOWED);
+        assert_eq!(get(Method::POST, "/-/heliostat/api/v1/sync", "").await.0, StatusCode::IM_A_TEAPOT);
+        assert_eq!(get(Method::POST, "/-/heliostat/api/v1/incidents", "").await.0, StatusCode::METHOD_NOT_ALLOWED);
         assert_eq!(get(Method::GET, "/other", "").await.0, StatusCode::NOT_FOUND);
     }
 }

@@ -23,5 +23,6 @@ mod readiness;
 mod sparing;
 mod support;
 mod sync;
+mod tasks;
 mod tls;
 mod upgrade;

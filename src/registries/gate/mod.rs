@@ -8,6 +8,9 @@ use std::net::{IpAddr, Ipv4Addr};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
+
 use super::Opening;
 use super::failure::{Error, WRONG_PASSWORD};
 use crate::base::digest::Digest;
@@ -58,6 +61,30 @@ pub struct Rules {
     pub anonymous_reading: bool,
 }
 
+// === impl Credentials ===
+
+impl Credentials {
+    /// Reads an `Authorization`. Source: RFC 6750 §2.1, RFC 7617 §2.
+    ///
+    /// # Errors
+    /// [`Error::Unauthorized`].
+    pub fn parse(value: &str) -> Result<Self, Error> {
+        let (scheme, rest) = value.split_once(' ').unwrap_or((value, ""));
+        let rest = rest.trim();
+        if scheme.eq_ignore_ascii_case("bearer") && !rest.is_empty() {
+            return Ok(Self::Token(Secret::new(rest)));
+        }
+        if scheme.eq_ignore_ascii_case("basic")
+            && let Ok(text) = STANDARD.decode(rest)
+            && let Ok(text) = String::from_utf8(text)
+            && let Some((name, password)) = text.split_once(':')
+        {
+            return Ok(Self::Password { name: name.to_owned(), password: Secret::new(password) });
+        }
+        Err(Error::Unauthorized("the credentials are neither Bearer nor Basic"))
+    }
+}
+
 /// The gate of one mount. A clone knows the same visitors.
 #[derive(Clone)]
 pub struct Gate {
@@ -88,6 +115,19 @@ impl Gate {
             rules,
             also_own: Vec::new(),
             accounts: opening.accounts.clone(),
+            believed: Arc::default(),
+            turns: Arc::default(),
+        }
+    }
+
+    /// Returns a gate of the server itself, for what is about no single mount.
+    pub fn of_server(overlay: Arc<Overlay>, accounts: &config::Accounts) -> Self {
+        Self {
+            overlay,
+            mount: String::new(),
+            rules: Rules { own: Vec::new(), merged: Vec::new(), anonymous_reading: true },
+            also_own: Vec::new(),
+            accounts: accounts.clone(),
             believed: Arc::default(),
             turns: Arc::default(),
         }

@@ -1,7 +1,5 @@
 //! The door: who asks, whether it is let in, what it may send, and who may read the answer.
 
-use base64::Engine;
-use base64::engine::general_purpose::STANDARD;
 use http::HeaderValue;
 use http::header::{AUTHORIZATION, CACHE_CONTROL, VARY};
 
@@ -11,7 +9,6 @@ use super::name::PackageName;
 use super::publish::naming;
 use super::routes::{Access, Account, Action, Reads};
 use crate::base::http::{Reply, Request};
-use crate::base::secret::Secret;
 use crate::overlay::rights::Action as Change;
 use crate::registries::gate::{Act, Credentials, Sight, Visitor};
 
@@ -41,7 +38,7 @@ impl Npm {
         let credentials = match request.headers.get(AUTHORIZATION) {
             _ if matches!(action, Action::Account(Account::LogIn { .. } | Account::Web(_))) => Credentials::Nothing,
             None => Credentials::Nothing,
-            Some(value) => parse_credentials(value.to_str().unwrap_or_default())?,
+            Some(value) => Credentials::parse(value.to_str().unwrap_or_default())?,
         };
         self.gate.identify(credentials, request.peer).await
     }
@@ -102,14 +99,17 @@ impl Npm {
                 // What lists many packages may name some that only this visitor sees.
                 Ok(if visitor.identity.is_some() { Readership::Readers } else { everybody })
             }
-            Access::Read(name) => {
-                self.gate.let_read(visitor, name)?;
-                match self.gate.look(visitor, name).await? {
-                    Sight::Nothing => Err(self.gate.missing(visitor, name)),
-                    Sight::Package { is_closed: true } => Ok(Readership::This),
-                    Sight::Package { is_closed: false } | Sight::Elsewhere => Ok(everybody),
-                }
-            }
+            Access::Read(name) => Ok(self.let_read(visitor, name).await?.unwrap_or(everybody)),
+        }
+    }
+
+    /// Lets a visitor read a package. Returns who may read the answer, if that is not who may read the mount.
+    pub(super) async fn let_read(&self, visitor: &Visitor, name: &str) -> Result<Option<Readership>, Error> {
+        self.gate.let_read(visitor, name)?;
+        match self.gate.look(visitor, name).await? {
+            Sight::Nothing => Err(self.gate.missing(visitor, name)),
+            Sight::Package { is_closed: true } => Ok(Some(Readership::This)),
+            Sight::Package { is_closed: false } | Sight::Elsewhere => Ok(None),
         }
     }
 }
@@ -125,21 +125,4 @@ pub fn closed(mut reply: Reply, readership: Readership) -> Reply {
     reply.set(CACHE_CONTROL, HeaderValue::from_static(said));
     reply.headers.append(VARY, HeaderValue::from_static("Authorization"));
     reply
-}
-
-/// Reads an `Authorization`. Source: RFC 6750 §2.1, RFC 7617 §2.
-fn parse_credentials(value: &str) -> Result<Credentials, Error> {
-    let (scheme, rest) = value.split_once(' ').unwrap_or((value, ""));
-    let rest = rest.trim();
-    if scheme.eq_ignore_ascii_case("bearer") && !rest.is_empty() {
-        return Ok(Credentials::Token(Secret::new(rest)));
-    }
-    if scheme.eq_ignore_ascii_case("basic")
-        && let Ok(text) = STANDARD.decode(rest)
-        && let Ok(text) = String::from_utf8(text)
-        && let Some((name, password)) = text.split_once(':')
-    {
-        return Ok(Credentials::Password { name: name.to_owned(), password: Secret::new(password) });
-    }
-    Err(Error::Unauthorized("the credentials are neither Bearer nor Basic"))
 }

@@ -25,6 +25,7 @@ use crate::mirror::fresh::Demand;
 use crate::overlay::packages::EventKind;
 use crate::registries::blocks::Subject;
 use crate::registries::bodies;
+use crate::registries::gate::Visitor;
 use crate::registries::replica::{Failure, News, Order, Outcome, Replica, Report, Run};
 
 mod bring;
@@ -69,6 +70,10 @@ impl Replica for Routed {
 
     fn spell(&self, text: &str) -> Result<String, Error> {
         Ok(PackageName::parse(text)?.to_string())
+    }
+
+    async fn let_read(&self, visitor: &Visitor, package: &str) -> Result<(), Error> {
+        self.current().await?.let_read(visitor, package).await.map(drop)
     }
 
     async fn payload(&self, package: &str, base: &str) -> Result<Option<Vec<u8>>, Error> {
