@@ -51,6 +51,7 @@ pub fn serve(source: config::Source, upgrade: bool) -> anyhow::Result<()> {
     parts.mount(&config)?;
     let front = front(&parts, &config, tls.clone(), upgrade);
     let sync = Sync::start(&parts, &config)?;
+    sync.iter().for_each(|sync| sync.follow(&parts, &config));
     let ended = front.run(hooks(&config, Reload { source, log: Arc::clone(&log), tls, parts: Arc::clone(&parts) }));
     sync.into_iter().for_each(Sync::stop);
     parts.close();

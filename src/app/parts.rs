@@ -32,6 +32,7 @@ use crate::registries::binaries::depot::{Catalogue, Sources};
 use crate::registries::gate::Gate;
 use crate::registries::replica::Replicas;
 use crate::registries::{self, Opened, Opening, Place, Upstreams};
+use crate::sync::follow::InSteps;
 use crate::telemetry::health::Health;
 use crate::telemetry::metrics::Metrics;
 use crate::web::tasks::{self, Synced, Tasks};
@@ -58,6 +59,8 @@ pub struct Parts {
     pub bases: Bases,
     /// What brings their packages up to their upstreams.
     pub replicas: Replicas,
+    /// What of them follows its upstream.
+    pub in_steps: InSteps,
     /// Mirrors of binaries, which are read through mounts.
     pub binaries: Arc<ArcSwap<Catalogue>>,
     /// Whom we believe.
@@ -97,6 +100,7 @@ impl Parts {
             mounts: Arc::default(),
             bases: Arc::default(),
             replicas: Arc::default(),
+            in_steps: Arc::default(),
             binaries: Arc::default(),
             roots,
             pseudonym,
@@ -123,6 +127,8 @@ impl Parts {
         self.mounts.store(Arc::new(Mounts::new(mounts, reserved)));
         self.bases.store(Arc::new(hooks::bases(config)));
         self.replicas.store(Arc::new(replicas));
+        let in_steps = config.mounts.iter().map(|mount| (mount.name.clone(), mount.in_step.clone()));
+        self.in_steps.store(Arc::new(in_steps.collect()));
         self.binaries.store(Arc::new(Catalogue::new(&config.binaries, &sources)));
         Ok(())
     }

@@ -15,6 +15,8 @@ use crate::base::threads;
 use crate::config::{self, Config};
 use crate::overlay::Overlay;
 use crate::overlay::tasks::Patience;
+use crate::sync::follow::Follower;
+use crate::sync::schedule::Planner;
 use crate::sync::{Settings, Worker};
 
 /// How long it takes at most to give back what is not done.
@@ -51,6 +53,22 @@ impl Sync {
         tracing::info!(node = worker.node, tasks = config.sync.tasks, "tasks are run here");
         let worker = runtime.spawn(Arc::new(worker).run(stopped));
         Ok(Some(Self { runtime, stop, worker }))
+    }
+
+    /// Begins to follow upstreams, and to do what is to be done at set times.
+    pub fn follow(&self, parts: &Parts, config: &Config) {
+        let follower = Follower {
+            overlay: Arc::clone(&parts.overlay),
+            store: parts.mirror.store().clone(),
+            replicas: Arc::clone(&parts.replicas),
+            in_steps: Arc::clone(&parts.in_steps),
+            node: node(),
+            patience: Patience::of(&config.sync),
+            poll: config.sync.poll,
+        };
+        self.runtime.spawn(Arc::new(follower).run());
+        let planner = Planner { overlay: Arc::clone(&parts.overlay), schedules: config.schedules.clone() };
+        self.runtime.spawn(planner.run());
     }
 
     /// Gives back what is not done.
@@ -102,7 +120,7 @@ fn worker(parts: &Parts, sync: &config::Sync) -> Worker {
     Worker {
         overlay: Arc::clone(&parts.overlay),
         replicas: Arc::clone(&parts.replicas),
-        node: format!("{:016x}", rand::random::<u64>()),
+        node: node(),
         settings: Settings {
             tasks: sync.tasks,
             patience: Patience::of(sync),
@@ -111,6 +129,13 @@ fn worker(parts: &Parts, sync: &config::Sync) -> Worker {
             max_dependencies: sync.max_dependencies.into(),
         },
         turns: Semaphore::new(sync.artifacts),
+        store: parts.mirror.store().clone(),
+        in_steps: Arc::clone(&parts.in_steps),
         clock: Clock::default(),
     }
+}
+
+/// Draws a name that no other process has.
+fn node() -> String {
+    format!("{:016x}", rand::random::<u64>())
 }

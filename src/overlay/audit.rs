@@ -62,7 +62,7 @@ impl Actor {
     }
 
     /// Returns what brings packages up to their upstreams, by a task.
-    pub(super) fn sync(task: &str) -> Self {
+    pub fn sync(task: &str) -> Self {
         Self { name: "sync".to_owned(), via: format!("task {task}"), address: None, reason: None }
     }
 }

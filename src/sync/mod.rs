@@ -8,17 +8,22 @@
 //! transaction with its end. So a run that is cut off is begun anew, here or on another node, and finds most of its work
 //! done.
 
+pub mod follow;
 mod journal;
 mod run;
+pub mod schedule;
 mod shift;
+pub mod survey;
 
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use tokio::sync::{Semaphore, watch};
 
+use self::follow::InSteps;
 use self::shift::Shift;
 use crate::base::clock::Clock;
+use crate::mirror::store::Store;
 use crate::overlay::tasks::{Patience, Renewal};
 use crate::overlay::{self, Overlay};
 use crate::registries::replica::Replicas;
@@ -32,6 +37,8 @@ const IDLE: Duration = Duration::from_secs(1);
 pub struct Worker {
     pub overlay: Arc<Overlay>,
     pub replicas: Replicas,
+    pub store: Store,
+    pub in_steps: InSteps,
     /// A name that no other process has.
     pub node: String,
     pub settings: Settings,

@@ -1,11 +1,13 @@
 //! One task, from its first line to its end.
 
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use super::Worker;
 use super::journal::Journal;
-use crate::overlay::tasks::{Conclusion, End, Followed, Held, Kind, Task, TaskResult};
-use crate::registries::replica::{Failure, Journal as _, Mark, Order, Outcome, Report, Run};
+use crate::overlay::replicas::NewReplica;
+use crate::overlay::tasks::{Conclusion, End, Enqueued, Followed, Held, Kind, Task, TaskResult};
+use crate::registries::replica::{Failure, Journal as _, Mark, Order, Outcome, Replica, Report, Run};
 
 /// How often, and after which pauses, it is tried to write down what came of a run: for about as long as its lease lasts.
 const TRIES: usize = 15;
@@ -13,6 +15,13 @@ const PAUSE: Duration = Duration::from_secs(1);
 
 /// How many names the last lines of a log tell.
 const NAMED: usize = 500;
+
+/// What a run comes to that went well.
+enum Done {
+    Report(Report),
+    /// Tasks were made, as many as this.
+    Made(usize),
+}
 
 // === impl Worker ===
 
@@ -23,34 +32,47 @@ impl Worker {
         journal.line(Mark::Start, &self.beginning(task).await);
         let ended = tokio::select! {
             ended = self.act(task, journal) => ended,
-            why = self.lose_patience(journal) => Err(Failure::again(why)),
+            why = self.lose_patience(journal) => Err(Failure::Again { error: why.to_owned(), after: None }),
         };
-        match ended {
-            Ok(report) => self.report(task, &held, journal, &report).await,
-            Err(Failure::Refused(error)) => {
-                journal.line(Mark::Failed, &error);
-                self.end(&held, journal, End::Refused { error }).await;
+        let end = match ended {
+            Ok(Done::Report(report)) => return self.report(task, &held, journal, &report).await,
+            Ok(Done::Made(count)) => {
+                journal.line(Mark::Done, &format!("{count} packages are brought up to their upstream"));
+                End::Done { is_partial: false, error: None }
             }
-            Err(Failure::Again { error, after }) => {
-                journal.line(Mark::Failed, &error);
-                self.end(&held, journal, End::Again { error, after }).await;
+            Err(failure) => {
+                journal.line(Mark::Failed, &failure.to_string());
+                match failure {
+                    Failure::Refused(error) => End::Refused { error },
+                    Failure::Again { error, after } => End::Again { error, after },
+                }
             }
-        }
+        };
+        self.end(&held, journal, end).await;
     }
 
-    async fn act(&self, task: &Task, journal: &Journal) -> Result<Report, Failure> {
+    async fn act(&self, task: &Task, journal: &Journal) -> Result<Done, Failure> {
         match task.kind {
-            Kind::Package => self.bring_up(task, journal).await,
-            Kind::Binary | Kind::Repair | Kind::List => Err(Failure::Refused("unknown".to_owned())),
+            Kind::Package => self.bring_up(task, journal).await.map(Done::Report),
+            Kind::List => self.list(task, journal).await.map(Done::Made),
+            Kind::Repair => self.repair(task, journal).await.map(Done::Made),
+            Kind::Binary => Err(Failure::Refused("no mirror of binaries is run here".to_owned())),
         }
     }
 
     /// Brings one package up to its upstream.
     async fn bring_up(&self, task: &Task, journal: &Journal) -> Result<Report, Failure> {
-        let replica = self.replicas.load().get(&task.mount).cloned();
-        let replica = replica.ok_or_else(|| Failure::Refused(format!("nothing is mirrored as {}", task.mount)))?;
-        let order = Order { package: task.subject.clone(), wish: task.wish.clone(), known: None };
+        let replica = self.replica(&task.mount)?;
+        let known = self.overlay.replica(&task.mount, &task.subject).await.map_err(|error| again(&error))?;
+        let known = known.map(|known| known.roll);
+        let order = Order { package: task.subject.clone(), wish: task.wish.clone(), known };
         replica.sync(&order, &Run { journal, turns: &self.turns }).await
+    }
+
+    /// Returns what brings the packages of a mount up to their upstreams.
+    pub(super) fn replica(&self, mount: &str) -> Result<Arc<dyn Replica>, Failure> {
+        let replica = self.replicas.load().get(mount).cloned();
+        replica.ok_or_else(|| Failure::Refused(format!("nothing is mirrored as {mount}")))
     }
 
     /// Waits until nothing was told or received for too long, or all of it takes too long.
@@ -75,7 +97,12 @@ impl Worker {
         let is_partial = report.versions.iter().any(|(_, outcome)| matches!(outcome, Outcome::Failed(_)));
         let needs = if task.wish.skip_dependencies { Vec::new() } else { report.needs.clone() };
         let tail = |followed: &Followed| self.tail(task, journal, report, followed);
+        let Report { upstream, roll, digest, gone, pins, changes, .. } = report;
         let conclusion = Conclusion {
+            replica: Some(NewReplica { upstream, roll, digest: *digest }),
+            gone: gone.clone(),
+            pins: pins.clone(),
+            news: changes.clone(),
             results,
             needs,
             max_dependencies: self.settings.max_dependencies,
@@ -126,7 +153,7 @@ impl Worker {
 
     /// Says what follows, and what it all came to. Source: contract npm §12.4.
     fn tail(&self, task: &Task, journal: &Journal, report: &Report, followed: &Followed) -> Vec<String> {
-        let dependency = |made: &crate::overlay::tasks::Enqueued| {
+        let dependency = |made: &Enqueued| {
             let joined = if made.joined { " (it waits already)" } else { "" };
             journal.print(Mark::Dependency, &format!("{}: task {}{joined}", made.subject, made.id))
         };
@@ -154,14 +181,6 @@ impl Worker {
     }
 }
 
-// === impl Failure ===
-
-impl Failure {
-    fn again(why: &str) -> Self {
-        Self::Again { error: why.to_owned(), after: None }
-    }
-}
-
 /// Returns what is written down of a version: those that came out as they were wanted are told of by the log alone.
 fn result((version, outcome): &(String, Outcome)) -> Option<TaskResult> {
     let (outcome, detail) = match outcome {
@@ -170,4 +189,10 @@ fn result((version, outcome): &(String, Outcome)) -> Option<TaskResult> {
         Outcome::Failed(why) => ("failed", why),
     };
     Some(TaskResult { version: version.clone(), outcome: outcome.to_owned(), detail: Some(detail.clone()) })
+}
+
+/// Says that something of ours does not answer: another time it does.
+pub(super) fn again(error: &(dyn std::error::Error + 'static)) -> Failure {
+    tracing::warn!(error, "a task does not know what is here");
+    Failure::Again { error: "what is kept here cannot be asked".to_owned(), after: None }
 }

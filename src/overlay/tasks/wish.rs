@@ -13,6 +13,8 @@ pub const LONGEST_TIPS: usize = 1024;
 pub struct Wish {
     /// Every version.
     pub all: bool,
+    /// Versions that upstream did not have yet when it was synced last.
+    pub added: bool,
     pub versions: BTreeSet<String>,
     /// Ranges and tags, in the dialect's own words.
     pub ranges: BTreeSet<String>,
@@ -42,6 +44,7 @@ impl Wish {
         };
         Self {
             all,
+            added: self.added || other.added,
             versions: unite(&self.versions, &other.versions),
             ranges: unite(&self.ranges, &other.ranges),
             expects: &self.expects | &other.expects,
