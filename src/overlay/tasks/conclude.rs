@@ -40,7 +40,7 @@ pub struct Conclusion<'a> {
     pub gone: Vec<String>,
     /// What is pinned now; the empty version is the document.
     pub pins: Vec<String>,
-    /// What the feed is to tell.
+    /// What the feed is to tell, where upstream was asked for the package as a whole.
     pub news: Vec<News>,
     /// Versions that did not come out as they were wanted; in place of those of earlier tries.
     pub results: Vec<TaskResult>,

@@ -190,6 +190,7 @@ behaviours! {
         a_task_that_fails_is_tried_again_until_it_is_enough
         a_task_that_is_put_back_beside_its_twin_goes_on_as_it
         tasks_that_are_put_back_while_others_ask_are_not_doubled
+        a_task_that_is_put_back_meets_its_twin_too_late
         a_node_that_stops_gives_its_tasks_back
         a_task_that_is_cancelled_ends_with_what_it_led_to
         a_task_that_is_over_can_be_tried_again

@@ -194,11 +194,11 @@ async fn count(link: Link<'_>, sql: &str, bound: Vec<Bound>) -> Result<u64, Erro
 pub async fn cancel(link: Link<'_>, id: &str, now: SystemTime, last: &str) -> Result<u64, Error> {
     let meant = "(id = $1 OR root = $1 AND cause = 'dependency' AND rank > 0)";
     let lock = link.for_update();
-    let sql = format!(
+    let flag = format!(
         "WITH meant AS MATERIALIZED (SELECT id FROM tasks AS open WHERE state = 'processing' AND {meant} \
          ORDER BY id {lock}) UPDATE tasks SET is_cancelled = TRUE FROM meant WHERE tasks.id = meant.id"
     );
-    let running = link.run(&sql, values![id]).await?;
+    let mut running = link.run(&flag, values![id]).await?;
     let sql = format!(
         "WITH meant AS MATERIALIZED (SELECT id FROM tasks AS open WHERE state = 'waiting' AND {meant} \
          ORDER BY mount, kind, subject {lock}) UPDATE tasks SET state = 'cancelled', ended_at = $2, is_cancelled = TRUE \
@@ -209,6 +209,10 @@ pub async fn cancel(link: Link<'_>, id: &str, now: SystemTime, last: &str) -> Re
         let (id, length): (String, _) = (row.get(0)?, read_length(row, 1)?);
         let (lines, length) = fit(now, length, &[last.to_owned()], true);
         journal::append(link, &id, &lines, length).await?;
+    }
+    if running == 0 && ended.is_empty() {
+        // It may have been claimed between the two.
+        running = link.run(&flag, values![id]).await?;
     }
     Ok(running + ended.len() as u64)
 }

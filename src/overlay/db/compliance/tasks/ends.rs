@@ -2,7 +2,7 @@
 
 use super::*;
 use crate::overlay::tasks::follow::MAX_DEPTH;
-use crate::overlay::tasks::{Need, TaskResult};
+use crate::overlay::tasks::{Need, TaskResult, put};
 
 fn again(after: Option<u64>) -> End {
     End::Again { error: "upstream is down".to_owned(), after: after.map(Duration::from_secs) }
@@ -70,6 +70,24 @@ pub async fn tasks_that_are_put_back_while_others_ask_are_not_doubled(stage: Sta
         assert_eq!((waiting.state, &waiting.wish.versions), (State::Waiting, &asked));
         assert_eq!(task(&one, &held.id).await.id, waiting.id);
     }
+}
+
+/// Somebody asks for the same, and is not seen yet when the task is put back.
+pub async fn a_task_that_is_put_back_meets_its_twin_too_late(stage: Stage) {
+    let (node, database) = (stage.node().await, stage.open().await);
+    let first = ask(&node, "x", &["1.0.0"]).await.id;
+    let held = claim_one(&node, "n").await.held_by("n");
+    let note = database.note().await.unwrap();
+    let twin = vec![new("x", Rank::Asked, wish(&["2.0.0"]))];
+    let twin = put(note.link(), stage.clock.now(), twin, "other").await.unwrap().remove(0).id;
+    let commit = async {
+        tokio::time::sleep(Duration::from_millis(300)).await;
+        note.commit().await.unwrap();
+    };
+    let (put_back, ()) = tokio::join!(conclude(&node, &held, End::GivenBack), commit);
+    assert!(put_back.is_some());
+    let goes_on = task(&node, &first).await;
+    assert_eq!((&goes_on.id, goes_on.wish), (&twin, wish(&["1.0.0", "2.0.0"])));
 }
 
 pub async fn a_node_that_stops_gives_its_tasks_back(stage: Stage) {
