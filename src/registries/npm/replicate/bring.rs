@@ -11,6 +11,7 @@ use super::{Found, Round};
 use crate::config::Signatures;
 use crate::mirror;
 use crate::mirror::fresh::Demand;
+use crate::mirror::store::{self, Checked};
 use crate::registries::bodies;
 use crate::registries::npm::documents::part;
 use crate::registries::npm::error::{Error, of_mirror};
@@ -28,6 +29,9 @@ const UNANSWERED: usize = 8;
 
 /// An entry may be evicted between its fill and its pin: it is fetched once more then.
 const TRIES: usize = 2;
+
+/// Why something that was fetched does not stay.
+const NO_ROOM: &str = "there is no room to keep it";
 
 /// What all versions of a run have in common.
 struct Ground<'a> {
@@ -92,21 +96,43 @@ impl Round<'_> {
 
     /// Makes sure that a version is held, and stays.
     async fn hold(&self, ground: &Ground<'_>, wanted: Wanted<'_>) -> Result<Outcome, Error> {
-        let key = self.npm.sources.tarball_key(self.name, wanted.version);
+        let (store, key) = (self.npm.mirror.store(), self.npm.sources.tarball_key(self.name, wanted.version));
         for _ in 0..TRIES {
             let kept = self.npm.find_kept_tarball(self.name, wanted.version).await?;
-            let (outcome, is_pinned) = match kept.map(|kept| kept.entry.is_some_and(|entry| entry.pinned)) {
-                Some(is_pinned) => (Outcome::Held, is_pinned),
-                None => {
-                    self.fetch(ground, wanted).await?;
-                    (Outcome::Fetched, false)
-                }
+            let is_pinned = kept.as_ref().and_then(|kept| kept.entry.as_ref()).is_some_and(|entry| entry.pinned);
+            let outcome = if kept.is_some() && self.is_whole(&key, wanted.version).await? {
+                Outcome::Held
+            } else if store.room_for_pins() == 0 {
+                return Ok(Outcome::Failed(NO_ROOM.to_owned()));
+            } else {
+                self.fetch(ground, wanted).await?;
+                Outcome::Fetched
             };
-            if is_pinned || self.npm.mirror.store().pin(&key, true).await? {
+            if outcome == Outcome::Held && is_pinned {
                 return Ok(outcome);
             }
+            match store.pin(&key, true).await {
+                Ok(true) => return Ok(outcome),
+                Ok(false) => {}
+                Err(store::Error::PinsFull) => return Ok(Outcome::Failed(NO_ROOM.to_owned())),
+                Err(error) => return Err(error.into()),
+            }
         }
-        Ok(Outcome::Failed("there is no room to keep it".to_owned()))
+        Ok(Outcome::Failed(NO_ROOM.to_owned()))
+    }
+
+    /// Tells whether what is held is what was proved, if that is to be looked at; what is not, is dropped.
+    async fn is_whole(&self, key: &str, version: &Version) -> Result<bool, Error> {
+        let wish = &self.order.wish;
+        if !wish.force && !wish.force_history {
+            return Ok(true);
+        }
+        let checked = self.npm.mirror.store().check(key).await?;
+        if checked == Checked::Damaged {
+            let text = format!("{}@{version}: what was held is damaged, and fetched again", self.name);
+            self.run.journal.line(Mark::Mended, &text);
+        }
+        Ok(checked == Checked::Whole)
     }
 
     /// Fetches a tarball to its end, when it has its turn.
@@ -119,7 +145,8 @@ impl Round<'_> {
             document: document.digest.map(|digest| (document.key.clone(), digest)),
         };
         let what = (self.name, version);
-        let tarball = self.npm.fetch_tarball(what, &described, &ground.keys, &Demand::NONE).await?;
+        let demand = if self.order.wish.force { Demand::NONE.strict() } else { Demand::NONE };
+        let tarball = self.npm.fetch_tarball(what, &described, &ground.keys, &demand).await?;
         let told = |error: mirror::Error| of_mirror(error, &format!("{}@{version}", self.name));
         let body = bodies::settle(tarball.body).await.map_err(told)?;
         self.run.journal.received(body.length().unwrap_or_default());
@@ -127,17 +154,26 @@ impl Round<'_> {
         Ok(())
     }
 
-    /// Pins what vouches for the versions: the document, and the keys that they are signed by.
-    pub(super) async fn pin_documents(&self) -> Result<(), Error> {
-        let (sources, store) = (&self.npm.sources, self.npm.mirror.store());
-        if !store.pin(&sources.packument_key(self.name), true).await? {
-            self.run.journal.line(Mark::Skipped, "The document is not pinned: there is no room to keep it");
-        }
+    /// Pins what vouches for the versions: the document, and the keys that they are signed by. Tells whether the document is
+    /// pinned.
+    pub(super) async fn pin_documents(&self) -> Result<bool, Error> {
+        let sources = &self.npm.sources;
         if self.npm.signatures != Signatures::Off {
             // A registry that signs nothing has none.
-            store.pin(&sources.keys(sources.upstream(self.name))?.key, true).await?;
+            self.pin(&sources.keys(sources.upstream(self.name))?.key).await?;
         }
-        Ok(())
+        let is_pinned = self.pin(&sources.packument_key(self.name)).await?;
+        if !is_pinned {
+            self.run.journal.line(Mark::Skipped, &format!("The document is not pinned: {NO_ROOM}"));
+        }
+        Ok(is_pinned)
+    }
+
+    async fn pin(&self, key: &str) -> Result<bool, Error> {
+        match self.npm.mirror.store().pin(key, true).await {
+            Err(store::Error::PinsFull) => Ok(false),
+            pinned => Ok(pinned?),
+        }
     }
 
     /// Finds what versions that are held need of other packages, each once.

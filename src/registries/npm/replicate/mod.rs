@@ -143,26 +143,24 @@ impl Round<'_> {
             return Err(Failure::Again { error, after: Some(BEHIND) });
         }
         let brought = self.bring(&found).await?;
-        self.pin_documents().await.map_err(failed)?;
+        let is_pinned = self.pin_documents().await.map_err(failed)?;
         let held: Vec<_> = brought.iter().filter(|(_, outcome)| is_held(outcome)).map(|(place, _)| *place).collect();
         let needs = if self.order.wish.skip_dependencies { Vec::new() } else { self.needs(&found, &held).await? };
         let version = |place: usize| found.survey.releases[place].version.clone();
         let missing = found.choice.missing.iter().map(|spec| (spec.clone(), Outcome::Failed(tell::NOTHING.to_owned())));
         let versions: Vec<_> =
             brought.into_iter().map(|(place, outcome)| (version(place), outcome)).chain(missing).collect();
-        let report = Report {
+        Ok(Report {
             roll: found.roll.pack().map_err(|error| failed(error.into()))?,
             digest: found.prepared.document.digest,
             upstream: self.upstream(),
             changes: found.difference.news(),
-            pins: held.into_iter().map(version).chain([String::new()]).collect(),
+            pins: held.into_iter().map(version).chain(is_pinned.then(String::new)).collect(),
             gone: found.difference.gone,
             needs,
             last_error: last_error(&versions),
             versions,
-        };
-        self.tell_end(&report);
-        Ok(report)
+        })
     }
 
     /// Reports that upstream has nothing any more. What was fetched stays.

@@ -7,7 +7,7 @@ use super::survey::Seen;
 use super::{Found, Round};
 use crate::base::clock::from_millis;
 use crate::registries::npm::name::LATEST;
-use crate::registries::replica::{Mark, Outcome, Report, plain};
+use crate::registries::replica::{Mark, Outcome, plain};
 use crate::registries::times::print_millis;
 
 /// Why something that was named did not come.
@@ -116,20 +116,6 @@ impl Round<'_> {
     pub(super) fn tell_gone(&self, gone: &[String]) {
         let what = "Upstream has this package no longer; what is held of it stays";
         self.line(Mark::Skipped, format!("{what}: {}", list(gone)));
-    }
-
-    pub(super) fn tell_end(&self, report: &Report) {
-        let count = |of: fn(&Outcome) -> bool| report.versions.iter().filter(|(_, outcome)| of(outcome)).count();
-        self.line(
-            Mark::Fact,
-            format!(
-                "Versions: {} fetched, {} here before, {} skipped, {} failed",
-                count(|outcome| matches!(outcome, Outcome::Fetched)),
-                count(|outcome| matches!(outcome, Outcome::Held)),
-                count(|outcome| matches!(outcome, Outcome::Skipped(_))),
-                count(|outcome| matches!(outcome, Outcome::Failed(_))),
-            ),
-        );
     }
 
     fn line(&self, mark: Mark, text: String) {
