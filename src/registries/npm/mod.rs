@@ -82,6 +82,7 @@ use self::catalog::Catalog;
 use self::door::{Guest, closed};
 use self::error::Error;
 use self::files::Opened;
+use self::registries::feeds::Told;
 use self::routed::Routed;
 use self::routes::{Action, Discover};
 use self::signing::Signer;
@@ -120,6 +121,8 @@ pub struct Npm {
     sources: Arc<Sources>,
     /// What the configuration says of where names come from, whatever was named at run time.
     configured: Arc<Upstreams>,
+    /// Where the configuration says that those tell of changes.
+    feeds_told: Arc<Told>,
     /// Whether registries that are named at run time may have private addresses.
     allow_private_registries: bool,
     signatures: Signatures,
@@ -196,6 +199,7 @@ impl Registry for config::Npm {
             mirror: opening.mirror,
             sources: Arc::new(Sources::new(Shelf::new(mount), opening.upstreams.clone())),
             configured: Arc::new(opening.upstreams),
+            feeds_told: Arc::new(Told::of(mount)),
             allow_private_registries: self.allow_private_registries,
             signatures: self.signatures,
             signs: self.sign,

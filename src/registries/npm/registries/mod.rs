@@ -33,6 +33,7 @@ use crate::overlay::upstreams::{self, NewUpstream, Routes, Target, UpstreamEdit,
 use crate::registries::gate::Visitor;
 use crate::registries::times::print_millis;
 
+pub mod feeds;
 mod judge;
 
 /// The registry that publishes here.

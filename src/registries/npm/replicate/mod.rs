@@ -26,11 +26,13 @@ use crate::overlay::packages::EventKind;
 use crate::registries::blocks::Subject;
 use crate::registries::bodies;
 use crate::registries::gate::Visitor;
-use crate::registries::replica::{Failure, News, Order, Outcome, Replica, Report, Run};
+use crate::registries::replica::{Failure, News, Order, Outcome, Poll, Position, Replica, Report, Run};
 
 mod bring;
 mod choice;
 mod needs;
+mod pages;
+mod poll;
 mod roll;
 mod survey;
 mod tell;
@@ -74,6 +76,18 @@ impl Replica for Routed {
 
     async fn let_read(&self, visitor: &Visitor, package: &str) -> Result<(), Error> {
         self.current().await?.let_read(visitor, package).await.map(drop)
+    }
+
+    async fn feeds(&self) -> Result<Vec<String>, Failure> {
+        let feeds = async { self.current().await?.feed_names().await };
+        feeds.await.map_err(|error| Failure::from(&error))
+    }
+
+    async fn poll(&self, feed: &str, position: Option<&Position>) -> Result<Poll, Failure> {
+        let npm = self.current().await.map_err(|error| Failure::from(&error))?;
+        let found = npm.find_feed(feed).await.map_err(|error| Failure::from(&error))?;
+        let found = found.ok_or_else(|| Failure::Refused(format!("there is no feed {feed}")))?;
+        npm.poll_feed(&found, position).await
     }
 
     async fn payload(&self, package: &str, base: &str) -> Result<Option<Vec<u8>>, Error> {

@@ -70,6 +70,11 @@ impl Sources {
         self.upstreams.scopes.values()
     }
 
+    /// Returns the upstream of this id, among those that scopes have of their own.
+    pub fn named_upstream(&self, id: &str) -> Option<Arc<Upstream>> {
+        self.scoped_upstreams().find(|upstream| upstream.id == id).cloned()
+    }
+
     /// Returns the scopes whose packages do not come from the default upstream, each with its `@`.
     pub fn scopes(&self) -> Vec<String> {
         self.upstreams.scopes.keys().cloned().collect()
