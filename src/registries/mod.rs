@@ -6,8 +6,9 @@
 //! [`blocks`], a [`desk`] to answer from, the [`shelf`] that a mount's resources stand on, readers for what strangers send
 //! ([`paths`], [`queries`], [`bodies`], [`members`], [`times`], [`untar`], [`lockfiles`], [`version`], [`range`]), a [`memo`] of what they
 //! made of it and of what they [`missed`], the heads of [`replies`], the words for what can go wrong ([`failure`]), and
-//! those of [`replica`] for bringing packages up to their upstreams, and mirrors of [`binaries`], which are listed by one
-//! dialect and read through others; none of them imports another.
+//! those of [`replica`] for bringing packages up to their upstreams, in a [`round`], by what a [`roll`] remembers and what is
+//! [`listed`], and mirrors of [`binaries`], which are listed by one dialect and read through others; none of them imports
+//! another.
 //!
 //! A new one is a folder, its keys in [`config::Dialect`], and its line in [`of`].
 
@@ -19,6 +20,7 @@ pub mod failure;
 pub mod files;
 pub mod gate;
 pub mod hex;
+pub mod listed;
 pub mod lockfiles;
 pub mod members;
 pub mod memo;
@@ -32,6 +34,8 @@ pub mod queries;
 pub mod range;
 pub mod replica;
 pub mod replies;
+pub mod roll;
+pub mod round;
 pub mod shelf;
 mod text;
 pub mod times;
@@ -129,6 +133,12 @@ impl Opened {
     /// The same, of what others hold too.
     fn shared(handler: Arc<dyn Handler>) -> Self {
         Self { handler, replica: None, tree: None, documents: None }
+    }
+
+    /// Opens a mount that is served, and synced.
+    fn synced(mount: impl Handler + Replica + 'static) -> Self {
+        let mount = Arc::new(mount);
+        Self { replica: Some(Arc::clone(&mount) as _), ..Self::shared(mount) }
     }
 }
 

@@ -23,8 +23,8 @@ const FIRST_HOUR: Duration = Duration::from_secs(3_600);
 const FIRST_DAY: Duration = Duration::from_secs(86_400);
 
 /// A package as its proved document has it.
-struct Described {
-    package: Arc<Package>,
+pub(super) struct Described {
+    pub(super) package: Arc<Package>,
     /// The key and the digest that the document is kept under.
     place: (Arc<str>, Digest),
     cache: CacheState,
@@ -92,7 +92,7 @@ impl Repository {
         })
     }
 
-    async fn described(&self, name: &PackageName, demand: &Demand) -> Result<Described, Error> {
+    pub(super) async fn described(&self, name: &PackageName, demand: &Demand) -> Result<Described, Error> {
         let trusted = self.trusted().await?;
         let action = self.sources.package(name);
         let found = self.signed_document(&trusted, &action, demand).await?;
@@ -138,7 +138,11 @@ impl Described {
         Arc::clone(&self.place.0)
     }
 
-    fn promised(&self, version: &Version) -> Option<Promised> {
+    pub(super) fn digest(&self) -> Digest {
+        self.place.1
+    }
+
+    pub(super) fn promised(&self, version: &Version) -> Option<Promised> {
         let checksums = Checksums::find(&self.package, version)?;
         let may_change = may_change(&self.package, version, self.vouched_at);
         Some(Promised { checksums, may_change, document: Some(self.place.clone()) })

@@ -45,6 +45,17 @@ impl Keyring {
         Ok(self.admitted.get_or_init(|| key).clone())
     }
 
+    /// Returns the key that what was fetched is kept under; `None` for the operator's own.
+    ///
+    /// # Errors
+    /// [`Error::Internal`].
+    pub fn place(&self) -> Result<Option<String>, Error> {
+        match &self.pin {
+            Pin::Key(_) => Ok(None),
+            Pin::Fingerprint(_) => Ok(Some(self.sources.public_key(&self.pin)?.key.clone())),
+        }
+    }
+
     async fn find(&self, mirror: &Mirror) -> Result<PublicKey, Error> {
         let want = self.sources.public_key(&self.pin)?;
         let told = |error| of_mirror(error, KEY);

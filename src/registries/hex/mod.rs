@@ -38,6 +38,7 @@ mod passthrough;
 mod private;
 pub mod proofs;
 mod registry_v1;
+mod replicate;
 mod replies;
 pub mod routes;
 #[cfg(test)]
@@ -138,7 +139,7 @@ impl Registry for config::Hex {
             pairs: Arc::new(Pairs::new(clock.clone())),
             blocks,
         };
-        Opened::served(Hex {
+        Opened::synced(Hex {
             repository,
             api: api.map(|api| api.at_most(opening.max_request_bytes)),
             doors: self.private.then(|| Doors::new(clock)),

@@ -14,7 +14,7 @@ use super::routes::{Action, Root};
 use super::vouch::{self, Document};
 use super::wire::{Archive, Install, List, MAX_LISTING, MAX_RESOURCE};
 use crate::base::digest::{Digest, Promise};
-use crate::base::secret::Secret;
+use crate::base::secret::{SafeUrl, Secret};
 use crate::mirror::resource::{Redirects, Release, Resource, Rules, Upstream};
 use crate::mirror::verify::Proof;
 use crate::registries::shelf::Shelf;
@@ -81,6 +81,11 @@ impl Sources {
     /// Whether the operator's own credentials open the upstream: then what it gives is not for everybody's caches.
     pub fn is_closed(&self) -> bool {
         self.upstream.authorization.is_some()
+    }
+
+    /// Names the upstream in a log, without credentials.
+    pub fn name_upstream(&self) -> String {
+        SafeUrl::from(self.upstream.url.clone()).to_string()
     }
 
     /// How long documents are trusted.

@@ -1,8 +1,9 @@
 //! The engine by itself, for what no client of a dialect may ask: to be told how upstream fares, to pin,
-//! to look at a feed.
+//! to look at a feed, to be brought up to upstream.
 
 mod peek;
 mod pinned;
+mod replicas;
 mod strict;
 
 use std::collections::BTreeMap;
@@ -35,7 +36,7 @@ struct World {
     firsts: Arc<InMemory>,
     clock: Clock,
     rules: Arc<Rules>,
-    _directory: TempDir,
+    directory: TempDir,
 }
 
 /// What was seen first, for as long as a test runs.
@@ -74,7 +75,7 @@ impl World {
         };
         let firsts = Arc::new(InMemory::default());
         let mirror = Mirror::new(store, fetch, Arc::clone(&firsts) as Arc<dyn Firsts>, clock.clone(), metrics);
-        Self { upstream: FakeUpstream::start(), mirror, firsts, clock, rules: Arc::new(rules), _directory: directory }
+        Self { upstream: FakeUpstream::start(), mirror, firsts, clock, rules: Arc::new(rules), directory }
     }
 
     fn server(&self) -> Arc<Upstream> {
