@@ -159,12 +159,12 @@ impl Niso {
         Ok(Documents { versions, tags })
     }
 
-    async fn versions_of(&self, name: &PackageName, demand: &Demand) -> Result<Document, Error> {
+    pub(super) async fn versions_of(&self, name: &PackageName, demand: &Demand) -> Result<Document, Error> {
         self.document(&self.sources.versions(name)?, demand, name.as_str()).await
     }
 
     /// Returns the tags of a package; `None` where upstream has none, or never has any: no fault of the package.
-    async fn tags_of(&self, name: &PackageName, demand: &Demand) -> Result<Option<Document>, Error> {
+    pub(super) async fn tags_of(&self, name: &PackageName, demand: &Demand) -> Result<Option<Document>, Error> {
         let want = self.sources.tags(name)?;
         if self.missed.is_known(&want.key, TAGS) {
             return Ok(None);
@@ -180,7 +180,7 @@ impl Niso {
         }
     }
 
-    async fn document(&self, want: &Arc<Resource>, demand: &Demand, what: &str) -> Result<Document, Error> {
+    pub(super) async fn document(&self, want: &Arc<Resource>, demand: &Demand, what: &str) -> Result<Document, Error> {
         let found = self.mirror.document(want, demand).await.map_err(|error| of_mirror(error, what))?;
         Ok(Document::read(found).await?)
     }

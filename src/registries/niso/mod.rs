@@ -28,6 +28,7 @@ pub mod error;
 mod first_seen;
 pub mod name;
 pub mod proofs;
+mod replicate;
 mod replies;
 pub mod routes;
 #[cfg(test)]
@@ -111,7 +112,7 @@ impl Registry for config::Niso {
 
     fn open(&self, opening: Opening<'_>) -> Opened {
         let slash = if self.escaped_slash { Slash::Escaped } else { Slash::Raw };
-        Opened::served(Niso {
+        Opened::synced(Niso {
             blocks: Blocks::new(&opening),
             mirror: opening.mirror,
             sources: Arc::new(Sources::new(Shelf::new(opening.mount), opening.upstreams, slash)),

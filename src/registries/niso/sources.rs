@@ -9,6 +9,7 @@ use super::replies::SIGNATURE;
 use super::vouch;
 use super::wire::Row;
 use crate::base::digest::Digest;
+use crate::base::secret::SafeUrl;
 use crate::mirror::resource::{Release, Resource, Upstream};
 use crate::mirror::verify::Proof;
 use crate::registries::Upstreams;
@@ -35,9 +36,35 @@ impl Sources {
         self.upstreams.of_scope(name.namespace())
     }
 
+    /// Returns the upstream that serves a scope, or what has none.
+    pub fn upstream_of(&self, scope: Option<&str>) -> &Arc<Upstream> {
+        self.upstreams.of_scope(scope)
+    }
+
+    /// Returns the scopes that have upstreams of their own, sorted.
+    pub fn scopes(&self) -> Vec<&str> {
+        let mut scopes: Vec<_> = self.upstreams.scopes.keys().map(String::as_str).collect();
+        scopes.sort_unstable();
+        scopes
+    }
+
+    /// Returns the scope of a package, if it has an upstream of its own.
+    pub fn scope_of<'a>(&self, name: &'a PackageName) -> Option<&'a str> {
+        name.namespace().filter(|scope| self.upstreams.scopes.contains_key(*scope))
+    }
+
+    /// Names the upstream that serves a package in a log, without credentials.
+    pub fn name_upstream(&self, name: &PackageName) -> String {
+        SafeUrl::from(self.upstream(name).url.clone()).to_string()
+    }
+
     /// The list of the default upstream: all of it, whatever part a client wants. Source: contract niso §3.
     pub fn list(&self) -> Result<Arc<Resource>, Error> {
-        let upstream = &self.upstreams.default;
+        self.list_of(&self.upstreams.default)
+    }
+
+    /// The list of an upstream.
+    pub fn list_of(&self, upstream: &Arc<Upstream>) -> Result<Arc<Resource>, Error> {
         let key = self.shelf.key(upstream, &["/list"]);
         Ok(Arc::new(Resource { proofs: vouch::list(), ..self.document(key, upstream, "v1/packages")? }))
     }
