@@ -126,11 +126,6 @@ pub struct SetUp {
 
 impl Opened {
     /// Opens a mount that is served, and not synced.
-    fn served(handler: impl Handler + 'static) -> Self {
-        Self::shared(Arc::new(handler))
-    }
-
-    /// The same, of what others hold too.
     fn shared(handler: Arc<dyn Handler>) -> Self {
         Self { handler, replica: None, tree: None, documents: None }
     }

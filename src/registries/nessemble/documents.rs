@@ -116,7 +116,12 @@ impl Nessemble {
         Ok(meant)
     }
 
-    async fn described(&self, title: &Title, version: Option<&Version>, demand: &Demand) -> Result<Described, Error> {
+    pub(super) async fn described(
+        &self,
+        title: &Title,
+        version: Option<&Version>,
+        demand: &Demand,
+    ) -> Result<Described, Error> {
         let want = self.sources.package(title, version)?;
         let Document { place, body, origin } = self.document(&want, demand, title.as_str()).await?;
         let (title, version) = (title.clone(), version.cloned());
@@ -125,7 +130,7 @@ impl Nessemble {
     }
 
     /// Returns all packages, and how the first page of their list came.
-    async fn packages(&self, demand: &Demand) -> Result<(Arc<[Listed]>, Origin), Error> {
+    pub(super) async fn packages(&self, demand: &Demand) -> Result<(Arc<[Listed]>, Origin), Error> {
         let (pages, origin) = self.pages(demand).await?;
         let digests: Vec<_> = pages.iter().flat_map(|page| *page.digest.as_bytes()).collect();
         let weight = pages.iter().map(|page| page.entry.size).sum::<u64>() as usize;

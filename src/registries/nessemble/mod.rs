@@ -29,8 +29,10 @@ pub mod error;
 mod first_seen;
 mod metered;
 pub mod name;
+mod pace;
 pub mod proofs;
 mod rate;
+mod replicate;
 mod replies;
 pub mod routes;
 #[cfg(test)]
@@ -43,6 +45,7 @@ use std::sync::Arc;
 
 use self::error::Error;
 use self::metered::Metered;
+use self::pace::Pace;
 use self::rate::{Allowance, Meter};
 use self::routes::Action;
 use self::sources::Sources;
@@ -72,6 +75,8 @@ pub struct Nessemble {
     lists: Memo<Arc<[Listed]>>,
     /// The numbers of the pages that follow, by the digests of pages.
     nexts: Memo<Option<u64>>,
+    /// How fast upstream is asked by what nobody waits for.
+    pace: Pace,
     clock: Clock,
     blocks: Blocks,
 }
@@ -98,11 +103,12 @@ impl Registry for config::Nessemble {
             // The longest list has room.
             lists: Memo::new(opening.mount.max_document_bytes as usize),
             nexts: Memo::new(NEXTS),
+            pace: Pace::default(),
             clock: clock.clone(),
         };
         let allowance =
             Allowance { per_minute: self.requests_per_minute.into(), per_day: self.requests_per_day.into() };
-        Opened::served(Metered { desk, meter: Meter::new(allowance), clock })
+        Opened::synced(Metered { desk, meter: Meter::new(allowance), clock })
     }
 }
 

@@ -12,6 +12,7 @@ use super::proofs::INTEGRITY;
 use super::vouch;
 use super::wire::{MAX_ARCHIVE, Package};
 use crate::base::digest::Digest;
+use crate::base::secret::SafeUrl;
 use crate::mirror::resource::{Expires, Release, Resource, Upstream};
 use crate::registries::Upstreams;
 use crate::registries::shelf::Shelf;
@@ -42,6 +43,11 @@ impl Sources {
     /// Returns the upstream: titles have no scopes, so that there is one for all.
     pub fn upstream(&self) -> &Arc<Upstream> {
         &self.upstreams.default
+    }
+
+    /// Names the upstream in a log, without credentials.
+    pub fn name_upstream(&self) -> String {
+        SafeUrl::from(self.upstream().url.clone()).to_string()
     }
 
     /// One page of the list, from 1 on. Source: contract nessemble §5.1, §8.

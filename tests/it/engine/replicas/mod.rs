@@ -1,6 +1,7 @@
 //! Replicas of registries that have lists, each of a mount that nobody serves: what is synced is there when upstream is not.
 
 mod hex;
+mod nessemble;
 mod niso;
 
 use std::sync::atomic::{AtomicU64, Ordering};
