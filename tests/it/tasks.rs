@@ -34,7 +34,7 @@ fn refused(answer: &Answer, status: u16) {
 }
 
 #[tokio::test]
-async fn packages_become_tasks_that_are_followed_cancelled_and_tried_again() {
+async fn packages_become_tasks_that_are_shown_with_their_logs() {
     let acme = start("", "0").await;
     let made = sync(&acme, "joe", json!({ "mount": "npm", "packages": ["left", "right@^1", "left@1.0.0"] })).await;
     assert_eq!((made.status, made.header("cache-control")), (202, Some("no-store")), "{}", made.summary());
@@ -68,7 +68,13 @@ async fn packages_become_tasks_that_are_followed_cancelled_and_tried_again() {
     );
     let log = call(&acme, NOBODY, "GET", &format!("/tasks/{id}/log?from=1&wait=1")).await.json();
     assert_eq!(log, json!({ "lines": [], "next": 1, "state": "waiting" }), "nothing came");
+}
 
+#[tokio::test]
+async fn a_task_is_cancelled_by_who_asked_and_tried_again_by_who_may_ask() {
+    let acme = start("", "0").await;
+    let made = sync(&acme, "joe", json!({ "packages": ["left"] })).await.json();
+    let id = made["tasks"][0]["id"].as_str().expect("an id").to_owned();
     refused(&call(&acme, NOBODY, "DELETE", &format!("/tasks/{id}")).await, 401);
     refused(&call(&acme, "ann", "DELETE", &format!("/tasks/{id}")).await, 403);
     refused(&call(&acme, "joe", "POST", &format!("/tasks/{id}/retry")).await, 409);
@@ -112,6 +118,10 @@ async fn admins_see_all_of_the_queue() {
     let other = made["tasks"].as_array().expect("tasks").iter().find(|task| task["id"] != before).expect("another");
     assert_eq!(names(&format!("before={before}")).await, other["package"]);
     refused(&call(&acme, ROOT, "GET", "/tasks?state=asleep").await, 400);
+    refused(&call(&acme, NOBODY, "GET", "/feeds").await, 401);
+    refused(&call(&acme, "joe", "GET", "/feeds").await, 403);
+    let feeds = call(&acme, ROOT, "GET", "/feeds").await;
+    assert_eq!((feeds.status, feeds.json()), (200, json!({ "feeds": [] })), "none is read: {}", feeds.summary());
 }
 
 #[tokio::test]

@@ -37,6 +37,8 @@ pub enum Call<'a> {
     Cancel { id: &'a str },
     /// `POST tasks/{id}/retry`.
     Retry { id: &'a str },
+    /// `GET feeds`.
+    Feeds,
 }
 
 /// Which tasks are listed.
@@ -62,7 +64,7 @@ pub struct Tail {
 /// Tells whether a path of the server is about tasks.
 pub fn is_about_tasks(path: &str) -> bool {
     let rest = path.strip_prefix(API).unwrap_or_default();
-    matches!(rest.split('/').next(), Some("sync" | "tasks"))
+    matches!(rest.split('/').next(), Some("sync" | "tasks" | "feeds"))
 }
 
 // === impl Call ===
@@ -89,6 +91,8 @@ impl<'a> Call<'a> {
             (_, ["tasks", _, "log"]) => Err(only("GET, HEAD")),
             (&Method::POST, ["tasks", id, "retry"]) => Ok(Self::Retry { id }),
             (_, ["tasks", _, "retry"]) => Err(only("POST")),
+            (&Method::GET, ["feeds"]) => Ok(Self::Feeds),
+            (_, ["feeds"]) => Err(only("GET, HEAD")),
             _ => Err(no_route()),
         }
     }
@@ -102,6 +106,7 @@ impl<'a> Call<'a> {
             Self::Log { .. } => "task_log",
             Self::Cancel { .. } => "cancel_task",
             Self::Retry { .. } => "retry_task",
+            Self::Feeds => "feeds",
         }
     }
 }
@@ -159,6 +164,7 @@ mod tests {
             ("GET", "tasks/66f0/log?wait=999", "Log { id: \"66f0\", tail: Tail { from: 0, wait: Some(55s) } }"),
             ("DELETE", "tasks/66f0", "Cancel { id: \"66f0\" }"),
             ("POST", "tasks/66f0/retry", "Retry { id: \"66f0\" }"),
+            ("GET", "feeds", "Feeds"),
         ] {
             assert_eq!(read(method, target).as_deref(), Ok(expected), "{method} {target}");
         }
@@ -173,6 +179,8 @@ mod tests {
         for (method, target, expected) in [
             ("GET", "sync", 405),
             ("POST", "tasks", 405),
+            ("DELETE", "feeds", 405),
+            ("GET", "feeds/npm", 404),
             ("PUT", "tasks/66f0", 405),
             ("POST", "tasks/66f0/log", 405),
             ("GET", "tasks/66f0/retry", 405),
@@ -195,6 +203,7 @@ mod tests {
             ("sync", true),
             ("tasks", true),
             ("tasks/1/log", true),
+            ("feeds", true),
             ("tasksx", false),
             ("incidents", false),
             ("", false),

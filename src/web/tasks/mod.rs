@@ -8,12 +8,14 @@
 //! | `GET …/tasks/{id}/log?from=<line>&wait=<seconds>` | `{lines, next, state}`; waits for the next line, or the end |
 //! | `DELETE …/tasks/{id}` | `{cancelled}` |
 //! | `POST …/tasks/{id}/retry` | 202 `{id, package, joined}` |
+//! | `GET …/feeds` | `{feeds: […]}`: how far each was read, and how far behind it is; for admins |
 //!
 //! Whoever may have packages of a mount synced by other ways may do so here. A task is shown to who may read its package,
 //! and cancelled by who asked for it, or an admin.
 
+use std::collections::HashMap;
 use std::sync::Arc;
-use std::time::{Duration, Instant};
+use std::time::{Duration, Instant, SystemTime};
 
 use ::http::StatusCode;
 use ::http::header::{ALLOW, CACHE_CONTROL, HeaderValue};
@@ -29,6 +31,7 @@ use super::{JSON, api};
 use crate::base::http::{BodyWanted, Handler, Outcome, Refusal, Reply, Request};
 use crate::config::Who;
 use crate::overlay::Overlay;
+use crate::overlay::feeds::Feed;
 use crate::overlay::tasks::{Kind, Log, Patience, Task, TaskFilter};
 use crate::registries::failure::Error;
 use crate::registries::gate::{Gate, Visitor};
@@ -100,6 +103,7 @@ impl Tasks {
             Call::Log { id, tail } => self.log(&visitor, id, *tail).await?,
             Call::Cancel { id } => self.cancel(&visitor, id).await?,
             Call::Retry { id } => self.retry(&visitor, id).await?,
+            Call::Feeds => self.feeds(&visitor).await?,
             Call::Ask => {
                 self.let_ask_anything(&visitor)?;
                 return Ok(Outcome::NeedsBody(BodyWanted { action: call.name(), max: MAX_BODY }));
@@ -202,6 +206,16 @@ impl Tasks {
         }
         let made = self.overlay().retry_task(id, &self.patience, &self.gate.actor(visitor)).await?;
         Ok(answered(StatusCode::ACCEPTED, &print::made(&made)))
+    }
+
+    async fn feeds(&self, visitor: &Visitor) -> Result<Reply, Error> {
+        self.gate.let_rule(visitor)?;
+        let (feeds, oldest) = (self.overlay().feeds().await?, self.overlay().oldest_followed().await?);
+        let oldest: HashMap<String, SystemTime> = oldest.into_iter().collect();
+        let now = self.overlay().now();
+        let lag = |feed: &Feed| feed.lag(oldest.get(&feed.mount).copied(), now);
+        let feeds: Vec<Value> = feeds.iter().map(|feed| print::feed(feed, lag(feed))).collect();
+        Ok(answered(StatusCode::OK, &json!({ "feeds": feeds })))
     }
 
     /// Finds a task that a visitor may know of. Of packages that it may not read, there is none.

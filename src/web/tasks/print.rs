@@ -1,10 +1,11 @@
 //! Tasks as JSON. Pure.
 
-use std::time::SystemTime;
+use std::time::{Duration, SystemTime};
 
 use serde_json::{Value, json};
 
 use crate::base::clock::print_millis;
+use crate::overlay::feeds::Feed;
 use crate::overlay::tasks::{Enqueued, Queue, Task, TaskResult};
 
 pub fn task(task: &Task) -> Value {
@@ -48,6 +49,51 @@ pub fn queue(queue: &Queue) -> Value {
     })
 }
 
+/// `lag`: how long things may have been there that are not here; `None`: nobody knows.
+pub fn feed(feed: &Feed, lag: Option<Duration>) -> Value {
+    json!({
+        "mount": feed.mount,
+        "name": feed.name,
+        "cursor": feed.cursor,
+        "lag_seconds": lag.map(|lag| lag.as_secs()),
+        "read_at": time(feed.read_at),
+        "caught_up_at": time(feed.caught_up_at),
+        "due_at": print_millis(feed.due_at),
+        "failures": feed.failures,
+        "error": feed.error,
+    })
+}
+
 fn time(time: Option<SystemTime>) -> Value {
     time.map_or(Value::Null, |time| print_millis(time).into())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::base::clock::from_millis;
+
+    #[test]
+    fn a_feed_tells_how_far_it_was_read() {
+        let known = Feed {
+            mount: "npm".to_owned(),
+            name: "default".to_owned(),
+            cursor: Some("42".to_owned()),
+            memory: Some(vec![1]),
+            moves: 7,
+            due_at: from_millis(60_000),
+            read_at: Some(from_millis(0)),
+            caught_up_at: None,
+            behind: None,
+            failures: 2,
+            error: Some("upstream cannot be reached".to_owned()),
+        };
+        let expected = json!({
+            "mount": "npm", "name": "default", "cursor": "42", "lag_seconds": 61, "failures": 2,
+            "read_at": "1970-01-01T00:00:00.000Z", "caught_up_at": null, "due_at": "1970-01-01T00:01:00.000Z",
+            "error": "upstream cannot be reached",
+        });
+        assert_eq!(feed(&known, Some(Duration::from_millis(61_900))), expected);
+        assert_eq!(feed(&known, None)["lag_seconds"], Value::Null);
+    }
 }
