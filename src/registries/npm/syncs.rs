@@ -8,6 +8,7 @@
 //! | error, timed out, cancelled | `error`, which says so |
 
 use std::collections::BTreeSet;
+use std::time::{Duration, SystemTime};
 
 use bytes::Bytes;
 use http::StatusCode;
@@ -25,12 +26,16 @@ use super::routes::Sync;
 use crate::base::http::{Reply, Request};
 use crate::overlay::tasks::{Cause, Kind, NewTask, Rank, State, Task, TaskId, Wish};
 use crate::registries::gate::Visitor;
+use crate::registries::replica::Mark;
 use crate::registries::times::print_millis;
 
 const PLAIN: &str = "text/plain; charset=utf-8";
 
 /// The longest tips, in bytes. Source: contract npm §12.1.
 const LONGEST_TIPS: usize = 1024;
+
+/// How long after its end the log of a task has its last line.
+const SETTLED: Duration = Duration::from_secs(1);
 
 /// What the log tells a client that wants upstream to be brought up to its own upstream first.
 const NO_UPSTREAM_FIRST: &str = "[UP] not done: upstreams are asked for what they have";
@@ -68,9 +73,10 @@ impl Npm {
                 Ok(unkept(StatusCode::OK, &print_status(&task, &log_url(request.base, name, id), id)))
             }
             Sync::Log { name, id } => {
-                self.task_of(name, id).await?;
-                let log = self.gate.overlay().task_log(id, 0).await?;
-                let text: String = log.lines.iter().flat_map(|line| [line, "\n"]).collect();
+                let task = self.task_of(name, id).await?;
+                let mut lines = self.gate.overlay().task_log(id, 0).await?.lines;
+                lines.extend(last_line(&task, self.gate.overlay().now()));
+                let text: String = lines.iter().flat_map(|line| [line, "\n"]).collect();
                 let mut reply = Reply::bytes(StatusCode::OK, PLAIN, text);
                 reply.set(CACHE_CONTROL, NO_STORE);
                 Ok(reply)
@@ -221,6 +227,16 @@ fn print_old_log(name: &PackageName, status: &Value, is_over: bool, now: &str) -
     log
 }
 
+/// Prints the last line of a log, some time after the end.
+///
+/// cnpm asks for the state and then for the log, every two seconds, and stops at a success only when that brings lines that
+/// it has not seen. Had the task ended between the two, it would have seen all of them, and go on asking for ever.
+fn last_line(task: &Task, now: SystemTime) -> Option<String> {
+    let ended_at =
+        task.ended_at.filter(|ended_at| now.duration_since(*ended_at).is_ok_and(|since| since >= SETTLED))?;
+    Some(format!("[{}] {} the task is over: {}", print_millis(ended_at), Mark::Fact.as_str(), told(task).0))
+}
+
 fn log_url(base: &str, name: &PackageName, id: &str) -> String {
     format!("{base}/-/package/{name}/syncs/{id}/log")
 }
@@ -313,6 +329,16 @@ mod tests {
             let status = print_status(&task(state, error), &log_url("http://host.example/npm", &name, "66f0"), "66f0");
             assert_eq!(status, expected);
         }
+    }
+
+    #[test]
+    fn a_log_has_one_more_line_when_its_task_was_over_for_a_while() {
+        let ended = Task { ended_at: Some(from_millis(5_000)), ..task(State::Partial, None) };
+        let told = |task: &Task, now| last_line(task, from_millis(now));
+        assert_eq!(told(&task(State::Processing, None), 9_000), None);
+        assert_eq!([told(&ended, 4_000), told(&ended, 5_999)], [None, None]);
+        let line = "[1970-01-01T00:00:05.000Z] 📖 the task is over: success";
+        assert_eq!([told(&ended, 6_000), told(&ended, 99_000)], [Some(line.to_owned()), Some(line.to_owned())]);
     }
 
     #[test]

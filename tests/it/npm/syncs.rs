@@ -1,5 +1,7 @@
 //! Sync tasks in cnpm's words. No node runs any here: they stay as they were made. Source: contract npm §12.1.
 
+use std::time::Duration;
+
 use serde_json::{Value, json};
 
 use super::acme::{Acme, NOBODY, ROOT};
@@ -64,6 +66,26 @@ async fn a_task_is_asked_for_and_looked_at_in_both_forms() {
     }
     let (well, audit) = command(&acme.heliostat, "audit", &[]);
     assert!(well && audit.contains("npm/left") && audit.contains(&format!("joins {id}")), "{audit}");
+}
+
+#[tokio::test]
+async fn who_asks_on_after_the_end_gets_one_more_line() {
+    let mut acme = start("").await;
+    acme.heliostat.stop();
+    acme.heliostat.reconfigure(|builder| builder.set("sync", "tasks", "2"));
+    acme.heliostat.start().await;
+    let id = text(&ask(&acme, "joe", json!({})).await.json(), "id").to_owned();
+    let (mut logs, mut looks) = (Vec::<String>::new(), 0);
+    while !logs.last().is_some_and(|log| log.ends_with(" 📖 the task is over: success\n")) {
+        looks += 1;
+        assert!(looks < 300, "{logs:?}");
+        tokio::time::sleep(Duration::from_millis(50)).await;
+        logs.push(acme.get(NOBODY, &format!("/-/package/left/syncs/{id}/log")).await.text());
+    }
+    assert!(logs.windows(2).all(|two| two[1].starts_with(&two[0])), "lines never change: {logs:?}");
+    assert!(logs.last().is_some_and(|log| log.contains("🎉")), "{logs:?}");
+    let done = acme.get(NOBODY, &format!("/left/sync/log/{id}")).await.json();
+    assert!(done["syncDone"] == true && text(&done, "log").contains("] [done] Sync left data: {"), "{done}");
 }
 
 #[tokio::test]
