@@ -1,5 +1,5 @@
 //! cnpm: npm's commands with a file of settings of their own, and another program to install, npminstall, which knows no
-//! tokens of that file but a name and a password. What it syncs is not asked for here.
+//! tokens of that file but a name and a password. What it syncs, it asks for by a name and a password in a form of its own.
 
 use std::process::Command;
 use std::time::Duration;
@@ -133,6 +133,25 @@ async fn cnpm_logs_in_publishes_and_shows() {
             !world.registry.upstream.all_seen().iter().any(|seen| seen.path.contains("acme")),
             "ours was asked for"
         );
+    }
+}
+
+#[tokio::test]
+async fn cnpm_has_a_package_synced_and_shows_how_that_goes() {
+    let Some(tools) = tools::ready() else { return };
+    for world in each().await {
+        Cnpm::member(&world, &tools, "joe").await;
+        let joe = Cnpm::new(&world, &tools, &[]);
+        let said = joe.cnpm(&["sync", "left"]);
+        assert!(said.contains("successed: [], failed: [\"left\"]"), "nobody in particular has it synced: {said}");
+        // It reads these lines by itself, and knows no others.
+        let basic = STANDARD.encode(format!("joe:{PASSWORD}"));
+        joe.0.write_home(".cnpmrc", &format!("registry={}\n_auth = {basic}\n", joe.0.registry));
+        let said = joe.cnpm(&["sync", "left"]);
+        assert!(said.contains("successed: [\"left\"], failed: []"), "{said}");
+        let lines: Vec<&str> = said.lines().filter(|line| line.starts_with("[20")).collect();
+        assert!(lines.iter().any(|line| line.contains("🎉")), "{said}");
+        assert!(lines.len() > 2 && lines.windows(2).all(|two| two[0] != two[1]), "each line once: {said}");
     }
 }
 
