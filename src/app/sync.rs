@@ -120,6 +120,7 @@ fn worker(parts: &Parts, sync: &config::Sync) -> Worker {
     Worker {
         overlay: Arc::clone(&parts.overlay),
         replicas: Arc::clone(&parts.replicas),
+        binaries: Arc::clone(&parts.binaries),
         node: node(),
         settings: Settings {
             tasks: sync.tasks,

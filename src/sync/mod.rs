@@ -8,6 +8,7 @@
 //! transaction with its end. So a run that is cut off is begun anew, here or on another node, and finds most of its work
 //! done.
 
+mod binaries;
 pub mod follow;
 mod journal;
 mod run;
@@ -18,6 +19,7 @@ pub mod survey;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use arc_swap::ArcSwap;
 use tokio::sync::{Semaphore, watch};
 
 use self::follow::InSteps;
@@ -26,6 +28,7 @@ use crate::base::clock::Clock;
 use crate::mirror::store::Store;
 use crate::overlay::tasks::{Patience, Renewal};
 use crate::overlay::{self, Overlay};
+use crate::registries::binaries::depot::Catalogue;
 use crate::registries::replica::Replicas;
 
 /// How often leases are renewed, lines are written down, and it is looked whether there is something to do.
@@ -39,6 +42,8 @@ pub struct Worker {
     pub replicas: Replicas,
     pub store: Store,
     pub in_steps: InSteps,
+    /// Mirrors of binaries.
+    pub binaries: Arc<ArcSwap<Catalogue>>,
     /// A name that no other process has.
     pub node: String,
     pub settings: Settings,

@@ -7,6 +7,7 @@ use super::Worker;
 use super::journal::Journal;
 use crate::overlay::replicas::NewReplica;
 use crate::overlay::tasks::{Conclusion, End, Enqueued, Followed, Held, Kind, Task, TaskResult};
+use crate::registries::binaries::walk::Walked;
 use crate::registries::replica::{Failure, Journal as _, Mark, Order, Outcome, Replica, Report, Run};
 
 /// How often, and after which pauses, it is tried to write down what came of a run: for about as long as its lease lasts.
@@ -19,6 +20,7 @@ const NAMED: usize = 500;
 /// What a run comes to that went well.
 enum Done {
     Report(Report),
+    Walk(Walked),
     /// Tasks were made, as many as this.
     Made(usize),
 }
@@ -36,6 +38,7 @@ impl Worker {
         };
         let end = match ended {
             Ok(Done::Report(report)) => return self.report(task, &held, journal, &report).await,
+            Ok(Done::Walk(walked)) => return self.conclude_walk(&held, journal, walked).await,
             Ok(Done::Made(count)) => {
                 journal.line(Mark::Done, &format!("{count} packages are brought up to their upstream"));
                 End::Done { is_partial: false, error: None }
@@ -54,9 +57,9 @@ impl Worker {
     async fn act(&self, task: &Task, journal: &Journal) -> Result<Done, Failure> {
         match task.kind {
             Kind::Package => self.bring_up(task, journal).await.map(Done::Report),
+            Kind::Binary => self.walk(task, journal).await.map(Done::Walk),
             Kind::List => self.list(task, journal).await.map(Done::Made),
             Kind::Repair => self.repair(task, journal).await.map(Done::Made),
-            Kind::Binary => Err(Failure::Refused("no mirror of binaries is run here".to_owned())),
         }
     }
 
@@ -118,7 +121,7 @@ impl Worker {
 
     /// Writes down the end of a try. While the overlay cannot be written, it is tried again; a task whose end cannot be
     /// written in time is taken over, and done again.
-    async fn conclude(
+    pub(super) async fn conclude(
         &self,
         held: &Held,
         journal: &Journal,

@@ -71,7 +71,7 @@ async fn read_body(body: Body, place: &str) -> Result<Bytes, Error> {
     };
     let mut bytes = Vec::new();
     while let Some(piece) = source.next().await {
-        bytes.extend_from_slice(&piece.map_err(|cut| bodies::told(&cut)).map_err(|error| of_mirror(error, place))?);
+        bytes.extend_from_slice(&piece.map_err(|cut| of_mirror(bodies::told(&cut), place))?);
         if bytes.len() > MAX_LISTING {
             return Err(too_long());
         }
@@ -79,15 +79,17 @@ async fn read_body(body: Body, place: &str) -> Result<Bytes, Error> {
     Ok(bytes.into())
 }
 
-/// Receives a body to its end, and returns how long it was, in bytes. What is kept of it is kept then.
+/// Receives a body to its end, tells of each piece how long it is, and returns how long all of it was, in bytes. What is
+/// kept of it is kept then.
 ///
 /// # Errors
 /// Why it did not come.
-pub async fn receive(body: Body, place: &str) -> Result<u64, Error> {
+pub async fn receive(body: Body, place: &str, tell: impl Fn(u64)) -> Result<u64, Error> {
     let Body::Stream(mut source) = body else { return Ok(body.length().unwrap_or_default()) };
     let mut length = 0;
     while let Some(piece) = source.next().await {
-        let piece = piece.map_err(|cut| bodies::told(&cut)).map_err(|error| of_mirror(error, place))?;
+        let piece = piece.map_err(|cut| of_mirror(bodies::told(&cut), place))?;
+        tell(piece.len() as u64);
         length += piece.len() as u64;
     }
     Ok(length)

@@ -5,33 +5,42 @@
 
 use std::sync::Arc;
 
+use bytes::Bytes;
 use http::header::{
     ACCEPT_RANGES, AGE, CACHE_CONTROL, CONTENT_TYPE, ETAG, EXPIRES, HeaderName, LAST_MODIFIED, LOCATION, VIA,
     X_CONTENT_TYPE_OPTIONS,
 };
 use http::{HeaderValue, StatusCode};
+use serde::Deserialize;
 use serde_json::{Value, json};
 use url::Url;
 
 use super::Npm;
+use super::accounts::read;
 use super::error::Error;
 use super::merge::JSON;
-use super::replies::{NO_CACHE, listed};
+use super::replies::{NO_CACHE, listed, unkept};
 use super::routes::{Binary, Part, escape, escape_path};
 use crate::base::digest::Digest;
 use crate::base::http::{Reply, Request};
 use crate::base::secret::SafeUrl;
 use crate::mirror::fresh::Demand;
 use crate::overlay::binaries::{Held, Since};
+use crate::overlay::tasks::{Cause, Kind, NewTask, Rank, Task, Wish};
 use crate::registries::binaries::depot::Depot;
-use crate::registries::binaries::listing::url_of;
+use crate::registries::binaries::listing::{is_name, url_of};
+use crate::registries::binaries::walk::Cursor;
 use crate::registries::bodies;
+use crate::registries::gate::Visitor;
 use crate::registries::replies::{OCTETS, save_as};
 use crate::registries::times::print_millis;
 
 /// Headers of the tree that are the file's, whoever hands it out.
 const OF_THE_FILE: [HeaderName; 9] =
     [ACCEPT_RANGES, AGE, CACHE_CONTROL, CONTENT_TYPE, ETAG, EXPIRES, LAST_MODIFIED, LOCATION, VIA];
+
+/// Longest date, in characters.
+const MAX_DATE: usize = 64;
 
 /// How many hex digits name an entry.
 const ID: usize = 24;
@@ -43,6 +52,16 @@ struct Asked<'a> {
     /// A directory, with its slash.
     path: &'a str,
     part: Option<&'a Part>,
+}
+
+/// What a client says of how far it came the last time: cnpm's own sends what a task of its own ended with.
+#[derive(Default, Deserialize)]
+#[serde(default)]
+struct Last {
+    /// Where to begin; without it, at the top.
+    directory: String,
+    /// Nothing older is wanted.
+    since: String,
 }
 
 /// An entry of a mirror.
@@ -69,7 +88,45 @@ impl Npm {
                     None => Err(missing(name, &format!("{path}{file}"))),
                 }
             }
+            Binary::Log { name, id } => self.binary_log(name, id).await,
+            Binary::Sync { .. } => Err(Error::internal("a task without its body")),
         }
+    }
+
+    /// `POST /-/binary/{name}/sync`: makes a task that walks a mirror, or joins the one that waits.
+    pub(super) async fn answer_binary_body(
+        &self,
+        visitor: &Visitor,
+        asked: &Binary,
+        body: &Bytes,
+    ) -> Result<Reply, Error> {
+        let Binary::Sync { name } = asked else { return Err(Error::internal("a body that nobody asked for")) };
+        self.gate.let_rule(visitor)?;
+        let depot = self.binaries.load().find(name).cloned().ok_or_else(|| missing(name, ""))?;
+        let cursor = if body.is_empty() { Last::default() } else { read(body)? }.cursor()?;
+        let new = NewTask {
+            mount: &depot.rules.files,
+            kind: Kind::Binary,
+            subject: name,
+            wish: Wish { page: Some(cursor.to_string()).filter(|page| !page.is_empty()), ..Wish::default() },
+            cause: Cause::Asked,
+            rank: Rank::Asked,
+            parent: None,
+        };
+        let made = self.gate.overlay().enqueue(vec![new], &self.patience, &self.gate.actor(visitor)).await?;
+        let id = made.into_iter().next().map(|made| made.id);
+        let id = id.ok_or_else(|| Error::internal("a task that was not made"))?;
+        let told = json!({ "ok": true, "taskId": id, "logPath": format!("/-/binary/{name}/syncs/{id}/log") });
+        Ok(unkept(StatusCode::OK, &told))
+    }
+
+    /// `GET /-/binary/{name}/syncs/{id}/log`.
+    async fn binary_log(&self, name: &str, id: &str) -> Result<Reply, Error> {
+        let is_of = |task: &Task| task.kind == Kind::Binary && task.subject == name;
+        let task = self.gate.overlay().task(id).await?.filter(is_of);
+        let task = task.filter(|_| self.binaries.load().find(name).is_some());
+        let task = task.ok_or_else(|| Error::not_found(format!("the sync task {id} of {name}")))?;
+        self.print_log(&task, id).await
     }
 
     /// `GET /-/binary/`.
@@ -116,7 +173,8 @@ impl Npm {
     async fn find_binary(&self, Asked { name, path, .. }: Asked<'_>, file: &str) -> Result<Option<Item>, Error> {
         for depot in self.binaries.load_full().family(name) {
             let own = depot.rules.name.as_str();
-            let file = file.strip_prefix(name).map_or_else(|| file.to_owned(), |rest| format!("{own}{rest}"));
+            let start = file.strip_prefix(name).filter(|_| !file.starts_with(own));
+            let file = start.map_or_else(|| file.to_owned(), |rest| format!("{own}{rest}"));
             if let Some(held) = depot.find(self.gate.overlay(), path, &file).await? {
                 return Ok(Some(Item { depot, held }));
             }
@@ -198,6 +256,20 @@ fn print_mirror(depot: &Depot, base: &str) -> Value {
     })
 }
 
+// === impl Last ===
+
+impl Last {
+    fn cursor(self) -> Result<Cursor, Error> {
+        let Self { directory, since } = self;
+        let is_path =
+            directory.is_empty() || directory.strip_suffix('/').is_some_and(|path| path.split('/').all(is_name));
+        if !is_path || since.len() > MAX_DATE || since.contains(|sign: char| !sign.is_ascii_graphic()) {
+            return Err(Error::Unprocessable("directory is a path that ends in a slash, since a date".into()));
+        }
+        Ok(Cursor { directory, since })
+    }
+}
+
 // === impl Item ===
 
 impl Item {
@@ -220,5 +292,30 @@ impl Item {
             printed["size"] = size.into();
         }
         printed
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_walk_begins_where_it_is_told() {
+        let cursor =
+            |body: Value| serde_json::from_value::<Last>(body).unwrap().cursor().map(|cursor| cursor.to_string());
+        assert_eq!(cursor(json!({})).unwrap(), "");
+        assert_eq!(
+            cursor(json!({ "directory": "v1/x/", "since": "2024-03-01", "other": 1 })).unwrap(),
+            "v1/x/?since=2024-03-01"
+        );
+        for body in [
+            json!({ "directory": "v1" }),
+            json!({ "directory": "/" }),
+            json!({ "directory": "../" }),
+            json!({ "since": "a b" }),
+            json!({ "since": "9".repeat(65) }),
+        ] {
+            assert_eq!(cursor(body.clone()).unwrap_err().status(), 422, "{body}");
+        }
     }
 }

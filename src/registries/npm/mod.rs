@@ -288,6 +288,7 @@ impl Desk for Npm {
             Action::Hook(hook) => self.answer_hook_body(visitor, hook, &body).await,
             Action::Registries(asked) => self.answer_registries_body(visitor, asked, &body).await,
             Action::Sync(sync) => self.answer_sync_body(request, visitor, sync, &body).await,
+            Action::Binary(asked) => self.answer_binary_body(visitor, asked, &body).await,
             _ => Err(Error::internal("a body that nobody asked for")),
         }
     }

@@ -74,12 +74,7 @@ impl Npm {
             }
             Sync::Log { name, id } => {
                 let task = self.task_of(name, id).await?;
-                let mut lines = self.gate.overlay().task_log(id, 0).await?.lines;
-                lines.extend(last_line(&task, self.gate.overlay().now()));
-                let text: String = lines.iter().flat_map(|line| [line, "\n"]).collect();
-                let mut reply = Reply::bytes(StatusCode::OK, PLAIN, text);
-                reply.set(CACHE_CONTROL, NO_STORE);
-                Ok(reply)
+                self.print_log(&task, id).await
             }
             Sync::OldLog { name, id } => {
                 let task = self.task_of(name, id).await?;
@@ -103,6 +98,16 @@ impl Npm {
         let id = self.ask_for_sync(request, visitor, name, asked).await?;
         let made = json!({ "ok": true, "id": id, "type": Kind::Package.as_str(), "state": State::Waiting.as_str() });
         Ok(unkept(StatusCode::CREATED, &made))
+    }
+
+    /// Answers with the log of a task, as far as it has come.
+    pub(super) async fn print_log(&self, task: &Task, id: &str) -> Result<Reply, Error> {
+        let mut lines = self.gate.overlay().task_log(id, 0).await?.lines;
+        lines.extend(last_line(task, self.gate.overlay().now()));
+        let text: String = lines.iter().flat_map(|line| [line, "\n"]).collect();
+        let mut reply = Reply::bytes(StatusCode::OK, PLAIN, text);
+        reply.set(CACHE_CONTROL, NO_STORE);
+        Ok(reply)
     }
 
     /// Makes a task, or joins the one that waits for the same package.

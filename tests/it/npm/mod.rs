@@ -4,6 +4,7 @@ mod access;
 mod accounts;
 pub mod acme;
 mod audits;
+mod binaries;
 mod blocks;
 mod cors;
 mod dates;

@@ -9,6 +9,7 @@
 use std::collections::{HashMap, VecDeque};
 
 use futures_util::StreamExt;
+use futures_util::stream::FuturesUnordered;
 use http::StatusCode;
 use tokio::sync::Semaphore;
 
@@ -28,6 +29,9 @@ pub use self::cursor::Cursor;
 
 /// Files that one walk waits for at once; all walks of a node share their turns beside that.
 const FETCHES: usize = 8;
+
+/// Failures that are told one by one.
+const MAX_FAILURES: usize = 1000;
 
 /// Whatever its age, what is held will do.
 const HELD: Demand = Demand { only_if_cached: true, max_stale: Some(std::time::Duration::MAX), ..Demand::NONE };
@@ -56,10 +60,8 @@ pub struct Walked {
     /// What upstream lists and does not have, and what is too long.
     pub skipped: u64,
     pub failed: u64,
-    /// What failed last, of a walk that went on.
-    pub last_error: Option<String>,
-    /// The latest date that was seen.
-    pub latest: String,
+    /// The paths of the first of those, and why each has failed.
+    pub failures: Vec<(String, String)>,
 }
 
 /// What became of one file.
@@ -92,7 +94,6 @@ impl Walk<'_> {
         while let Some(path) = open.pop_front() {
             let Some(listed) = self.list(&path, &mut walked).await? else { continue };
             for (path, entries) in &listed.directories {
-                walked.note_dates(entries);
                 if *path == self.cursor.directory || !self.is_known(path, &listed).await? {
                     self.fetch_all(path, entries, &mut walked).await?;
                 }
@@ -213,13 +214,15 @@ impl Walk<'_> {
 
     /// Fetches the files of a directory. Where none has failed, it need not be looked into before it changes.
     async fn fetch_all(&self, path: &str, entries: &[Entry], walked: &mut Walked) -> Result<(), Failure> {
-        let wanted = |entry: &&Entry| !entry.is_directory && self.cursor.wants(&entry.date);
-        let fates = futures_util::stream::iter(entries.iter().filter(wanted))
-            .map(|entry| async move { (entry, self.fetch(entry).await) })
-            .buffer_unordered(FETCHES);
-        let mut fates = std::pin::pin!(fates);
-        let mut has_failed = false;
-        while let Some((entry, fate)) = fates.next().await {
+        let mut left = entries.iter();
+        let (mut open, mut has_failed) = (FuturesUnordered::new(), false);
+        loop {
+            while open.len() < FETCHES
+                && let Some(entry) = left.find(|entry| !entry.is_directory && self.cursor.wants(&entry.date))
+            {
+                open.push(self.fetch(entry));
+            }
+            let Some((entry, fate)) = open.next().await else { break };
             has_failed |= matches!(fate, Fate::Failed(_));
             self.settle(path, entry, fate, walked).await?;
         }
@@ -230,7 +233,11 @@ impl Walk<'_> {
         noted.map_err(|error| again(error.to_string()))
     }
 
-    async fn fetch(&self, entry: &Entry) -> Fate {
+    async fn fetch<'a>(&self, entry: &'a Entry) -> (&'a Entry, Fate) {
+        (entry, self.fetch_one(entry).await)
+    }
+
+    async fn fetch_one(&self, entry: &Entry) -> Fate {
         let (place, tree) = (&entry.place, &self.depot.tree);
         match tree.open(place, "", &HELD).await {
             Ok(reply) if reply.status == StatusCode::OK => return Fate::Held,
@@ -242,10 +249,12 @@ impl Walk<'_> {
         }
         let Ok(_turn) = self.turns.acquire().await else { return Fate::Broken(again("the server stops".to_owned())) };
         match tree.open(place, "", &Demand::NONE).await {
-            Ok(reply) if reply.status == StatusCode::OK => match receive(reply.body, place).await {
-                Ok(length) => Fate::Fetched(length),
-                Err(error) => Fate::of(&error),
-            },
+            Ok(reply) if reply.status == StatusCode::OK => {
+                match receive(reply.body, place, |length| self.journal.received(length)).await {
+                    Ok(length) => Fate::Fetched(length),
+                    Err(error) => Fate::of(&error),
+                }
+            }
             Ok(reply) if is_absence(reply.status) => Fate::Skipped(format!("upstream answers {}", reply.status)),
             Ok(reply) => Fate::Failed(format!("upstream answers {}", reply.status)),
             Err(error) => Fate::of(&error),
@@ -260,7 +269,6 @@ impl Walk<'_> {
             Fate::Fetched(length) => {
                 walked.fetched += 1;
                 walked.bytes += length;
-                self.journal.received(length);
                 self.line(Mark::Stored, &format!("{file}, {length} bytes"));
                 let noted = self.overlay.note_binary(self.depot.at(path), &entry.name, length).await;
                 noted.map_err(|error| again(error.to_string()))?;
@@ -274,9 +282,10 @@ impl Walk<'_> {
             }
             Fate::Failed(why) => {
                 walked.failed += 1;
-                let text = format!("{file}: {why}");
-                self.line(Mark::Failed, &text);
-                walked.last_error = Some(text);
+                self.line(Mark::Failed, &format!("{file}: {why}"));
+                if walked.failures.len() < MAX_FAILURES {
+                    walked.failures.push((file, why));
+                }
             }
             Fate::Broken(failure) => return Err(failure),
         }
@@ -293,16 +302,6 @@ impl Fate {
             Error::Barred { .. } | Error::Blocked { .. } => Self::Skipped(error.to_string()),
             Error::Unreachable { .. } => Self::Broken(broken(error)),
             error => Self::Failed(error.to_string()),
-        }
-    }
-}
-
-// === impl Walked ===
-
-impl Walked {
-    fn note_dates(&mut self, entries: &[Entry]) {
-        if let Some(latest) = entries.iter().map(|entry| &entry.date).max().filter(|date| **date > self.latest) {
-            self.latest.clone_from(latest);
         }
     }
 }

@@ -112,6 +112,7 @@ impl Action {
             Self::Sharing(sharing) => sharing.reads(),
             Self::Stars(stars) => stars.reads(),
             Self::Orgs(orgs) => orgs.reads(),
+            Self::Binary(asked) => asked.reads(),
             Self::Sync(sync) => sync.reads(),
             _ => Reads::Nothing,
         }

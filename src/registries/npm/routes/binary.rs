@@ -2,7 +2,7 @@
 
 use super::Target;
 use super::access::Access;
-use super::action::Action;
+use super::action::{Action, Reads};
 use crate::registries::npm::error::Error;
 use crate::registries::queries;
 
@@ -21,6 +21,10 @@ pub enum Binary {
     Directory { name: Box<str>, path: Box<str>, part: Option<Part> },
     /// `/-/binary/{name}/{sub}/{file}`; or a directory, without its slash.
     File { name: Box<str>, path: Box<str>, file: Box<str>, part: Option<Part> },
+    /// `POST /-/binary/{name}/sync`.
+    Sync { name: Box<str> },
+    /// `/-/binary/{name}/syncs/{id}/log`.
+    Log { name: Box<str>, id: Box<str> },
 }
 
 /// A part of a directory, by the dates of what is in it.
@@ -46,8 +50,10 @@ fn find_in(name: &str, segments: &[&str], query: &str) -> Result<Target, Error> 
     if name.len() + path.len() > MAX_PATH || !is_plain(name) || !is_plain(&path) {
         return Err(Error::not_found("a binary of such a path"));
     }
-    let (name, part) = (name.into(), Part::read(query)?);
-    Ok(Target::read(match segments.split_last() {
+    let (name, part): (Box<str>, _) = (name.into(), Part::read(query)?);
+    let post = (segments == ["sync"]).then(|| Binary::Sync { name: name.clone() }.into());
+    let asked = match segments.split_last() {
+        _ if matches!(segments, ["syncs", _, "log"]) => Binary::Log { name, id: segments[1].into() },
         None => Binary::Directory { name, path: path.into(), part },
         Some((&"", _)) => {
             let path = if segments.len() == 1 { String::new() } else { path };
@@ -57,7 +63,8 @@ fn find_in(name: &str, segments: &[&str], query: &str) -> Result<Target, Error> 
             let above: String = above.iter().map(|segment| format!("{segment}/")).collect();
             Binary::File { name, path: above.into(), file: (*file).into(), part }
         }
-    }))
+    };
+    Ok(Target { post, ..Target::read(asked) })
 }
 
 // === impl Part ===
@@ -78,9 +85,13 @@ impl Part {
 // === impl Binary ===
 
 impl Binary {
-    /// Says who is let in: who may read of the registry as a whole.
+    /// Says who is let in: who may read of the registry as a whole; whether who has a mirror walked may, is asked of admins.
     pub fn access(&self) -> Access<'_> {
-        Access::Read("")
+        if matches!(self, Self::Sync { .. }) { Access::Known } else { Access::Read("") }
+    }
+
+    pub fn reads(&self) -> Reads<'_> {
+        if matches!(self, Self::Sync { .. }) { Reads::Body } else { Reads::Nothing }
     }
 
     pub fn name(&self) -> &'static str {
@@ -88,6 +99,8 @@ impl Binary {
             Self::List => "binaries",
             Self::Directory { .. } => "binary_directory",
             Self::File { .. } => "binary",
+            Self::Sync { .. } => "sync_binary",
+            Self::Log { .. } => "binary_log",
         }
     }
 }
@@ -124,11 +137,24 @@ mod tests {
             ("/-/binary/@acme/tool", directory("@acme/tool", "")),
             ("/-/binary/@acme%2ftool/v1/a", file("@acme/tool", "v1/", "a")),
             ("/-/binary/node/sync", file("node", "", "sync")),
+            ("/-/binary/node/syncs/1/log", Binary::Log { name: "node".into(), id: "1".into() }),
+            ("/-/binary/node/syncs/1/", directory("node", "syncs/1/")),
         ] {
             let action = parse(&http::Method::GET, path, "").unwrap();
             assert_eq!(action, Action::Binary(expected), "{path}");
             assert_eq!(action.access(), Access::Read(""), "{path}");
         }
+    }
+
+    #[test]
+    fn who_has_a_mirror_walked_says_so_in_a_body() {
+        for (path, name) in [("/-/binary/node/sync", "node"), ("/-/binary/@acme/tool/sync", "@acme/tool")] {
+            let action = parse(&http::Method::POST, path, "").unwrap();
+            assert_eq!(action, Action::Binary(Binary::Sync { name: name.into() }), "{path}");
+            assert_eq!((action.access(), action.reads()), (Access::Known, Reads::Body), "{path}");
+        }
+        let refused = parse(&http::Method::POST, "/-/binary/node/v1/sync", "");
+        assert!(matches!(refused, Err(Error::MethodNotAllowed { .. })));
     }
 
     #[test]

@@ -217,6 +217,8 @@ fn print_binary(asked: &Binary) -> String {
         Binary::File { name, path, file, .. } => {
             format!("-/binary/{}/{}{}", segments(name), segments(path), segment(file))
         }
+        Binary::Sync { name } => format!("-/binary/{}/sync", segments(name)),
+        Binary::Log { name, id } => format!("-/binary/{}/syncs/{}/log", segments(name), segment(id)),
     }
 }
 

@@ -33,6 +33,7 @@ pub fn rows() -> Vec<Row> {
         held(bare("DELETE", kept, admins(200), purged())),
         bare("DELETE", "/-/proxy-cache/absent", admins(404), Told::Never),
         held(bare("DELETE", "/-/proxy-cache", admins(200), purged())),
+        row("POST", "/-/binary/absent/sync", empty, admins(404), Told::Never),
     ]
 }
 

@@ -38,6 +38,7 @@ pub fn rows() -> Vec<Row> {
         bare("GET", "/-/binary/", OPEN, Told::Json(json!([]))),
         bare("GET", "/-/binary/absent/", open(404), Told::Never),
         bare("GET", "/-/binary/absent/file", open(404), Told::Never),
+        bare("GET", "/-/binary/absent/syncs/1/log", open(404), Told::Never),
         bare("GET", "/-/npm/v1/keys", OPEN, Told::Json(json!({ "keys": "{some}" }))),
         row("POST", "/-/npm/v1/security/advisories/bulk", empty, OPEN, Told::Json(json!({}))),
         row("POST", "/-/npm/v1/security/audits/quick", tree, OPEN, report()),
