@@ -148,7 +148,7 @@ impl Npm {
         }
     }
 
-    /// Leaves out what is of packages that a visitor may not read. Of mirrored ones there are blocks alone.
+    /// Leaves out what is of packages that a visitor may not read. Of mirrored ones there are blocks, and what was synced.
     async fn readable(
         &self,
         visitor: &Visitor,

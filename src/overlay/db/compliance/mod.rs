@@ -35,7 +35,7 @@ use tempfile::TempDir;
 
 use self::server::Server;
 use self::store::Store;
-use self::tasks::{ends as task_ends, logs as task_logs};
+use self::tasks::{bustle as task_bustle, ends as task_ends, logs as task_logs};
 use super::Database;
 use super::sql::values;
 use crate::base::clock::{Clock, from_millis};
@@ -207,6 +207,8 @@ behaviours! {
         who_lost_a_feed_moves_nothing
         a_feed_that_fails_is_left_alone
         a_schedule_makes_its_tasks_once_over_all_nodes;
+    task_bustle:
+        whatever_happens_at_once_each_task_ends_once;
     task_logs:
         lines_are_numbered_across_a_take_over
         a_log_goes_on_as_its_task_does

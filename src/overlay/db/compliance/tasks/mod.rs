@@ -1,5 +1,6 @@
 //! Tasks: each runs once at a time, on whichever node, and none is lost.
 
+pub mod bustle;
 pub mod ends;
 pub mod logs;
 
