@@ -88,6 +88,8 @@ pub struct Order {
     pub wish: Wish,
     /// The roll of the last report.
     pub known: Option<Vec<u8>>,
+    /// Nobody tries again: what upstream does not give now has failed.
+    pub is_last: bool,
 }
 
 /// What a run is given.

@@ -68,7 +68,8 @@ impl Worker {
         let replica = self.replica(&task.mount)?;
         let known = self.overlay.replica(&task.mount, &task.subject).await.map_err(|error| again(&error))?;
         let known = known.map(|known| known.roll);
-        let order = Order { package: task.subject.clone(), wish: task.wish.clone(), known };
+        let is_last = task.tries >= self.settings.patience.attempts;
+        let order = Order { package: task.subject.clone(), wish: task.wish.clone(), known, is_last };
         replica.sync(&order, &Run { journal, turns: &self.turns }).await
     }
 

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeSet;
 use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Mutex, PoisonError};
 
 use futures_util::{StreamExt as _, TryStreamExt as _, stream};
 
@@ -24,7 +25,7 @@ use crate::registries::replica::{Failure, Mark, Need, Outcome};
 /// Versions of one package that are looked at, at once; of these, as many are fetched as there are turns.
 const AT_ONCE: usize = 16;
 
-/// After so many in a row that upstream could not be asked for, it is left alone.
+/// After so many in a row that upstream could not be asked for, it is left alone, unless this is the last try.
 const UNANSWERED: usize = 8;
 
 /// An entry may be evicted between its fill and its pin: it is fetched once more then.
@@ -39,7 +40,8 @@ struct Ground<'a> {
     keys: KeySet,
     /// Versions, one after another, that upstream could not be asked for.
     unanswered: AtomicUsize,
-    fetched: AtomicUsize,
+    /// What may do better another time. Held for a moment, and never across an `.await`.
+    again: Mutex<Option<Failure>>,
 }
 
 /// A version that is wanted.
@@ -53,14 +55,13 @@ impl Round<'_> {
     /// Brings every version that is wanted, each with its place in the survey.
     pub(super) async fn bring(&self, found: &Found) -> Result<Vec<(usize, Outcome)>, Failure> {
         let keys = self.npm.keys_for(self.name).await.map_err(|error| Failure::from(&error))?;
-        let ground = Ground { found, keys, unanswered: AtomicUsize::new(0), fetched: AtomicUsize::new(0) };
+        let ground = Ground { found, keys, unanswered: AtomicUsize::new(0), again: Mutex::new(None) };
         let work: Vec<_> =
             (1..).zip(&found.choice.wanted).map(|(number, place)| self.bring_one(&ground, number, *place)).collect();
         let mut brought: Vec<_> = stream::iter(work).buffer_unordered(AT_ONCE).try_collect().await?;
         brought.sort_unstable_by_key(|(place, _)| *place);
-        match ground.unanswered.into_inner() {
-            // Nothing came at all: it is not the versions that failed.
-            unanswered if unanswered > 0 && ground.fetched.into_inner() == 0 => Err(gave_up(unanswered)),
+        match ground.again.into_inner().unwrap_or_else(PoisonError::into_inner) {
+            Some(again) if !self.order.is_last => Err(again),
             _ => Ok(brought),
         }
     }
@@ -83,15 +84,29 @@ impl Round<'_> {
                     return Ok(Outcome::Skipped(format!("it is blocked here: {}", block.reason)));
                 }
             }
-            Err(error) => return ground.judge(&error),
+            Err(error) => return self.judge(ground, &error),
         }
         match self.hold(ground, wanted).await {
             Ok(outcome) => {
                 ground.unanswered.store(0, Ordering::Relaxed);
                 Ok(outcome)
             }
-            Err(error) => ground.judge(&error),
+            Err(error) => self.judge(ground, &error),
         }
+    }
+
+    /// Judges a failure: upstream may be what fails, and not the version.
+    fn judge(&self, ground: &Ground<'_>, error: &Error) -> Result<Outcome, Failure> {
+        let (why, again) = match Failure::from(error) {
+            Failure::Refused(why) => return Ok(Outcome::Failed(why)),
+            Failure::Again { error, after } => (error.clone(), Failure::Again { error, after }),
+        };
+        let unanswered = ground.unanswered.fetch_add(1, Ordering::Relaxed) + 1;
+        if unanswered >= UNANSWERED && !self.order.is_last {
+            return Err(again);
+        }
+        ground.again.lock().unwrap_or_else(PoisonError::into_inner).get_or_insert(again);
+        Ok(Outcome::Failed(why))
     }
 
     /// Makes sure that a version is held, and stays.
@@ -150,7 +165,6 @@ impl Round<'_> {
         let told = |error: mirror::Error| of_mirror(error, &format!("{}@{version}", self.name));
         let body = bodies::settle(tarball.body).await.map_err(told)?;
         self.run.journal.received(body.length().unwrap_or_default());
-        ground.fetched.fetch_add(1, Ordering::Relaxed);
         Ok(())
     }
 
@@ -214,23 +228,4 @@ impl Round<'_> {
         let is_own = self.npm.gate.is_kept_from_upstream(&need.package).await?;
         Ok(!is_own && !self.npm.blocks.of(&need.package).await?.hides_all())
     }
-}
-
-// === impl Ground ===
-
-impl Ground<'_> {
-    /// Counts a failure; upstream may be what fails, and not the version.
-    fn judge(&self, error: &Error) -> Result<Outcome, Failure> {
-        match Failure::from(error) {
-            Failure::Refused(why) => Ok(Outcome::Failed(why)),
-            Failure::Again { error, after } => {
-                let unanswered = self.unanswered.fetch_add(1, Ordering::Relaxed) + 1;
-                if unanswered >= UNANSWERED { Err(Failure::Again { error, after }) } else { Ok(Outcome::Failed(error)) }
-            }
-        }
-    }
-}
-
-fn gave_up(unanswered: usize) -> Failure {
-    Failure::Again { error: format!("no tarball came of {unanswered} that were asked for last"), after: None }
 }
