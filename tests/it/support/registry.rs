@@ -53,6 +53,8 @@ struct Catalog {
     /// Package name → advisory.
     advisories: BTreeMap<String, Value>,
     retired: Vec<Value>,
+    /// The names of what was changed, the oldest first: their places are their numbers, from 1 on.
+    changes: Vec<String>,
 }
 
 // === impl Switches ===
@@ -113,6 +115,7 @@ impl FakeRegistry {
             }
         }
         self.put_document(&package.name, self.resource(package));
+        self.shared.catalog().changes.push(package.name.clone());
         self.shared.catalog().packages.insert(package.name.clone(), package.clone());
     }
 
@@ -127,6 +130,7 @@ impl FakeRegistry {
     pub fn withdraw(&self, package: &Package) {
         package.releases.iter().for_each(|release| self.upstream.remove(&package.tarball_path(release)));
         self.upstream.remove(&document_path(&package.name));
+        self.shared.catalog().changes.push(package.name.clone());
         self.shared.catalog().packages.remove(&package.name);
     }
 
@@ -212,7 +216,11 @@ impl Shared {
     fn answer(&self, seen: &Seen) -> Option<Resource> {
         let reads = seen.method == "GET" || seen.method == "HEAD";
         let reply = match seen.path.as_str() {
-            "/" if reads => json!({"db_name": "registry", "doc_count": self.catalog().packages.len()}),
+            "/" if reads => {
+                let (count, head) = (self.catalog().packages.len(), self.catalog().changes.len());
+                json!({"db_name": "registry", "doc_count": count, "update_seq": head})
+            }
+            "/_changes" if reads => self.changes(seen),
             "/-/ping" if reads => json!({}),
             "/-/npm/v1/keys" if reads && self.switches.signatures => self.keys(),
             "/-/v1/search" if reads && !self.switches.reduced => self.search(seen),
@@ -250,6 +258,21 @@ impl Shared {
         let version = package.tagged(spec).unwrap_or(spec);
         let release = package.releases.iter().find(|release| release.version == version)?;
         Some(Resource::new("application/json", package.print_manifest(release, &self.style())))
+    }
+
+    /// Tells what has changed: to who opts in, behind a number, as npm does; to others from a number on, as cnpmcore does.
+    /// Source: contract npm §10.3, §12.5.
+    fn changes(&self, seen: &Seen) -> Value {
+        let query: BTreeMap<_, _> = seen.query.split('&').filter_map(|pair| pair.split_once('=')).collect();
+        let number = |name, otherwise| query.get(name).and_then(|text| text.parse().ok()).unwrap_or(otherwise);
+        let (since, limit): (usize, usize) = (number("since", 0), number("limit", 1000));
+        let from = if seen.headers.get("npm-replication-opt-in").is_some() { since + 1 } else { since };
+        let catalog = self.catalog();
+        let numbered = (1..).zip(&catalog.changes).filter(|(number, _)| *number >= from).take(limit);
+        let results: Vec<_> =
+            numbered.map(|(seq, id)| json!({"seq": seq, "id": id, "changes": [{"rev": "1-x"}]})).collect();
+        let last = results.last().map_or(json!(from.saturating_sub(1)), |last| last["seq"].clone());
+        json!({"results": results, "last_seq": last})
     }
 
     /// Source: contract npm §10.1.
