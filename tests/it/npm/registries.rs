@@ -279,9 +279,25 @@ async fn a_sync_that_nobody_would_do_is_not_begun() {
     assert_refused(&sync("self").await, 400);
     bind(&joe, "@corp", &id).await;
     for id in [&*id, "default"] {
-        let answer = sync(id).await;
-        assert_refused(&answer, 501);
-        assert_eq!(answer.json()["error"], "not_implemented");
+        assert_refused(&sync(id).await, 403);
     }
     assert_refused(&sync("99").await, 404);
+}
+
+#[tokio::test]
+async fn a_registry_is_followed_from_where_an_admin_says() {
+    let joe = Publisher::start("allow_private_registries = true\nsync = \"known\"").await.into_admin().await;
+    let corp = FakeRegistry::start();
+    let id = add(&joe, "corp", &corp, "").await;
+    bind(&joe, "@corp", &id).await;
+    let path = format!("/-/registry/{id}/sync");
+    for since in [json!({}), json!({ "since": "1" }), json!({ "since": 1 })] {
+        let answer = joe.send("POST", &path, &since).await;
+        assert!(answer.status == 200 && answer.json()["ok"] == true, "{}", answer.summary());
+    }
+    assert_refused(&joe.send("POST", &path, &json!({ "since": [] })).await, 422);
+    let silent = json!({ "name": "silent", "host": corp.url(), "type": "npm" });
+    let silent = self::id(&joe.send("POST", "/-/registry", &silent).await);
+    bind(&joe, "@silent", &silent).await;
+    assert_refused(&joe.send("POST", &format!("/-/registry/{silent}/sync"), &json!({})).await, 400);
 }

@@ -3,16 +3,32 @@
 use std::collections::HashMap;
 use std::sync::Arc;
 
+use bytes::Bytes;
+use serde::Deserialize;
+use serde_json::Value;
 use url::Url;
 
-use super::Registry;
+use super::{Registry, done};
+use crate::base::http::Reply;
 use crate::base::secret::{SafeUrl, Secret};
-use crate::config::{self, ChangesType};
+use crate::config::{self, ChangesType, Mode};
 use crate::mirror::Upstream;
 use crate::overlay::upstreams::Routes;
+use crate::registries::gate::Visitor;
 use crate::registries::npm::Npm;
+use crate::registries::npm::accounts::read;
 use crate::registries::npm::error::Error;
 use crate::registries::npm::routed::id_of;
+
+/// The longest word that a feed counts by, in bytes.
+const MAX_CURSOR: usize = 1_024;
+
+/// What an admin says of a feed that is to be read.
+#[derive(Default, Deserialize)]
+#[serde(default)]
+struct Follow {
+    since: Option<Value>,
+}
 
 /// A feed.
 pub struct Feed {
@@ -58,6 +74,31 @@ impl Npm {
         }
     }
 
+    /// `POST /-/registry/{id}/sync`: its feed is read at once; with `since`, from there on.
+    pub(super) async fn follow_registry(&self, visitor: &Visitor, id: &str, body: &Bytes) -> Result<Reply, Error> {
+        let wish: Follow = if body.is_empty() { Follow::default() } else { read(body)? };
+        let since = wish.since.as_ref().map(cursor).transpose()?;
+        let routes = self.gate.overlay().routes().await?;
+        let registry = self.registry(&routes, id)?;
+        if matches!(registry, Registry::Own) {
+            return Err(Error::bad_request("what is published here is followed nowhere"));
+        }
+        if !matches!(registry, Registry::Default) && self.scopes_of(&routes, &registry).is_empty() {
+            return Err(Error::bad_request("this registry has no scopes, and is not the default one"));
+        }
+        if self.feed_of(&registry).is_none() {
+            return Err(Error::bad_request("this registry does not say where it tells of its changes"));
+        }
+        if self.in_step.mode == Mode::Demand {
+            return Err(Error::Forbidden(
+                "this mount follows nobody: packages are brought up when they are asked for".into(),
+            ));
+        }
+        let (mount, actor) = (self.gate.mount(), self.gate.actor(visitor));
+        self.gate.overlay().set_feed((mount, id), since.as_deref(), &actor).await?;
+        Ok(done())
+    }
+
     /// Returns the feed of a registry; `None`: it has none, or it is ours.
     pub(super) fn feed_of(&self, registry: &Registry<'_>) -> Option<Feed> {
         match registry {
@@ -95,6 +136,17 @@ impl Npm {
     }
 }
 
+/// Reads where a feed is to be read from, in its own words.
+fn cursor(since: &Value) -> Result<String, Error> {
+    let is_plain = |text: &&String| !text.is_empty() && text.len() <= MAX_CURSOR && !text.contains(char::is_control);
+    match since {
+        Value::Number(number) if number.is_u64() => Some(number.to_string()),
+        Value::String(text) => Some(text).filter(is_plain).cloned(),
+        _ => None,
+    }
+    .ok_or_else(|| Error::Unprocessable("since is a number, or what the feed counts by".into()))
+}
+
 // === impl Told ===
 
 impl Told {
@@ -130,6 +182,8 @@ impl Place<'_> {
 
 #[cfg(test)]
 mod tests {
+    use serde_json::json;
+
     use super::*;
 
     fn feed(kind: ChangesType, url: Option<&str>) -> Feed {
@@ -166,6 +220,21 @@ mod tests {
         ] {
             let feed = feed(kind, url);
             assert_eq!((feed.url.as_str(), feed.root.as_str()), (expected, root));
+        }
+    }
+
+    #[test]
+    fn a_feed_is_read_from_a_number_or_a_word_of_its_own() {
+        for (since, expected) in [
+            (json!(7), Some("7")),
+            (json!("7-x"), Some("7-x")),
+            (json!(""), None),
+            (json!("a\n"), None),
+            (json!(-1), None),
+            (json!(1.5), None),
+            (json!({}), None),
+        ] {
+            assert_eq!(cursor(&since).ok().as_deref(), expected, "{since}");
         }
     }
 

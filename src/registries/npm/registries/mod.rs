@@ -114,9 +114,8 @@ impl Npm {
                 self.gate.overlay().remove_upstream(mount, id, is_moot, &actor).await?;
                 Ok(done())
             }
-            Registries::Sync { id } => self.follow_registry(visitor, id).await,
             Registries::Unbind { id } => self.unbind_scope(visitor, id).await,
-            Registries::Add | Registries::Edit { .. } | Registries::Bind => {
+            Registries::Add | Registries::Edit { .. } | Registries::Bind | Registries::Sync { .. } => {
                 Err(Error::internal("a registry without its body"))
             }
         }
@@ -137,6 +136,7 @@ impl Npm {
                 self.edit_registry(visitor, id, read(body)?).await
             }
             Registries::Bind => self.bind_scope(visitor, read(body)?).await,
+            Registries::Sync { id } => self.follow_registry(visitor, id, body).await,
             _ => Err(Error::internal("a body that nobody asked for")),
         }
     }
@@ -196,22 +196,6 @@ impl Npm {
 
     fn reach_of_registries(&self) -> Reach {
         if self.allow_private_registries { Reach::Private } else { Reach::Public }
-    }
-
-    /// `POST /-/registry/{id}/sync`: nobody follows the changes of others here yet.
-    async fn follow_registry(&self, visitor: &Visitor, id: &str) -> Result<Reply, Error> {
-        self.gate.let_rule(visitor)?;
-        let routes = self.gate.overlay().routes().await?;
-        let registry = self.registry(&routes, id)?;
-        if matches!(registry, Registry::Own) {
-            return Err(Error::bad_request("what is published here is followed nowhere"));
-        }
-        if !matches!(registry, Registry::Default) && self.scopes_of(&routes, &registry).is_empty() {
-            return Err(Error::bad_request("this registry has no scopes, and is not the default one"));
-        }
-        Err(Error::NotImplemented(
-            "this registry does not follow the changes of others: their packages are fetched when they are asked for",
-        ))
     }
 
     // === Scopes ===

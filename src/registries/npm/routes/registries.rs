@@ -63,8 +63,8 @@ impl Registries {
     }
 
     pub fn reads(&self) -> Reads<'_> {
-        // What a sync begins with is for who follows to read.
-        if matches!(self, Self::Add | Self::Edit { .. } | Self::Bind) { Reads::Body } else { Reads::Nothing }
+        let is_told = matches!(self, Self::Add | Self::Edit { .. } | Self::Bind | Self::Sync { .. });
+        if is_told { Reads::Body } else { Reads::Nothing }
     }
 
     pub fn name(&self) -> &'static str {

@@ -67,7 +67,7 @@ pub fn registries() -> Vec<Row> {
         bare("GET", "/-/registry/self/scopes", OPEN, Told::Json(json!({ "data": "{some}", "count": "{some}" }))),
         bare("GET", "/-/registry/{id}/scopes", OPEN, Told::Json(json!({ "data": [], "count": 0 }))).named(),
         row("POST", "/-/registry/{id}/sync", empty, admins(400), Told::Never).named(),
-        row("POST", "/-/registry/default/sync", empty, admins(501), Told::Never),
+        row("POST", "/-/registry/default/sync", empty, admins(403), Told::Never),
         row("POST", "/-/scope", scope, admins(200), made()),
         bare("DELETE", "/-/scope/{id}", admins(200), done()).after(ROOT, "POST", "/-/scope", scope("", &Value::Null)),
         bare("DELETE", "/-/scope/99999", admins(404), Told::Never),
