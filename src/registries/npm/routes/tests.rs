@@ -358,7 +358,6 @@ fn what_changes_or_belongs_to_somebody_is_for_who_is_logged_in() {
 fn other_methods_are_refused_with_what_is_allowed() {
     for (method, target, expected) in [
         ("DELETE", "/n", "GET, HEAD, PUT, OPTIONS"),
-        ("PUT", "/n/sync", "GET, HEAD, OPTIONS"),
         ("DELETE", "/-/package/n/dist-tags", "GET, HEAD, PUT, POST, OPTIONS"),
         ("PATCH", "/n/-/n-1.0.0.tgz", "GET, HEAD, OPTIONS"),
         ("GET", "/-/npm/v1/security/advisories/bulk", "POST"),
