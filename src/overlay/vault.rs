@@ -51,8 +51,9 @@ impl Vault {
             Place::Given(key) => Self::parse(key).ok_or(Error::Setting("its key is not one of 32 bytes"))?,
             Place::File(path) => match load(path)? {
                 Some(vault) => vault,
-                // Made only for a database that has none: it could not be this one's.
-                None if rows::find(database.link()).await?.is_some() => return Err(other_key()),
+                // Made only for a database that has none: it could not be this one's. Another process may have made both
+                // since we looked, the file before the row.
+                None if rows::find(database.link()).await?.is_some() => load(path)?.ok_or_else(other_key)?,
                 None => make(path)?,
             },
         };

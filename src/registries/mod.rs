@@ -42,6 +42,7 @@ pub mod times;
 pub mod untar;
 pub mod upstreams;
 pub mod version;
+pub mod wishes;
 
 use std::sync::Arc;
 

@@ -151,7 +151,7 @@ impl Round<'_> {
             let error = format!("upstream does not show {} {late} yet, which its list has", self.package);
             return Err(Failure::Again { error, after: Some(BEHIND) });
         }
-        let (wanted, missing) = self.choose(&stock, shop);
+        let (wanted, missing) = self.choose(&stock, shop, known.as_ref());
         let mut versions = self.bring(wanted, shop).await?;
         self.pin_documents(&stock.documents).await?;
         versions.extend(missing.into_iter().map(|version| (version, Outcome::Failed(NOTHING.to_owned()))));
@@ -190,10 +190,14 @@ impl Round<'_> {
     }
 
     /// Chooses what is wanted of what there is, and tells what is not there.
-    fn choose(&self, stock: &Stock, shop: &dyn Shop) -> (Vec<String>, Vec<String>) {
+    fn choose(&self, stock: &Stock, shop: &dyn Shop, known: Option<&Roll>) -> (Vec<String>, Vec<String>) {
         let (wish, there) = (&self.order.wish, stock.versions.iter().collect::<BTreeSet<_>>());
         let is_wanted = |version: &&String| {
-            wish.all || wish.versions.contains(*version) || wish.ranges.iter().any(|spec| shop.suits(spec, version))
+            let is_added = wish.added && known.is_some_and(|known| !known.has(version));
+            wish.all
+                || is_added
+                || wish.versions.contains(*version)
+                || wish.ranges.iter().any(|spec| shop.suits(spec, version))
         };
         let wanted: Vec<_> = stock.versions.iter().filter(is_wanted).cloned().collect();
         let missing = wish.versions.iter().filter(|version| !there.contains(version)).cloned();

@@ -14,7 +14,13 @@ impl Round<'_> {
         for tip in wish.tips.lines().filter(|tip| !tip.is_empty()) {
             self.line(Mark::Tip, format!("Tips: {}", plain(tip, 1_024)));
         }
-        let wanted = if wish.all { "all".to_owned() } else { list(wish.versions.iter().chain(&wish.ranges)) };
+        let wanted = if wish.all {
+            "all".to_owned()
+        } else if wish.added {
+            "new ones".to_owned()
+        } else {
+            list(wish.versions.iter().chain(&wish.ranges))
+        };
         let (upstream, package, skips) = (&self.upstream, self.package, wish.skip_dependencies);
         let text = format!("Syncing {package} from {upstream}, skipDependencies: {skips}, versions: {wanted}");
         self.line(Mark::Start, text);

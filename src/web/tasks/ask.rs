@@ -3,10 +3,9 @@
 use serde::Deserialize;
 
 use super::Synced;
-use crate::overlay::tasks::{Cause, Kind, NewTask, Rank, Wish};
+use crate::overlay::tasks::Wish;
 use crate::registries::failure::Error;
-use crate::registries::lockfiles;
-use crate::registries::range::Precedence;
+use crate::registries::{lockfiles, wishes};
 
 /// Packages that are asked for at once, at most.
 const MAX_PACKAGES: usize = 10_000;
@@ -41,11 +40,10 @@ pub fn read<'a>(body: &[u8], mounts: &'a [Synced]) -> Result<Asked<'a>, Error> {
         .map_err(|error| Error::Unprocessable(format!("the body cannot be read: {error}").into()))?;
     let skip_dependencies = !body.deps;
     let (dialect, wishes) = match (&body.packages, &body.lockfile) {
-        (Some(packages), None) => (None, packages.iter().map(|text| wish(text, skip_dependencies)).collect()),
+        (Some(packages), None) => (None, packages.iter().map(|text| wishes::read(text, skip_dependencies)).collect()),
         (None, Some(text)) => {
             let lockfile = lockfiles::read(text).map_err(|error| Error::Unprocessable(error.to_string().into()))?;
-            let locked = |(name, versions)| (name, Wish { versions, skip_dependencies, ..Wish::default() });
-            (Some(lockfile.kind.dialect()), lockfile.releases.into_iter().map(locked).collect::<Vec<_>>())
+            (Some(lockfile.kind.dialect()), wishes::of_lockfile(lockfile, skip_dependencies))
         }
         _ => return Err(Error::Unprocessable("either packages or a lockfile is to be named".into())),
     };
@@ -53,12 +51,6 @@ pub fn read<'a>(body: &[u8], mounts: &'a [Synced]) -> Result<Asked<'a>, Error> {
         return Err(Error::Unprocessable("1 to 10000 packages can be asked for at once".into()));
     }
     Ok(Asked { mount: choose(mounts, body.mount.as_deref(), dialect)?, wishes })
-}
-
-/// Returns what makes a task of a wish.
-pub fn order<'a>(mount: &'a str, subject: &'a str, wish: &Wish) -> NewTask<'a> {
-    let (kind, wish, cause, rank) = (Kind::Package, wish.clone(), Cause::Asked, Rank::Asked);
-    NewTask { mount, kind, subject, wish, cause, rank, parent: None }
 }
 
 /// Finds the mount that is meant: by its name, or as the only one of its dialect.
@@ -83,20 +75,6 @@ fn choose<'a>(mounts: &'a [Synced], name: Option<&str>, dialect: Option<&str>) -
             }
         }
     }
-}
-
-/// Reads a package, and which of its versions are wanted: all, where none are named.
-fn wish(text: &str, skip_dependencies: bool) -> (String, Wish) {
-    let wish = Wish { skip_dependencies, ..Wish::default() };
-    // A scope starts with the sign that versions start with.
-    let at = text.char_indices().skip(1).find(|(_, character)| *character == '@').map(|(at, _)| at);
-    let (name, spec) = at.map_or((text, ""), |at| (&text[..at], &text[at + 1..]));
-    let wish = match spec {
-        "" => Wish { all: true, ..wish },
-        spec if Precedence::parse(spec).is_some() => Wish { versions: [spec.to_owned()].into(), ..wish },
-        spec => Wish { ranges: [spec.to_owned()].into(), ..wish },
-    };
-    (name.to_owned(), wish)
 }
 
 #[cfg(test)]

@@ -36,6 +36,7 @@ use crate::overlay::tasks::{Kind, Log, Patience, Task, TaskFilter};
 use crate::registries::failure::Error;
 use crate::registries::gate::{Gate, Visitor};
 use crate::registries::replica::{Replica, Replicas};
+use crate::registries::wishes;
 
 mod ask;
 pub mod call;
@@ -139,7 +140,7 @@ impl Tasks {
         if let (None, Some(address)) = (&visitor.identity, request.peer) {
             self.overlay().charge_stranger(address).await?;
         }
-        let new = spelled.iter().map(|(package, wish)| ask::order(&mount.name, package, wish)).collect();
+        let new = spelled.iter().map(|(package, wish)| wishes::order(&mount.name, package, wish)).collect();
         let made = self.overlay().enqueue(new, &self.patience, &self.gate.actor(&visitor)).await?;
         let made: Vec<Value> = made.iter().map(print::made).collect();
         Ok(answered(StatusCode::ACCEPTED, &json!({ "tasks": made })))

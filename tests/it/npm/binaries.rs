@@ -73,7 +73,8 @@ async fn walk(acme: &Acme, name: &str, body: Value) -> String {
     let (told, id) = (made.json(), made.json()["taskId"].as_str().expect("an id").to_owned());
     let path = format!("/-/binary/{name}/syncs/{id}/log");
     assert_eq!(told, json!({ "ok": true, "taskId": id, "logPath": path }));
-    let is_over = |log: &str| log.lines().last().is_some_and(|line| line.contains("🟢") || line.contains("❌"));
+    let is_last = |line: &str| ["🟢", "❌", "the task is over"].iter().any(|sign| line.contains(sign));
+    let is_over = |log: &str| log.lines().last().is_some_and(is_last);
     let mut log = String::new();
     for _ in 0..400 {
         let told = acme.get("joe", &path).await;

@@ -160,3 +160,25 @@ async fn a_command_works_itself_where_no_server_runs() {
     bench.heliostat.start().await;
     assert_eq!(bench.served(&package).await, 1);
 }
+
+#[tokio::test]
+async fn a_lockfile_brings_what_it_has() {
+    let bench = Bench::start("").await;
+    let (left, right) = (Package::with_versions("left", &VERSIONS), Package::with_versions("@acme/right", &VERSIONS));
+    bench.registry.publish(&left);
+    bench.registry.publish(&right);
+    let packages = serde_json::json!({
+        "": { "name": "project" },
+        "node_modules/left": { "version": "1.0.0" },
+        "node_modules/@acme/right": { "version": "2.0.0" },
+        "node_modules/@acme/right/node_modules/left": { "version": "1.1.0" },
+    });
+    let lockfile = bench.heliostat.data().with_file_name("package-lock.json");
+    let text = serde_json::json!({ "lockfileVersion": 3, "packages": packages }).to_string();
+    std::fs::write(&lockfile, text).expect("a temporary directory can be written");
+    bench.sync_well(&["--lockfile", &lockfile.to_string_lossy()]);
+    let asked = |package: &Package| VERSIONS.map(|version| bench.asked(package, version));
+    assert_eq!((asked(&left), asked(&right)), ([1, 1, 0], [0, 0, 1]));
+    let (well, said) = bench.sync(&["--lockfile", &lockfile.to_string_lossy(), "--mount", "hex"]);
+    assert!(!well && said.contains("there is no mount"), "{said}");
+}

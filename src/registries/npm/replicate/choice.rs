@@ -2,6 +2,7 @@
 
 use std::collections::BTreeSet;
 
+use super::roll::Roll;
 use super::survey::{Seen, Survey};
 use crate::overlay::tasks::Wish;
 use crate::registries::npm::name::{LATEST, Spec};
@@ -19,8 +20,8 @@ pub struct Choice {
     pub missing: Vec<String>,
 }
 
-/// Chooses.
-pub fn choose(survey: &Survey, wish: &Wish) -> Choice {
+/// Chooses; `known` is what upstream had when it was synced last.
+pub fn choose(survey: &Survey, wish: &Wish, known: Option<&Roll>) -> Choice {
     if wish.all {
         return Choice { wanted: (0..survey.releases.len()).collect(), missing: Vec::new() };
     }
@@ -32,6 +33,10 @@ pub fn choose(survey: &Survey, wish: &Wish) -> Choice {
             missing.push(spec.clone());
         }
         wanted.extend(found);
+    }
+    if let Some(known) = known.filter(|_| wish.added) {
+        wanted
+            .extend((0..).zip(&survey.releases).filter(|(_, seen)| !known.has(&seen.version)).map(|(place, _)| place));
     }
     Choice { wanted: wanted.into_iter().collect(), missing }
 }
@@ -117,7 +122,7 @@ mod tests {
 
     fn chosen(wish: &Wish) -> (Vec<String>, Vec<String>) {
         let survey = sample();
-        let Choice { wanted, missing } = choose(&survey, wish);
+        let Choice { wanted, missing } = choose(&survey, wish, None);
         (wanted.into_iter().map(|place| survey.releases[place].version.clone()).collect(), missing)
     }
 
@@ -125,6 +130,21 @@ mod tests {
         let (wanted, missing) = chosen(&Wish { ranges: [range.to_owned()].into(), ..Wish::default() });
         assert_eq!(missing.is_empty(), !wanted.is_empty(), "{range}");
         wanted
+    }
+
+    #[test]
+    fn what_was_added_is_what_was_not_there_the_last_time() {
+        let survey = sample();
+        let mut older = sample();
+        older.releases.truncate(survey.releases.len() - 2);
+        let (known, wish) = (Roll::of(&older), Wish { added: true, ..Wish::default() });
+        let places: Vec<_> = (older.releases.len()..survey.releases.len()).collect();
+        assert_eq!(choose(&survey, &wish, Some(&known)), Choice { wanted: places, missing: Vec::new() });
+        assert_eq!(
+            choose(&survey, &wish, None),
+            Choice::default(),
+            "of what was never synced, nothing is known to be new"
+        );
     }
 
     #[test]

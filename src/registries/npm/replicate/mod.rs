@@ -139,7 +139,7 @@ impl Round<'_> {
         let wish = self.order.wish.clone();
         let (survey, roll, difference, choice) = bodies::apart(move || {
             let survey = Survey::of(&bodies::read_all(document)?, &index)?;
-            let (roll, choice) = (Roll::of(&survey), choose(&survey, &wish));
+            let (roll, choice) = (Roll::of(&survey), choose(&survey, &wish, known.as_ref()));
             let difference = roll.compare(known.as_ref(), &survey);
             Ok::<_, Error>((survey, roll, difference, choice))
         })

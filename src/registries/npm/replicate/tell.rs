@@ -28,6 +28,7 @@ impl Round<'_> {
         }
         let versions = match (wish.all, wish.versions.is_empty() && wish.ranges.is_empty()) {
             (true, _) => "all".to_owned(),
+            (false, true) if wish.added => "new ones".to_owned(),
             (false, true) => "none".to_owned(),
             (false, false) => list(wish.versions.iter().chain(&wish.ranges)),
         };
