@@ -75,7 +75,7 @@ impl Mounted {
 
     async fn sync(&self, package: &str, wish: Wish, known: Option<&Report>) -> Result<Report, Failure> {
         let package = self.replica().spell(package).expect("a name");
-        let order = Order { package, wish, known: known.map(|report| report.roll.clone()) };
+        let order = Order { package, wish, known: known.map(|report| report.roll.clone()), is_last: true };
         let turns = Semaphore::new(4);
         self.replica().sync(&order, &Run { journal: &self.journal, turns: &turns }).await
     }
