@@ -217,7 +217,8 @@ impl Shared {
         let reads = seen.method == "GET" || seen.method == "HEAD";
         let reply = match seen.path.as_str() {
             "/" if reads => {
-                let (count, head) = (self.catalog().packages.len(), self.catalog().changes.len());
+                let catalog = self.catalog();
+                let (count, head) = (catalog.packages.len(), catalog.changes.len());
                 json!({"db_name": "registry", "doc_count": count, "update_seq": head})
             }
             "/_changes" if reads => self.changes(seen),
