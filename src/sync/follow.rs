@@ -23,8 +23,8 @@ use crate::registries::replica::{Change, Failure, Poll, Position, Replica, Repli
 pub type InSteps = Arc<ArcSwap<HashMap<String, InStep>>>;
 
 /// How long a node has a feed after each time that it asked it, and how long one answer may take: less than that.
-const LEASE: Duration = Duration::from_secs(150);
-const ANSWER: Duration = Duration::from_secs(120);
+const LEASE: Duration = Duration::from_secs(60);
+const ANSWER: Duration = Duration::from_secs(50);
 
 /// How often it is looked whether a feed is due, and how long one is left alone that had more.
 const LOOK: Duration = Duration::from_secs(1);

@@ -1,6 +1,7 @@
 //! Packages that are brought up to their upstreams, by whoever runs tasks. Source: contract npm §12.
 
 mod dependencies;
+mod following;
 mod killing;
 mod sharing;
 mod versions;
