@@ -50,7 +50,8 @@ pub(super) async fn open(file: &Path) -> Result<Pools, Error> {
 /// Tries for as long as a write would wait: while another process gives a new file its log, SQLite refuses at once.
 async fn connect(connections: u32, options: &SqliteConnectOptions) -> Result<SqlitePool, Error> {
     let pool = SqlitePoolOptions::new().max_connections(connections).acquire_timeout(WAIT);
-    let pool = pool.idle_timeout(None).max_lifetime(None);
+    // All of them now: the thread of one that was opened for a task would give way as that does, whoever it serves then.
+    let pool = pool.min_connections(connections).idle_timeout(None).max_lifetime(None);
     let begun = Instant::now();
     loop {
         match pool.clone().connect_with(options.clone()).await.map_err(Error::from) {
