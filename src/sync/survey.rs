@@ -1,6 +1,6 @@
 //! Looks through a mount, and makes a task of each package that is meant.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 use std::time::Duration;
 
 use super::Worker;
@@ -62,10 +62,7 @@ impl Worker {
     /// Makes a task of each package that the mount lists: by its name, or as one of all that a pattern means.
     async fn list_listed(&self, task: &Task, journal: &Journal) -> Result<usize, Failure> {
         let in_step = self.in_steps.load().get(&task.mount).cloned().unwrap_or_default();
-        let (patterns, names): (Vec<String>, BTreeSet<String>) = {
-            let (patterns, names): (Vec<_>, Vec<_>) = in_step.names.into_iter().partition(|name| name.contains('*'));
-            (patterns, names.into_iter().collect())
-        };
+        let (patterns, names): (Vec<_>, Vec<_>) = in_step.names.into_iter().partition(|name| name.contains('*'));
         let named = self.make(task, journal, names.into_iter().map(|name| (name, all())).collect()).await?;
         if patterns.is_empty() {
             return Ok(named);
